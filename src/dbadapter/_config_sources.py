@@ -1,0 +1,181 @@
+"""Reads a URL or an environment into the arguments of `DatabaseConfig`: names and text in, typed values out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from .errors import ConfigError
+
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off", "")
+
+_INTEGERS = frozenset({"port", "min_connections", "max_connections", "max_waiting"})
+_SECONDS = frozenset(
+    {
+        "connection_timeout",
+        "idle_timeout",
+        "leak_threshold",
+        "max_lifetime",
+        "max_replica_lag",
+        "statement_timeout",
+    }
+)
+_TEXTS = frozenset(
+    {"host", "user", "password", "sslmode", "sslrootcert", "application_name", "load_balance", "read_hosts"}
+)
+_FLAGS = frozenset({"pgbouncer"})
+_URL_ALIASES = {"dbname": "database", "connect_timeout": "connection_timeout"}
+_POOL_OPTIONS = _INTEGERS | _SECONDS | _TEXTS | _FLAGS | {"database"}
+_DATABASE_FLAGS = frozenset({"logging", "log_parameters", "synchronize", "create_database"})
+
+
+def config_arguments_from_url(url: str) -> dict[str, Any]:
+    """The arguments that `url` spells out; `ConfigError` without the URL's password in it."""
+    if not isinstance(url, str) or "://" not in url:
+        raise ConfigError("url must look like sqlite:///app.db or postgresql://user@host:5432/database")
+    scheme = url.partition("://")[0].lower().partition("+")[0]
+    if scheme in ("sqlite", "sqlite3"):
+        return _sqlite_arguments(url)
+    if scheme in ("postgres", "postgresql"):
+        return _postgres_arguments(url)
+    raise ConfigError(f"url must begin with sqlite:// or postgresql://, not {scheme}://")
+
+
+def _sqlite_arguments(url: str) -> dict[str, Any]:
+    rest, _, query = url.partition("://")[2].partition("?")
+    if rest and rest != ":memory:" and not rest.startswith("/"):
+        raise ConfigError(
+            "url of a SQLite file takes three slashes for a relative path (sqlite:///app.db), four for an absolute one"
+        )
+    path = unquote(rest.removeprefix("/"))
+    arguments = _options(query, _DATABASE_FLAGS)
+    pool = {name: arguments.pop(name) for name in list(arguments) if name in _POOL_OPTIONS}
+    return {"db_type": "sqlite", "sqlite_path": path or ":memory:", "pool": pool, **arguments}
+
+
+def _postgres_arguments(url: str) -> dict[str, Any]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ConfigError("url has a malformed host: an IPv6 address stands in brackets") from None
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = credentials.partition(":")
+    arguments = _options(parts.query, _DATABASE_FLAGS)
+    pool = {name: arguments.pop(name) for name in list(arguments) if name in _POOL_OPTIONS}
+    if user:
+        pool.setdefault("user", unquote(user))
+    if password:
+        pool.setdefault("password", unquote(password))
+    if hosts:
+        pool.setdefault("host", unquote(hosts))
+        single = hosts if hosts.count(":") == 1 and "," not in hosts else ""
+        if single and not (hosts.rpartition(":")[2].isascii() and hosts.rpartition(":")[2].isdigit()):
+            raise ConfigError("url has a port that is no number: it must be an integer from 1 to 65535")
+        if single:
+            host, _, port = hosts.rpartition(":")
+            pool.update(host=unquote(host) or "localhost", port=int(port))
+    if len(parts.path) > 1:
+        pool.setdefault("database", unquote(parts.path[1:]))
+    return {"db_type": "postgresql", "pool": pool, **arguments}
+
+
+def _options(query: str, flags: frozenset[str]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for given, text in parse_qsl(query, keep_blank_values=True):
+        name = _URL_ALIASES.get(given, given)
+        if name in result:
+            raise ConfigError(f"url gives {given} twice")
+        if name not in _POOL_OPTIONS and name not in flags:
+            known = ", ".join(sorted((_POOL_OPTIONS | flags) - {"password"}))
+            raise ConfigError(f"url has an unknown option {given!r}; known are {known}")
+        result[name] = _typed(name, given, text)
+    return result
+
+
+def _typed(name: str, shown: str, text: str) -> Any:
+    """`text` as the type that field `name` wants; `shown` is what the user called it."""
+    try:
+        if name in _INTEGERS:
+            return int(text)
+        if name in _SECONDS:
+            return float(text)
+    except ValueError:
+        raise ConfigError(f"{shown} must be a number, not {text!r}") from None
+    if name in _FLAGS or name in _DATABASE_FLAGS:
+        return _flag(shown, text)
+    return text
+
+
+def _flag(name: str, text: str) -> bool:
+    if text.strip().lower() in _TRUE:
+        return True
+    if text.strip().lower() in _FALSE:
+        return False
+    raise ConfigError(f"{name} must be true or false, not {text!r}")
+
+
+def config_arguments_from_env(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The arguments that the environment spells out, first match wins."""
+    if environ.get("DATABASE_URL"):
+        arguments = config_arguments_from_url(environ["DATABASE_URL"])
+    elif environ.get("DB_TYPE"):
+        arguments = _from_db_variables(environ)
+    elif _flag("USE_POSTGRES", environ.get("USE_POSTGRES", "")):
+        arguments = _from_pg_variables(environ)
+    else:
+        arguments = {"db_type": "sqlite"}
+        if environ.get("DB_DATABASE"):
+            arguments["sqlite_path"] = environ["DB_DATABASE"]
+    for field in ("logging", "synchronize"):
+        variable = f"DB_{field.upper()}"
+        if environ.get(variable):
+            arguments[field] = _flag(variable, environ[variable])
+    return arguments
+
+
+def _from_db_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    kind = environ["DB_TYPE"].strip().lower()
+    name = environ.get("DB_NAME") or environ.get("DB_DATABASE")
+    if kind in ("sqlite", "sqlite3"):
+        path = environ.get("DB_DATABASE") or environ.get("DB_NAME")
+        return {"db_type": "sqlite", **({"sqlite_path": path} if path else {})}
+    if kind not in ("postgres", "postgresql"):
+        raise ConfigError(f"DB_TYPE must be sqlite, postgres or postgresql, not {environ['DB_TYPE']!r}")
+    pool = _pool_from(
+        environ, {"host": "DB_HOST", "port": "DB_PORT", "user": "DB_USER", "password": "DB_PASSWORD"}
+    )
+    if name:
+        pool["database"] = name
+    arguments: dict[str, Any] = {"db_type": "postgresql", "pool": pool}
+    ssl = environ.get("DB_SSL", "").strip().lower()
+    if ssl == "no-verify":
+        pool["sslmode"] = "require"
+        arguments["unverified_tls"] = True
+    elif ssl not in _TRUE + _FALSE:
+        raise ConfigError(f"DB_SSL must be true, false or no-verify, not {environ['DB_SSL']!r}")
+    elif ssl in _TRUE:
+        pool["sslmode"] = "verify-full"
+    return arguments
+
+
+def _from_pg_variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    names = {
+        "host": "PGHOST",
+        "port": "PGPORT",
+        "database": "PGDATABASE",
+        "user": "PGUSER",
+        "password": "PGPASSWORD",
+        "sslmode": "PGSSLMODE",
+        "read_hosts": "PGREAD_HOST",
+    }
+    return {"db_type": "postgresql", "pool": _pool_from(environ, names)}
+
+
+def _pool_from(environ: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        field: _typed(field, variable, environ[variable])
+        for field, variable in names.items()
+        if environ.get(variable)
+    }
