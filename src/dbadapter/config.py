@@ -10,7 +10,6 @@ import enum
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -205,7 +204,7 @@ class PoolConfig:
 def _sqlite_path(value: str | os.PathLike[str]) -> str:
     if not isinstance(value, (str, os.PathLike)) or not str(value) or "\0" in str(value):
         _fail("sqlite_path", "a file path or ':memory:'", value)
-    return value if value == ":memory:" else str(Path(value))
+    return os.fspath(value)
 
 
 def _pool_config(_instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
