@@ -1,0 +1,53 @@
+"""The words of a backend, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+
+from ..errors import UndefinedTable
+from ..types import TableInfo
+
+__all__ = ["BOOKKEEPING_PREFIX", "Dialect", "Rows"]
+
+Rows = Sequence[Mapping[str, Any]]
+
+BOOKKEEPING_PREFIX = "_dbadapter_"
+"""Tables of that prefix are the library's own and stay out of every listing."""
+
+
+@frozen
+class Dialect:
+    """One backend's quoting and introspection.
+
+    Attributes:
+        name: ``sqlite`` or ``postgresql``.
+        list_tables: a query without parameters; its column ``name`` holds the tables, sorted by code point.
+        catalog: queries by part, each with the parameter ``:tbl`` (a table's name, or NULL for all tables).
+            Run them all and hand their rows, as mappings, to `table_info` or to the schema reader.
+    """
+
+    name: str
+    list_tables: str = field(repr=False)
+    catalog: Mapping[str, str] = field(repr=False)
+    _read: Callable[[str, Mapping[str, Rows]], TableInfo] = field(repr=False)
+
+    def quote(self, identifier: str) -> str:
+        """Quote a name (a table's, a column's), so that any name is taken literally."""
+        if "\x00" in identifier:
+            raise ValueError(f"a name cannot hold a NUL character: {identifier!r}")
+        return '"' + identifier.replace('"', '""') + '"'
+
+    def literal(self, text: str) -> str:
+        """Write text as an SQL string literal."""
+        if "\x00" in text:
+            raise ValueError("an SQL literal cannot hold a NUL character")
+        return "'" + text.replace("'", "''") + "'"
+
+    def table_info(self, table: str, rows: Mapping[str, Rows]) -> TableInfo:
+        """Read what the `catalog` queries gave for one table; UndefinedTable where they gave nothing."""
+        if not rows["tables"]:
+            raise UndefinedTable(f"there is no table {table!r}; list_tables() names those there are")
+        return self._read(table, rows)

@@ -1,0 +1,98 @@
+"""Values that the adapter hands out: what a statement did, and what a table looks like."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+__all__ = ["ColumnInfo", "ForeignKeyInfo", "IndexInfo", "Result", "TableInfo"]
+
+
+@frozen
+class Result:
+    """What a statement did.
+
+    Attributes:
+        rowcount: rows changed; -1 where the database does not tell.
+        last_id: the identity value given to the last inserted row, where there is one.
+    """
+
+    rowcount: int
+    last_id: int | None = None
+
+
+@frozen
+class ColumnInfo:
+    """One column as the database declares it.
+
+    Attributes:
+        name: the column's name.
+        type: the type in the backend's own words (``VARCHAR(500)``, ``character varying(500)``).
+        nullable: whether NULL may be stored.
+        default: the default as an SQL expression in the backend's own words, or None.
+        primary_key: whether the column is part of the primary key.
+        generated: whether its value is computed from other columns.
+    """
+
+    name: str
+    type: str
+    nullable: bool
+    default: str | None
+    primary_key: bool
+    generated: bool = False
+
+
+@frozen
+class ForeignKeyInfo:
+    """A foreign key.
+
+    Attributes:
+        columns: the referencing columns, in order.
+        ref_table: the table referred to.
+        ref_columns: the columns referred to, in the same order.
+        on_delete: ``NO ACTION``, ``RESTRICT``, ``CASCADE``, ``SET NULL`` or ``SET DEFAULT``.
+        on_update: the same for a changed key.
+        name: the constraint's name; None on SQLite, whose catalog keeps none.
+    """
+
+    columns: tuple[str, ...]
+    ref_table: str
+    ref_columns: tuple[str, ...]
+    on_delete: str
+    on_update: str
+    name: str | None = None
+
+
+@frozen
+class IndexInfo:
+    """An index, those behind unique constraints included and the primary key's left out.
+
+    Attributes:
+        name: the index's name.
+        columns: its columns in order; an expression stands as None.
+        unique: whether it refuses duplicates.
+        partial: whether it has a WHERE clause.
+    """
+
+    name: str
+    columns: tuple[str | None, ...]
+    unique: bool
+    partial: bool = False
+
+
+@frozen
+class TableInfo:
+    """A table: ``adapter.describe_table(name)``.
+
+    Attributes:
+        name: the table's name.
+        columns: its columns in order.
+        primary_key: the names of the key's columns in key order; empty without a key.
+        foreign_keys: its foreign keys, in the order of their columns.
+        indexes: its indexes, sorted by name.
+    """
+
+    name: str
+    columns: tuple[ColumnInfo, ...]
+    primary_key: tuple[str, ...]
+    foreign_keys: tuple[ForeignKeyInfo, ...]
+    indexes: tuple[IndexInfo, ...]
