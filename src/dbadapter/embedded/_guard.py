@@ -1,0 +1,197 @@
+"""The host process's side of the supervisor: one per cluster, see `_supervisor`."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+from ..errors import DatabaseUnavailable
+from ._account import Account
+
+SCRIPT = Path(__file__).with_name("_supervisor.py")
+POLL = 0.005  # s between two looks at a file or a process
+
+_open: weakref.WeakSet[Guard] = weakref.WeakSet()
+_hooks_lock = threading.Lock()
+_hooked = False
+
+
+def wire(name: str | os.PathLike[str]) -> str:
+    """A file name as text that survives JSON, whatever bytes are in it."""
+    return os.fsencode(name).decode("latin-1")
+
+
+@define(eq=False)
+class Guard:
+    """Starts the supervisor and asks it for things.
+
+    Whatever ends this process, the servers end: the supervisor sees its socket close. A forked child gives its copy
+    of the socket up at once, so it neither keeps servers alive nor can stop them.
+    """
+
+    _process: subprocess.Popen[bytes] | None = None
+    _socket: socket.socket | None = None
+    _answers: bytes = b""
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the supervisor is there."""
+        return self._socket is not None and self._process is not None and self._process.poll() is None
+
+    def open(self) -> None:
+        """Start the supervisor."""
+        if not sys.executable:
+            raise DatabaseUnavailable(
+                "embedded Postgres needs a Python interpreter: sys.executable is not set"
+            )
+        _hook_process_end()
+        ours, theirs = socket.socketpair()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(SCRIPT), str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        except OSError as exc:
+            ours.close()
+            raise DatabaseUnavailable(
+                f"embedded Postgres cannot start its supervisor process: {exc}"
+            ) from exc
+        finally:
+            theirs.close()
+        self._socket, self._answers = ours, b""
+        _open.add(self)
+
+    def ask(self, op: str, **request: Any) -> dict[str, Any]:
+        """Send one request and return its answer; an operating system's refusal is raised as OSError."""
+        with self._lock:
+            if self._socket is None:
+                raise DatabaseUnavailable("embedded Postgres is not running in this process: call start()")
+            try:
+                self._socket.sendall(json.dumps({"op": op, **request}).encode() + b"\n")
+                while b"\n" not in self._answers:
+                    data = self._socket.recv(65536)
+                    if not data:
+                        raise ConnectionResetError("it is gone")
+                    self._answers += data
+            except OSError as exc:
+                raise DatabaseUnavailable(
+                    "the supervisor process of embedded Postgres was killed, and its servers with it"
+                ) from exc
+            line, _, self._answers = self._answers.partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise OSError(answer["errno"], answer["error"])
+        return answer
+
+    def spawn(
+        self,
+        argv: Sequence[str | os.PathLike[str]],
+        *,
+        account: Account | None,
+        output: Path,
+        stdin: Path | None = None,
+        cwd: str | os.PathLike[str] = "/",
+        data: Path | None = None,
+    ) -> int:
+        """Start a program as ``account`` (None: as we are); ``data`` tells that it is a server. Returns its pid."""
+        answer = self.ask(
+            "spawn",
+            argv=[wire(argument) for argument in argv],
+            env={wire(key): wire(value) for key, value in _environment().items()},
+            cwd=wire(cwd),
+            uid=account.uid if account else None,
+            gid=account.gid if account else None,
+            stdin=wire(stdin or os.devnull),
+            output=wire(output),
+            data=wire(data) if data else None,
+        )
+        return int(answer["pid"])
+
+    def run(self, argv: Sequence[str | os.PathLike[str]], *, timeout: float, **how: Any) -> int:
+        """Run a tool to its end and return its exit code."""
+        pid = self.spawn(argv, **how)
+        code = self.wait(pid, timeout)
+        if code is None:
+            self.ask("signal", pid=pid, number=9)
+            raise DatabaseUnavailable(f"{Path(argv[0]).name} did not finish within {timeout:g} s")
+        return code
+
+    def code(self, pid: int) -> int | None:
+        """The exit code of a process, None while it runs."""
+        found: int | None = self.ask("poll", pid=pid)["code"]
+        return found
+
+    def wait(self, pid: int, timeout: float) -> int | None:
+        """Wait for a process to end and return its exit code; None when time is up."""
+        until = time.monotonic() + timeout
+        while (code := self.code(pid)) is None and time.monotonic() < until:
+            time.sleep(POLL)
+        return code
+
+    def close(self) -> None:
+        """Stop every server, remove what is temporary, and wait until that is done."""
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+            process, self._process = self._process, None
+        _open.discard(self)
+        if process is not None:
+            process.wait()
+
+    def _abandon(self) -> None:
+        """In a forked child: the servers are the parent's."""
+        self._lock = threading.Lock()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if self._process is not None:
+            self._process.returncode = 0  # not our child: nothing to wait for, nothing to warn about
+            self._process = None
+
+
+def _environment() -> Mapping[str, str]:
+    """What the programs get to see: no PG* variable of the host may reach them."""
+    kept = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "SYSTEMROOT")
+    return {"LC_ALL": "C", "TZ": "UTC"} | {key: os.environ[key] for key in kept if key in os.environ}
+
+
+def _hook_process_end() -> None:
+    """Once a process: end servers at exit, and let go of them in forked children."""
+    global _hooked  # noqa: PLW0603
+    with _hooks_lock:
+        if not _hooked:
+            atexit.register(_close_all)
+            os.register_at_fork(after_in_child=_abandon_all)
+            _hooked = True
+
+
+def _close_all() -> None:
+    for guard in list(_open):
+        with contextlib.suppress(Exception):
+            guard.close()
+
+
+def _abandon_all() -> None:
+    for guard in list(_open):
+        guard._abandon()
+    _open.clear()
