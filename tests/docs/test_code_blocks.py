@@ -1,0 +1,46 @@
+"""Every Python block of the README and the documentation runs as it stands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, expected_output, find_pages, program
+
+# What a reader's machine would not have set.
+_CONFIGURATION = ("DATABASE_URL", "DB_", "PG", "USE_POSTGRES")
+
+_RUN = """
+import sys
+path = sys.argv[1]
+code = sys.stdin.read()
+sys.argv[:] = [path]
+exec(compile(code, path, "exec"), {"__name__": "__main__", "__file__": path})
+"""
+
+PAGES = [page for page in find_pages() if program(page.read_text(encoding="utf-8")).strip()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_page_runs(page: Path, tmp_path: Path) -> None:
+    """All blocks of a page run in a fresh process and an empty directory, warnings being errors."""
+    text = page.read_text(encoding="utf-8")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_CONFIGURATION)}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _RUN, str(page)],
+        input=program(text),
+        cwd=tmp_path,
+        env=kept,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    expected = expected_output(text)
+    if expected is not None:
+        assert done.stdout.rstrip() == expected.rstrip()
