@@ -74,7 +74,8 @@ class Outcome:
         """Return the targets that were not met, in words."""
         measured = ((target, self.ratio(self.ours, target.peer)) for target in self.suite.targets)
         return [
-            f"{self.suite.title}: {self.ours} takes {ratio:.2f} × {target.peer}, promised {target.at_most:.2f} ×"
+            f"{self.suite.title}: {self.ours} takes {ratio:.2f} × {target.peer}, promised "
+            f"{target.at_most:.2f} ×"
             for target, ratio in measured
             if ratio > target.at_most
         ]

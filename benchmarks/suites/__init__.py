@@ -1,1 +1,1 @@
-"""The suites: each module has a context manager ``suite(scratch)`` that gives one `benchmarks.harness.Suite`."""
+"""The suites: each module has a context manager ``suite(scratch)`` that gives one `harness.Suite`."""
