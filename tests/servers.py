@@ -11,13 +11,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from dbadapter import DatabaseConfig
+from dbadapter.config import DatabaseConfig
 from dbadapter.embedded import EmbeddedPostgres
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL server with pgvector, for the whole test process. Stop or kill only servers of your own."""
+    """A PostgreSQL server with pgvector, for the whole test process; stop and kill only your own."""
     with EmbeddedPostgres(settings={"max_connections": "200"}) as server:
         yield server
 

@@ -45,8 +45,8 @@ def server_account(data: Path | None = None) -> Account | None:
     if os.geteuid() != 0:
         if owner is not None and owner != os.geteuid():
             raise DatabaseUnavailable(
-                f"{data} belongs to user id {owner} and PostgreSQL only runs as its owner, not as {os.geteuid()}: "
-                "start it as that user (or as root, if root made it), or change the owner"
+                f"{data} belongs to user id {owner}, and PostgreSQL runs only as the owner of its files, not "
+                f"as {os.geteuid()}: start it as that user (or as root, if root made it), or change the owner"
             )
         return None
     if owner:

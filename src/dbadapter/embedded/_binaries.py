@@ -99,7 +99,7 @@ def _installed() -> Binaries:
 
 
 def _copied(found: Binaries) -> Binaries:
-    """A copy in our cache, as the package lays it out (the programs find their libraries relative to themselves)."""
+    """A copy in our cache, laid out like the package, since the programs find their libraries by that."""
     package = found.directory.parent.parent
     install = found.directory.parent.name
     target = cache_directory() / f"programs-{found.build}"
@@ -129,7 +129,9 @@ def publish(new: Path, target: Path) -> None:
 
 
 def cache_directory() -> Path:
-    """Where things made once are kept: ``DBADAPTER_CACHE_DIR``, else the user's cache directory, else a temporary one.
+    """Where things made once are kept.
+
+    ``DBADAPTER_CACHE_DIR`` if set, else the user's cache directory, else one among the temporary files.
 
     Raises:
         DatabaseUnavailable: none of them can be written, or the temporary one is not safely ours.

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import DatabaseUnavailable
 from ._account import Account
 from ._binaries import Binaries, cache_directory, publish
-from ._guard import Guard
+from ._guard import Argument, Guard
 
 SUPERUSER, DATABASE = "postgres", "postgres"
 TEMPLATE_LAYOUT = 1  # raised when what is in a template changes
@@ -48,7 +48,7 @@ def create(
     if account is not None:
         account.own(target)
     output = scratch / "create.log"
-    initdb = [
+    initdb: list[Argument] = [
         *(binaries.program("initdb"), "-D", target, "-U", SUPERUSER),
         *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         *("--auth=trust", "--no-instructions", *([] if sync else ["--no-sync"])),
@@ -58,7 +58,7 @@ def create(
     # A server for one statement, without sockets: nobody can connect before it is configured.
     statement = scratch / "create.sql"
     statement.write_text("CREATE EXTENSION vector;\n")
-    single = [binaries.program("postgres"), "--single", "-j", "-D", target]
+    single: list[Argument] = [binaries.program("postgres"), "--single", "-j", "-D", target]
     single += [DATABASE] if sync else ["-c", "fsync=off", DATABASE]
     if guard.run(single, account=account, output=output, stdin=statement, timeout=TOOL_TIMEOUT):
         raise DatabaseUnavailable(f"PostgreSQL cannot run in {target}:\n{tail(output)}")
@@ -85,7 +85,7 @@ def create_from_template(
             account.own_tree(target)
     except OSError as exc:  # shutil.Error is one
         raise DatabaseUnavailable(f"cannot make {target} as a copy of {template}: {exc}") from exc
-    reset = [binaries.program("pg_resetwal"), "-f", "-D", target]
+    reset: list[Argument] = [binaries.program("pg_resetwal"), "-f", "-D", target]
     output = scratch / "create.log"
     if guard.run(reset, account=account, output=output, timeout=TOOL_TIMEOUT):
         raise DatabaseUnavailable(f"pg_resetwal failed in {target}:\n{tail(output)}")
@@ -116,10 +116,10 @@ def tail(log: Path, start: int = 0, lines: int = 12) -> str:
 
 
 def _give_identity(data: Path) -> None:
-    """Draw a new system identifier, which a copy must not share with its original: it says "the same database".
+    """Draw a new system identifier, which a copy must not share with its original: it says "same database".
 
-    It is the first field of the control file, whose last field is a checksum over all the others. `pg_resetwal`, run
-    afterwards, carries it over to the log.
+    It is the first field of the control file, whose last field is a checksum over all the others.
+    `pg_resetwal`, run afterwards, carries it over to the log.
     """
     control = data / "global" / "pg_control"
     content = bytearray(control.read_bytes())

@@ -22,6 +22,7 @@ from ..errors import DatabaseUnavailable
 from ._account import Account
 
 SCRIPT = Path(__file__).with_name("_supervisor.py")
+Argument = str | os.PathLike[str]
 POLL = 0.005  # s between two looks at a file or a process
 
 _open: weakref.WeakSet[Guard] = weakref.WeakSet()
@@ -38,8 +39,8 @@ def wire(name: str | os.PathLike[str]) -> str:
 class Guard:
     """Starts the supervisor and asks it for things.
 
-    Whatever ends this process, the servers end: the supervisor sees its socket close. A forked child gives its copy
-    of the socket up at once, so it neither keeps servers alive nor can stop them.
+    Whatever ends this process, the servers end: the supervisor sees its socket close. A forked child gives
+    its copy of the socket up at once, so it neither keeps servers alive nor can stop them.
     """
 
     _process: subprocess.Popen[bytes] | None = None
@@ -104,7 +105,7 @@ class Guard:
 
     def spawn(
         self,
-        argv: Sequence[str | os.PathLike[str]],
+        argv: Sequence[Argument],
         *,
         account: Account | None,
         output: Path,
@@ -112,7 +113,14 @@ class Guard:
         cwd: str | os.PathLike[str] = "/",
         data: Path | None = None,
     ) -> int:
-        """Start a program as ``account`` (None: as we are); ``data`` tells that it is a server. Returns its pid."""
+        """Start a program and return its process id.
+
+        Args:
+            account: who it runs as; None: as we do.
+            output: the file that what it prints is appended to.
+            stdin: the file that it reads.
+            data: the data directory of a server; None for a tool.
+        """
         answer = self.ask(
             "spawn",
             argv=[wire(argument) for argument in argv],
@@ -126,7 +134,7 @@ class Guard:
         )
         return int(answer["pid"])
 
-    def run(self, argv: Sequence[str | os.PathLike[str]], *, timeout: float, **how: Any) -> int:
+    def run(self, argv: Sequence[Argument], *, timeout: float, **how: Any) -> int:
         """Run a tool to its end and return its exit code."""
         pid = self.spawn(argv, **how)
         code = self.wait(pid, timeout)

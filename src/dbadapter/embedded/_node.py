@@ -39,6 +39,7 @@ class Node:
         password: the superuser's.
         settings: server settings that hold at every start.
         wanted_port: the port that was asked for, None for any.
+        apply_delay: seconds that commits are held back while it is a replica.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Node:
     settings: dict[str, str]
     wanted_port: int | None
     start_timeout: float
+    apply_delay: float = 0.0
     process: int | None = None
     chosen_port: int | None = None
 
@@ -130,8 +132,8 @@ class Node:
             except _PortTaken as exc:
                 if chosen_before or attempt == PORT_ATTEMPTS - 1:
                     raise DatabaseUnavailable(
-                        f"port {self.chosen_port} of 127.0.0.1 is taken by another process; stop that one, or "
-                        f"choose another port:\n{exc}"
+                        f"port {self.chosen_port} of 127.0.0.1 is taken by another process; stop that one, "
+                        f"or choose another port:\n{exc}"
                     ) from None
                 self.chosen_port = None
 
@@ -192,7 +194,7 @@ class Node:
         if self.guard.wait(self.process, timeout) is None:
             hint = "; 'smart' waits for all clients to leave" if mode == "smart" else ""
             raise DatabaseUnavailable(
-                f"PostgreSQL (process {self.process}) did not stop within {timeout:g} s in mode {mode!r}{hint}"
+                f"PostgreSQL (process {self.process}) did not stop in {timeout:g} s in mode {mode!r}{hint}"
             )
 
     def kill(self) -> None:

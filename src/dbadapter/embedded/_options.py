@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
 
 from ..errors import ConfigError
+
+MAX_REPLICAS = 16
 
 # Ours to set; the value says how the user gets what they want.
 RESERVED = {
@@ -35,7 +37,7 @@ def _path(value: object) -> Path | None:
 def _settings(value: Mapping[str, object]) -> dict[str, str]:
     settings = {}
     for name, setting in value.items():
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][\w.]*", name, re.ASCII):
+        if not re.fullmatch(r"[A-Za-z_][\w.]*", str(name), re.ASCII):
             raise ConfigError(f"settings: {name!r} is not the name of a server setting")
         if hint := RESERVED.get(name.lower()):
             raise ConfigError(f"settings: {name} is not yours to set: {hint}")
@@ -46,16 +48,46 @@ def _settings(value: Mapping[str, object]) -> dict[str, str]:
     return settings
 
 
+def _delays(value: object) -> object:
+    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+
+def _is_number(value: object, *, above: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and above < value < float("inf")
+
+
 @frozen(kw_only=True)
 class Options:
     """The arguments of `EmbeddedPostgres`."""
 
     data_dir: Path | None = field(converter=_path)
+    replicas: int = field()
     port: int | None = field()
     password: str = field(repr=False)
     tcp: bool
     settings: dict[str, str] = field(converter=_settings)
+    apply_delay: float | tuple[float, ...] = field(converter=_delays)
     start_timeout: float = field()
+
+    @property
+    def apply_delays(self) -> tuple[float, ...]:
+        """One for each replica."""
+        given = self.apply_delay
+        return given if isinstance(given, tuple) else (given,) * self.replicas
+
+    @replicas.validator
+    def _check_replicas(self, _attribute: object, value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_REPLICAS:
+            raise ConfigError(f"replicas must be an integer from 0 to {MAX_REPLICAS}, not {value!r}")
+
+    @apply_delay.validator
+    def _check_apply_delay(self, _attribute: object, value: object) -> None:
+        delays = value if isinstance(value, tuple) else (value,) * self.replicas
+        if len(delays) != self.replicas or not all(_is_number(delay, above=-1e-9) for delay in delays):
+            raise ConfigError(
+                f"apply_delay must be a number of seconds, at least 0, or {self.replicas} of them "
+                f"(one for each replica), not {value!r}"
+            )
 
     @port.validator
     def _check_port(self, _attribute: object, value: object) -> None:
@@ -71,5 +103,5 @@ class Options:
 
     @start_timeout.validator
     def _check_start_timeout(self, _attribute: object, value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        if not _is_number(value, above=0):
             raise ConfigError(f"start_timeout must be a number of seconds greater than 0, not {value!r}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import socket
 
-# Below every system's range for outgoing connections (Linux starts at 32768): a port from that range could be taken
-# while our server is down, or a client that keeps trying to reach it could end up connected to itself.
+# Below every system's range for outgoing connections (Linux starts at 32768): a port from that range could be
+# taken while our server is down, or a client that keeps trying to reach it could end up connected to itself.
 LOWEST, HIGHEST = 10240, 32000
 
 

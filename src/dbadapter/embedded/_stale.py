@@ -10,12 +10,13 @@ from ..errors import DatabaseUnavailable
 
 
 def check_pid_file(data: Path) -> None:
-    """Make sure that no server runs in a data directory, and that a stale pid file does not stop the next one.
+    """Make sure that no server runs in a data directory, and that a stale pid file does not stop the next.
 
-    After a crash the file names a process that is gone, or whose number now belongs to a stranger, which PostgreSQL
-    takes for a running server. The first line is then rewritten to name our own process, the server's grandparent:
-    that PostgreSQL knows to be stale. The file itself must stay: its last line lets the server find processes of the
-    crashed one that still have its memory mapped.
+    After a crash the file names a process that is gone, or whose number now belongs to a stranger, which
+    PostgreSQL takes for a running server. The first line is then rewritten to name our own process, the
+    server's
+    grandparent: that PostgreSQL knows to be stale. The file itself must stay: a later line lets the server
+    find processes of the crashed one that still have its memory mapped.
 
     Raises:
         DatabaseUnavailable: a server is running there.

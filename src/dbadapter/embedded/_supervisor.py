@@ -1,12 +1,14 @@
 """The process that owns the servers: started by `_guard`, run as a script by a bare interpreter.
 
-It is the parent of every PostgreSQL process and holds one end of a socket whose other end only the host process has.
-When that socket closes, however the host process ended, the servers are stopped and the temporary files removed.
-One request a line, one answer a line, both JSON. Nothing outside the standard library is imported, and little of it.
+It is the parent of every PostgreSQL process and holds one end of a socket whose other end only the host
+process has. When that socket closes, however the host process ended, the servers are stopped and the
+temporary files removed. One request a line, one answer a line, both JSON. Only the standard library is
+imported, and little of it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -71,7 +73,8 @@ class Supervisor:
         """Answer requests until the socket closes, the parent is gone, or SIGTERM."""
         buffer = b""
         while not self.ending:
-            # The time-out is for a parent that died while a process it had forked in C still holds the socket.
+            # The time-out is for a parent that died while a process that it forked in C still holds the
+            # socket.
             ready = self.wait([self.control], 2.0)
             if os.getppid() != self.parent:
                 break
@@ -242,10 +245,8 @@ class Supervisor:
         """End processes whose postmaster was killed and that have not noticed yet."""
         while orphans := [pid for pid in self._children() if pid not in self.running]:
             for pid in orphans:
-                try:
+                with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
-                except OSError:
-                    pass
             time.sleep(0.001)
             self.reap()
 
@@ -263,13 +264,11 @@ class Supervisor:
             if wanted == signal.SIGINT and not self.gentle:
                 continue
             for pid, server in list(self.running.items()):
-                try:
+                with contextlib.suppress(OSError):
                     if server:
                         os.kill(pid, wanted)
                     else:
                         os.killpg(pid, signal.SIGKILL)
-                except OSError:
-                    pass
             until = time.monotonic() + seconds
             while self.running and time.monotonic() < until:
                 self.wait([], until - time.monotonic())
@@ -295,10 +294,8 @@ class Supervisor:
         if self.libc is not None:
             self.libc.shmctl(identifier, IPC_RMID, None)
         for name in self.segments:
-            try:
+            with contextlib.suppress(OSError):
                 os.unlink(name)
-            except OSError:
-                pass
 
 
 if __name__ == "__main__":
