@@ -13,6 +13,7 @@ __all__ = [
     "CollectionExists",
     "CollectionNotFound",
     "ConfigError",
+    "ConnectionLost",
     "DataError",
     "DatabaseAdapterError",
     "DatabaseBusy",
@@ -57,7 +58,19 @@ class ConfigError(DatabaseAdapterError, ValueError):
 
 
 class DatabaseUnavailable(DatabaseAdapterError):
-    """The database cannot be reached or opened, or went away before the work was done."""
+    """The database cannot be reached or opened, or went away before the work was done.
+
+    Attributes:
+        transient: trying again a moment later may help: the server was starting, stopping, full or out of reach.
+    """
+
+    def __init__(self, message: str, *, transient: bool = False) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
+class ConnectionLost(DatabaseUnavailable):
+    """The connection broke while a statement was under way, so whether it was carried out is not known here."""
 
 
 class PoolClosed(DatabaseAdapterError):

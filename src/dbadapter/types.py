@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from attrs import frozen
 
-__all__ = ["ColumnInfo", "ForeignKeyInfo", "IndexInfo", "Result", "TableInfo"]
+__all__ = ["ColumnInfo", "ForeignKeyInfo", "IndexInfo", "Result", "SwitchReport", "TableInfo"]
 
 
 @frozen
@@ -96,3 +99,30 @@ class TableInfo:
     primary_key: tuple[str, ...]
     foreign_keys: tuple[ForeignKeyInfo, ...]
     indexes: tuple[IndexInfo, ...]
+
+
+@frozen
+class SwitchReport:
+    """What a switch did.
+
+    Attributes:
+        source: the backend before, ``sqlite`` or ``postgresql``.
+        target: the backend after.
+        epoch: how many times this app's data have changed their home.
+        rows_copied: rows moved by the bulk copy; 0 without ``carry_data``.
+        rounds: catch-up rounds after it.
+        verified: source and target were compared and found equal.
+        drained_ms: milliseconds until the work in flight on the old backend had ended.
+        paused_ms: milliseconds during which new work had to wait.
+        rejects: rows that the target could not hold, as ``{table, key, column, reason}``.
+    """
+
+    source: str
+    target: str
+    epoch: int
+    rows_copied: int = 0
+    rounds: int = 0
+    verified: bool = False
+    drained_ms: float = 0.0
+    paused_ms: float = 0.0
+    rejects: tuple[Mapping[str, Any], ...] = ()

@@ -123,6 +123,10 @@ class Statement:
             parts += (marker, piece)
         return "".join(parts)
 
+    def without_parameters(self) -> str:
+        """The text with NULL for every parameter, for a look at its columns."""
+        return self._join(["(NULL)" if slot.expands else "NULL" for slot in self.slots])
+
     def bind_plain(self, params: Parameters) -> tuple[str, Sequence[Any]]:
         """The text with ``?`` markers, and a value for each of them.
 

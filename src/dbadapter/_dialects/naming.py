@@ -1,7 +1,7 @@
 """Constraint and index names, as PostgreSQL would choose them.
 
-They are written out on both backends, so an error names the same constraint on both and a table made by hand from
-the exported SQL has the same names.
+They are written out on both backends, so an error names the same constraint on both and a table made by hand
+from the exported SQL has the same names.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from .base import BOOKKEEPING_PREFIX, Dialect, Rows
 
 __all__ = ["SQLITE"]
 
-# A virtual table keeps its content in shadow tables named after it; they are nobody's to list. Asking by names
+# A virtual table keeps its content in shadow tables named after it: nobody's to list. Asking by names
 # rather than by `pragma_table_list` works with every SQLite and with virtual tables whose module is missing.
 _FTS = ("data", "idx", "content", "docsize", "config", "segments", "segdir", "stat")
 _RTREE = ("node", "parent", "rowid")

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+
+from .._core.statement import Parameters, Statement
+from ..errors import DataError
 
 __all__ = [
     "COPY_AS_IS",
@@ -23,6 +26,7 @@ __all__ = [
     "ValueRefused",
     "encode",
     "encoder_for",
+    "refusal",
     "sqlite_decoder",
 ]
 
@@ -271,6 +275,20 @@ def encode(values: Sequence[Any], encoders: dict[type, Encoder]) -> Sequence[Any
     return result
 
 
+def refusal(
+    exc: ValueRefused, statement: Statement, params: Parameters, encoders: dict[type, Encoder]
+) -> DataError:
+    """The `DataError` that names the parameter which `exc` is about; raise it ``from exc``."""
+    items = params.items() if isinstance(params, Mapping) else enumerate(params or (), 1)
+    for name, value in items:
+        try:
+            encode_one(value, encoders)
+        except ValueRefused:
+            shown = f":{name}" if isinstance(params, Mapping) and statement.named else name
+            return DataError(f"parameter {shown} {exc}", statement=statement.text, sqlstate="22000")
+    return DataError(f"a parameter {exc}", statement=statement.text, sqlstate="22000")
+
+
 # -- from SQLite ---------------------------------------------------------------------------------------------------
 
 
@@ -354,3 +372,14 @@ def sqlite_decoder(declared: str) -> Callable[[Any], Any] | None:
     if bracket:
         name = " ".join((before + " " + after.partition(")")[2]).split())
     return _DECODERS.get(name)
+
+
+def decode_leniently(decoder: Callable[[Any], Any], value: Any) -> Any:
+    """`value` decoded, or as it is stored where that is not what its column's declaration says.
+
+    SQLite lets any value stand in any column, and a file that others wrote must stay readable.
+    """
+    try:
+        return decoder(value)
+    except (ValueError, ArithmeticError, OverflowError):
+        return value

@@ -1,0 +1,1 @@
+"""The asynchronous half: adapter, pools, transactions. The synchronous half is generated from it."""

@@ -1,0 +1,68 @@
+"""Row streams: the rows of a large result, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from .._core.statement import Parameters, Statement
+from ..errors import ConfigError
+
+__all__ = ["AsyncRowStream"]
+
+
+class AsyncRowStream:
+    """An iterator of rows that holds a connection from the first row to the last.
+
+    It gives the connection back at the end, when the loop over it is left, or when it is closed or used as a context
+    manager.
+    """
+
+    def __init__(
+        self,
+        acquire: Callable[[], Awaitable[tuple[Any, Any]]],
+        statement: Statement,
+        params: Parameters,
+        batch_size: int,
+        row_type: type,
+    ) -> None:
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise ConfigError(f"batch_size must be an integer of at least 1, not {batch_size!r}")
+        self._rows = self._generate(acquire, statement, params, batch_size, row_type)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self._rows
+
+    async def __anext__(self) -> Any:
+        return await anext(self._rows)
+
+    async def __aenter__(self) -> AsyncRowStream:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop reading and give the connection back; closing again does nothing."""
+        await self._rows.aclose()  # type: ignore[attr-defined]
+
+    @staticmethod
+    async def _generate(
+        acquire: Callable[[], Awaitable[tuple[Any, Any]]],
+        statement: Statement,
+        params: Parameters,
+        batch_size: int,
+        row_type: type,
+    ) -> AsyncIterator[Any]:
+        lane, connection = await acquire()
+        try:
+            batches = connection.stream(statement, params, batch_size)
+            try:
+                async for columns, rows in batches:
+                    for row in columns.rows(row_type, rows):
+                        yield row
+            finally:
+                await batches.aclose()
+        finally:
+            if lane is not None:
+                await lane.release(connection)

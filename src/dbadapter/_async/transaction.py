@@ -1,0 +1,262 @@
+"""Transactions: one connection from BEGIN to COMMIT, with savepoints inside."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from .._core.bulk import bulk_rows
+from .._core.rows import Columns
+from .._core.statement import Parameters, Statement, parse
+from .._dialects import Dialect
+from .._drivers.values import ValueRefused
+from ..config import DatabaseType
+from ..errors import DatabaseAdapterError, TransactionFailed
+from ..types import Result
+from .lane import AsyncLane
+from .rows import AsyncRowStream
+
+if TYPE_CHECKING:
+    from .adapter import AsyncDatabaseAdapter
+    from .vectors import AsyncVectorStore
+
+__all__ = ["AsyncTransaction"]
+
+
+class AsyncTransaction:
+    """What ``with adapter.transaction() as tx:`` gives; commits at the end of the block, rolls back on an exception.
+
+    After a statement has failed in the database, the transaction can only be rolled back, on both backends alike: a
+    further statement raises `TransactionFailed`, and so does the end of the block if the failure was swallowed. To go
+    on after a failure, put the statement into ``with tx.transaction():``, which is a savepoint.
+    """
+
+    def __init__(
+        self, adapter: AsyncDatabaseAdapter, *, read_only: bool, isolation: str | None, where: str | None
+    ) -> None:
+        self._adapter = adapter
+        self._read_only = read_only
+        self._isolation = isolation
+        self._where = where
+        self._lane: AsyncLane | None = None
+        self._connection: Any = None
+        self._failure: BaseException | None = None
+        self._depth = 0
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> AsyncTransaction:
+        self._lane, self._connection = await self._adapter._acquire(
+            read_only=self._read_only, where=self._where
+        )
+        try:
+            await self._connection.begin(read_only=self._read_only, isolation=self._isolation)
+        except BaseException:
+            await self._leave()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: object
+    ) -> None:
+        try:
+            if exc is None and self._failure is None:
+                await self._connection.commit()
+                return
+            await self._roll_back(exc)
+        finally:
+            await self._leave()
+        if exc is None:
+            raise self._failed()
+
+    async def _roll_back(self, exc: BaseException | None) -> None:
+        try:
+            await self._connection.rollback()
+        except DatabaseAdapterError:
+            # The connection is gone, and the transaction with it; what is under way says more than this.
+            if exc is None and self._failure is None:
+                raise
+
+    async def _leave(self) -> None:
+        connection, self._connection = self._connection, None
+        if self._lane is not None and connection is not None:
+            await self._lane.release(connection)
+
+    def _failed(self) -> TransactionFailed:
+        error = TransactionFailed(
+            f"an earlier statement of this transaction failed ({type(self._failure).__name__}: {self._failure}), so it "
+            "was rolled back; to go on after a failure, run the statement in `with tx.transaction():`",
+            sqlstate="25P02",
+        )
+        error.__cause__ = self._failure
+        return error
+
+    def _ready(self) -> Any:
+        """The connection, if there is still something to be done on it."""
+        if self._failure is not None:
+            raise self._failed()
+        if self._connection is None:
+            raise TransactionFailed("this transaction has ended; begin another one", sqlstate="25P01")
+        return self._connection
+
+    def _note(self, exc: BaseException) -> None:
+        """Remember a failure that the database itself saw; what was refused before it was sent changes nothing."""
+        if exc.__cause__ is not None and not isinstance(exc.__cause__, ValueRefused):
+            self._failure = exc
+
+    # -- statements ------------------------------------------------------------------------------------------------
+
+    async def execute(self, sql: str, params: Parameters = None) -> Result:
+        """See `AsyncDatabaseAdapter.execute`."""
+        connection, statement, started = self._ready(), parse(sql), perf_counter()
+        self._adapter._refuse_transaction_control(statement)
+        try:
+            result: Result = await connection.execute(statement, params)
+        except DatabaseAdapterError as exc:
+            self._note(exc)
+            raise
+        if self._adapter._query_log is not None:
+            self._adapter._query_log.note(statement, params, perf_counter() - started)
+        return result
+
+    async def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
+        """See `AsyncDatabaseAdapter.execute_many`."""
+        connection = self._ready()
+        try:
+            count: int = await connection.execute_many(parse(sql), rows)
+        except DatabaseAdapterError as exc:
+            self._note(exc)
+            raise
+        return count
+
+    async def insert_many(
+        self, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], *, on_conflict: str | None = None
+    ) -> int:
+        """See `AsyncDatabaseAdapter.insert_many`."""
+        connection = self._ready()
+        try:
+            count: int = await insert_rows(connection, table, rows, on_conflict)
+        except DatabaseAdapterError as exc:
+            self._note(exc)
+            raise
+        return count
+
+    async def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
+        connection, statement, started = self._ready(), parse(sql), perf_counter()
+        try:
+            found: tuple[Columns, list[Any]] = await connection.fetch(statement, params, limit)
+        except DatabaseAdapterError as exc:
+            self._note(exc)
+            raise
+        if self._adapter._query_log is not None:
+            self._adapter._query_log.note(statement, params, perf_counter() - started)
+        return found
+
+    async def fetch_all(self, sql: str, params: Parameters = None, *, row_type: type = dict) -> list[Any]:
+        """See `AsyncDatabaseAdapter.fetch_all`."""
+        columns, rows = await self._read(sql, params, None)
+        return columns.rows(row_type or dict, rows)
+
+    async def fetch_one(self, sql: str, params: Parameters = None, *, row_type: type = dict) -> Any:
+        """See `AsyncDatabaseAdapter.fetch_one`."""
+        columns, rows = await self._read(sql, params, 1)
+        return columns.row(row_type or dict, rows[0]) if rows else None
+
+    async def fetch_value(self, sql: str, params: Parameters = None) -> Any:
+        """See `AsyncDatabaseAdapter.fetch_value`."""
+        _, rows = await self._read(sql, params, 1)
+        return rows[0][0] if rows else None
+
+    def stream(
+        self, sql: str, params: Parameters = None, *, batch_size: int = 1000, row_type: type = dict
+    ) -> AsyncRowStream:
+        """See `AsyncDatabaseAdapter.stream`; other statements of the transaction may run in between."""
+        statement = parse(sql)
+
+        async def opened() -> tuple[Any, Any]:
+            return None, self._ready()
+
+        return AsyncRowStream(opened, statement, params, batch_size, row_type or dict)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """The driver's own connection, with this transaction open on it; leave committing to us."""
+        yield self._ready().raw
+
+    # -- nesting ---------------------------------------------------------------------------------------------------
+
+    def transaction(self, *, read_only: bool = False, isolation: str | None = None) -> AsyncSavepoint:
+        """A savepoint: undone alone if its block fails, kept with the rest otherwise.
+
+        `read_only` and `isolation` are the outer transaction's; they are accepted so that a function can be given an
+        adapter or a transaction alike.
+        """
+        return AsyncSavepoint(self)
+
+    # -- what it belongs to ----------------------------------------------------------------------------------------
+
+    @property
+    def db_type(self) -> DatabaseType:
+        """The backend that this transaction runs on."""
+        return self._adapter.db_type
+
+    @property
+    def dialect(self) -> Dialect:
+        """That backend's quoting and catalog."""
+        return self._adapter.dialect
+
+    @property
+    def vectors(self) -> AsyncVectorStore:
+        """The vector collections; what is changed through it commits with the rows."""
+        from .vectors import AsyncVectorStore
+
+        return AsyncVectorStore(self)
+
+
+class AsyncSavepoint(AsyncTransaction):
+    """A transaction inside another one."""
+
+    def __init__(self, outer: AsyncTransaction) -> None:
+        super().__init__(outer._adapter, read_only=outer._read_only, isolation=None, where=None)
+        self._outer = outer
+        self._depth = outer._depth + 1
+        self._name = f"dbadapter_{self._depth}"
+
+    async def __aenter__(self) -> AsyncTransaction:
+        self._connection = self._outer._ready()
+        await self._connection.run(f"SAVEPOINT {self._name}")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: object
+    ) -> None:
+        connection, self._connection = self._connection, None
+        try:
+            if exc is not None or self._failure is not None:
+                await connection.run(f"ROLLBACK TO SAVEPOINT {self._name}")
+            await connection.run(f"RELEASE SAVEPOINT {self._name}")
+        except DatabaseAdapterError as error:
+            # The outer transaction is broken as well: SQLite has ended it, or the connection was lost.
+            self._outer._failure = exc or self._failure or error
+            if exc is None:
+                raise
+        if exc is None and self._failure is not None:
+            raise self._failed()
+
+
+async def insert_rows(
+    connection: Any, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], on_conflict: str | None
+) -> int:
+    """Load rows through a connection; of an empty load the conflict rule is still checked."""
+    from .._core.bulk import check_conflict_rule
+
+    check_conflict_rule(on_conflict)
+    first = next(iter(rows), None) if isinstance(rows, Sequence) else None
+    known = await connection.columns_of(table) if first is None or not isinstance(first, Mapping) else ()
+    names, values = bulk_rows(rows, known)
+    if not names:
+        return 0
+    count: int = await connection.insert_many(table, names, values, on_conflict)
+    return count

@@ -1,0 +1,268 @@
+"""The state of a pool's connections, and what happens to them: who gets one, who waits, which are closed and why.
+
+Nothing here waits, locks or asks for the time: the shells call it under their lock and do what it answers. At every
+moment ``idle + active + opening <= max``; whoever is told to open a connection holds the place for it until it reports
+back with `opened` or `open_failed`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from typing import Any, Generic, Protocol, TypeVar
+
+import attrs
+
+from ..config import PoolConfig
+
+__all__ = ["Grant", "PoolState", "WaitTimes"]
+
+# A replaced connection's lifetime is shortened by up to this share, so that not all are replaced at once.
+_LIFETIME_SPREAD = 0.1
+_WAIT_SAMPLES = 1000
+
+
+class PooledConnection(Protocol):
+    """What the state reads of a connection; times are seconds of one monotonic clock."""
+
+    created_at: float
+    released_at: float
+
+
+C = TypeVar("C", bound=PooledConnection)
+
+
+class Grant(enum.Enum):
+    """What a caller gets instead of a connection."""
+
+    OPEN = "open one yourself: a place is reserved"
+    WAIT = "all are in use"
+    HELD_BACK = "the pool hands out nothing while its backend is being switched"
+    MOVED = "this pool is no longer the one in use: ask again"
+    CLOSED = "the pool was closed"
+
+
+class WaitTimes:
+    """How long callers waited; the percentiles are over the last 1,000 requests, those that got one at once included."""
+
+    __slots__ = ("_recent", "longest", "total", "waited")
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[int, float]] = deque(maxlen=_WAIT_SAMPLES)
+        self.total = self.longest = 0.0
+        self.waited = 0
+
+    def add(self, request: int, seconds: float) -> None:
+        """Note that request number `request` waited."""
+        self._recent.append((request, seconds))
+        self.waited += 1
+        self.total += seconds
+        self.longest = max(self.longest, seconds)
+
+    def summary(self, requests: int) -> dict[str, float]:
+        """Mean over all requests, percentiles over the recent ones, and the maximum, in milliseconds."""
+        recent = sorted(seconds for request, seconds in self._recent if request > requests - _WAIT_SAMPLES)
+        window = min(requests, _WAIT_SAMPLES)
+
+        def quantile(share: float) -> float:
+            rank = int(share * window) - (window - len(recent))  # the others waited 0 s and sort first
+            return 0.0 if rank < 0 or not recent else recent[min(rank, len(recent) - 1)]
+
+        mean = self.total / requests if requests else 0.0
+        figures = {"mean": mean, "p50": quantile(0.5), "p95": quantile(0.95), "max": self.longest}
+        return {name: round(seconds * 1000, 3) for name, seconds in figures.items()}
+
+
+@attrs.define(eq=False)
+class PoolState(Generic[C]):
+    """One set of interchangeable connections.
+
+    Attributes:
+        minimum, maximum: limits on the number of connections.
+        idle: unused connections, the most recently used last (it is taken first, so that the others can expire).
+        active: connections in use.
+        waiters: callers in the order they came; held_back: those that came while paused.
+    """
+
+    minimum: int
+    maximum: int
+    max_waiting: int | None
+    idle_timeout: float
+    max_lifetime: float
+    idle: deque[C] = attrs.field(factory=deque)
+    active: set[C] = attrs.field(factory=set)
+    opening: int = 0
+    waiters: deque[Any] = attrs.field(factory=deque)
+    held_back: deque[Any] = attrs.field(factory=deque)
+    paused: bool = False
+    refusal: Grant | None = None
+    requests: int = 0
+    timeouts: int = 0
+    errors: int = 0
+    created: int = 0
+    recycled: int = 0
+    leaks: int = 0
+    waits: WaitTimes = attrs.field(factory=WaitTimes)
+    reasons: dict[str, int] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, config: PoolConfig, *, minimum: int, maximum: int) -> PoolState[C]:
+        """A state with the config's times."""
+        return cls(
+            minimum=minimum,
+            maximum=maximum,
+            max_waiting=config.max_waiting,
+            idle_timeout=config.idle_timeout,
+            max_lifetime=config.max_lifetime,
+        )
+
+    # -- checkout and return ---------------------------------------------------------------------------------------
+
+    def take(self, *, entitled: bool = False) -> C | Grant:
+        """A connection, or what to do instead. `entitled` callers are served while the pool is paused."""
+        self.requests += 1
+        if self.refusal is not None:
+            return self.refusal
+        if self.paused and not entitled:
+            return Grant.HELD_BACK
+        if self.idle and (self.paused or not self.waiters):
+            connection = self.idle.pop()
+            self.active.add(connection)
+            return connection
+        if self.size < self.maximum:
+            self.opening += 1
+            return Grant.OPEN
+        return Grant.WAIT
+
+    def is_crowded(self) -> bool:
+        """No more callers may wait."""
+        return self.max_waiting is not None and len(self.waiters) >= self.max_waiting
+
+    def opened(self, connection: C) -> None:
+        """A connection was opened for the reserved place, and is in use."""
+        self.opening -= 1
+        self.created += 1
+        self.active.add(connection)
+
+    def open_failed(self) -> None:
+        """The reserved place is free again; the next in line may try."""
+        self.opening -= 1
+        self._offer_place()
+
+    def give_back(self, connection: C, now: float, *, usable: bool) -> str | None:
+        """Take a connection back: to the next in line, or to the idle ones. A reason means: close it."""
+        self.active.discard(connection)
+        reason = self._reason_to_close(connection, now, usable)
+        if reason:
+            self._retire(reason)
+            return reason
+        if self.waiters:
+            self.active.add(connection)
+            self.waiters.popleft().deliver(connection)
+        else:
+            connection.released_at = now
+            self.idle.append(connection)
+        return None
+
+    def _reason_to_close(self, connection: C, now: float, usable: bool) -> str | None:
+        if not usable:
+            return "broken"
+        if self.refusal is not None:
+            return "pool closed"
+        if now - connection.created_at > self._lifetime():
+            return "lifetime"
+        return "pool shrunk" if self.size >= self.maximum else None
+
+    def _lifetime(self) -> float:
+        return self.max_lifetime * (1 - _LIFETIME_SPREAD * (self.recycled % 10) / 10)
+
+    def _retire(self, reason: str) -> None:
+        self.recycled += 1
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
+        self._offer_place()
+
+    def _offer_place(self) -> None:
+        if self.waiters and self.size < self.maximum and self.refusal is None:
+            self.opening += 1
+            self.waiters.popleft().deliver(Grant.OPEN)
+
+    def discard(self, connection: C, reason: str) -> None:
+        """A connection in use turned out to be dead before it served anyone."""
+        self.active.discard(connection)
+        self._retire(reason)
+
+    def leave(self, waiter: Any) -> None:
+        """A waiter that got nothing goes away."""
+        for queue in (self.waiters, self.held_back):
+            if waiter in queue:
+                queue.remove(waiter)
+
+    # -- upkeep ----------------------------------------------------------------------------------------------------
+
+    def expired(self, now: float) -> list[C]:
+        """Idle connections to close now: too old, or unused for too long and more than the minimum."""
+        closing: list[C] = []
+        for connection in list(self.idle):
+            unused = now - connection.released_at > self.idle_timeout and self.size > self.minimum
+            if unused or now - connection.created_at > self._lifetime():
+                self.idle.remove(connection)
+                closing.append(connection)
+                self._retire("idle" if unused else "lifetime")
+        return closing
+
+    def lacking(self) -> int:
+        """How many connections to open to have the minimum; their places are reserved."""
+        count = 0 if self.refusal or self.paused else max(self.minimum - self.size, 0)
+        self.opening += count
+        return count
+
+    def evict_idle(self, reason: str) -> list[C]:
+        """Every idle connection, to be closed: they share a fault."""
+        closing = list(self.idle)
+        self.idle.clear()
+        for _ in closing:
+            self._retire(reason)
+        return closing
+
+    # -- switching and closing -------------------------------------------------------------------------------------
+
+    def pause(self, is_entitled: Any) -> None:
+        """Hand out nothing more, except to those that are in the middle of something."""
+        self.paused = True
+        self.held_back.extend(waiter for waiter in self.waiters if not is_entitled(waiter.holder))
+        self.waiters = deque(waiter for waiter in self.waiters if is_entitled(waiter.holder))
+
+    def resume(self) -> None:
+        """Go on as before; those held back are served first."""
+        self.paused = False
+        self.waiters.extend(self.held_back)
+        self.held_back.clear()
+        while self.waiters and self.idle:
+            connection = self.idle.pop()
+            self.active.add(connection)
+            self.waiters.popleft().deliver(connection)
+        for _ in range(len(self.waiters)):
+            self._offer_place()
+
+    def refuse(self, grant: Grant) -> list[C]:
+        """Serve nobody any more and tell all that wait; the idle connections are to be closed."""
+        self.refusal = grant
+        for waiter in (*self.waiters, *self.held_back):
+            waiter.deliver(grant)
+        self.waiters.clear()
+        self.held_back.clear()
+        closing = list(self.idle)
+        self.idle.clear()
+        return closing
+
+    # -- figures ---------------------------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """Connections there are, those being opened included."""
+        return len(self.idle) + len(self.active) + self.opening
+
+    @property
+    def is_busy(self) -> bool:
+        """Something is in use, or about to be."""
+        return bool(self.active or self.opening or self.waiters)

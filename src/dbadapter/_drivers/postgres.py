@@ -1,0 +1,397 @@
+# Generated from src/dbadapter/_drivers/postgres_async.py by tools/unasync.py; do not edit.
+"""Postgres through psycopg: one connection in autocommit mode, its statements and its transactions."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from time import perf_counter
+from typing import Any, cast
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.raw_cursor import RawCursor
+
+from .._core.bulk import conflict_clause
+from .._core.rows import NO_COLUMNS, Columns
+from .._core.statement import Parameters, Statement, parse
+from .._dialects import POSTGRESQL
+from ..config import PoolConfig
+from ..errors import (
+    ConnectionLost,
+    DatabaseAdapterError,
+    DatabaseUnavailable,
+    OutcomeUnknown,
+    UndefinedTable,
+)
+from ..types import Result
+from .postgres_errors import is_transient, translate
+from .postgres_types import INTEGER_KEY, KEY, TYPE_NAMES, WRITABLE_COLUMNS, PostgresCatalog, Shape
+from .values import COPY_AS_IS, POSTGRES_ENCODERS, ValueRefused, encode, refusal
+
+__all__ = ["PostgresConnection", "connect"]
+
+_FAILURES = (psycopg.Error, psycopg.Warning, UnicodeError, OverflowError)
+_COPY_ROWS = 1000
+_STALE_PLAN = "0A000"
+
+
+def connect(host: str, port: int, config: PoolConfig, catalog: PostgresCatalog) -> PostgresConnection:
+    """Open a connection to one server.
+
+    Raises `DatabaseUnavailable` in the server's own words, `transient` if trying again may help.
+    """
+    arguments = _connection_arguments(host, port, config)
+    try:
+        raw = psycopg.Connection.connect(**arguments)
+    except (psycopg.Error, OSError) as exc:
+        words = str(exc).strip() or type(exc).__name__
+        raise DatabaseUnavailable(
+            f"cannot connect to Postgres at {host}:{port}: {words}", transient=is_transient(exc)
+        ) from exc
+    if config.pgbouncer:
+        try:
+            raw.execute("SET TimeZone = 'UTC'")  # PgBouncer keeps this one for each client
+        except psycopg.Error as exc:
+            raw.close()
+            raise translate(exc, None) from exc
+    return PostgresConnection(raw, catalog)
+
+
+def _connection_arguments(host: str, port: int, config: PoolConfig) -> dict[str, Any]:
+    settings = {"TimeZone": "UTC"}
+    if config.statement_timeout is not None:
+        settings["statement_timeout"] = str(max(1, round(config.statement_timeout * 1000)))
+    arguments: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "dbname": config.database,
+        "user": config.user,
+        "password": config.current_password(),
+        "application_name": config.application_name,
+        "sslmode": config.sslmode,
+        "sslrootcert": config.sslrootcert,
+        "connect_timeout": max(2, round(config.connection_timeout)),
+        "options": None
+        if config.pgbouncer
+        else " ".join(f"-c {name}={value}" for name, value in settings.items()),
+        "autocommit": True,
+        "prepare_threshold": None if config.pgbouncer else 5,
+    }
+    if config.sslmode == "verify-full" and config.sslrootcert is None and not _has_own_root_certificates():
+        arguments["sslrootcert"] = "system"
+    return {
+        name: value for name, value in arguments.items() if value is not None or name == "prepare_threshold"
+    }
+
+
+def _has_own_root_certificates() -> bool:
+    return bool(os.environ.get("PGSSLROOTCERT")) or os.path.exists(
+        os.path.expanduser("~/.postgresql/root.crt")
+    )
+
+
+class PostgresConnection:
+    """A connection; used by one caller at a time."""
+
+    __slots__ = (
+        "__weakref__",
+        "_catalog",
+        "_cursor",
+        "created_at",
+        "held_since",
+        "holder",
+        "raw",
+        "read_only",
+        "released_at",
+        "where",
+    )
+
+    def __init__(self, raw: psycopg.Connection[Any], catalog: PostgresCatalog) -> None:
+        self.raw = raw
+        self.read_only = False
+        self.created_at = self.held_since = self.released_at = perf_counter()
+        self.holder: Any = None
+        self.where: str | None = None
+        self._catalog = catalog
+        # One cursor for all statements: making one costs a tenth of a point read.
+        self._cursor: RawCursor[Any] = RawCursor(raw)
+
+    # -- statements ------------------------------------------------------------------------------------------------
+
+    def fetch(self, statement: Statement, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
+        """The first `limit` rows (None: all) as tuples, and their columns."""
+        text, values = statement.bind_numbered(params)
+        cursor = self._cursor
+        try:
+            cursor.execute(cast(Any, text), encode(values, POSTGRES_ENCODERS))
+            result = cursor.pgresult
+            if result is None or not result.nfields:
+                return NO_COLUMNS, []
+            if limit == 1:
+                row = cursor.fetchone()
+                rows = [] if row is None else [row]
+            else:
+                rows = cursor.fetchall()
+        except (ValueRefused, *_FAILURES) as exc:
+            if self._is_stale_plan(exc):
+                self.run("DEALLOCATE ALL")
+                return self.fetch(statement, params, limit)
+            raise self._error(exc, statement, params) from exc
+        fields = tuple([(result.fname(column), result.ftype(column)) for column in range(result.nfields)])
+        shape = self._catalog.known_shape(text, fields) or self._look_up(text, fields)
+        return shape.columns, shape.decode(rows) if shape.decoders else rows
+
+    def _look_up(self, text: str, fields: tuple[tuple[bytes | None, int], ...]) -> Shape:
+        if unknown := self._catalog.unknown_types(fields):
+            self._catalog.type_names.update(self._ask(TYPE_NAMES, [unknown]))
+        return self._catalog.new_shape(text, fields)
+
+    def _ask(self, query: str, values: Sequence[Any]) -> list[Any]:
+        try:
+            with RawCursor(self.raw) as cursor:
+                cursor.execute(cast(Any, query), values)
+                return cursor.fetchall()
+        except _FAILURES as exc:
+            raise self._error(exc, None, None) from exc
+
+    def execute(self, statement: Statement, params: Parameters) -> Result:
+        """Run a statement for its effect."""
+        text, values = statement.bind_numbered(params)
+        key = None
+        if statement.inserts_values and statement.returning < 0 and statement.table:
+            if (key := self._integer_key(statement.table)) is not None:
+                text = f"{text.rstrip().rstrip(chr(59))}\nRETURNING {POSTGRESQL.quote(key)}"
+        cursor = self._cursor
+        try:
+            cursor.execute(cast(Any, text), encode(values, POSTGRES_ENCODERS))
+            rows = cursor.fetchall() if key is not None else []
+        except (ValueRefused, *_FAILURES) as exc:
+            if self._is_stale_plan(exc):
+                self.run("DEALLOCATE ALL")
+                return self.execute(statement, params)
+            raise self._error(exc, statement, params) from exc
+        if statement.changes_schema:
+            self._catalog.clear()
+        return Result(rowcount=cursor.rowcount, last_id=rows[-1][0] if rows else None)
+
+    def _integer_key(self, table: str) -> str | None:
+        known = self._catalog.integer_keys
+        if table not in known:
+            rows = self._ask(INTEGER_KEY, [table])
+            known[table] = rows[0][0] if rows else None
+        return known[table]
+
+    def execute_many(self, statement: Statement, rows: Iterable[Parameters]) -> int:
+        """Run a statement once for each row, all or nothing; the number of rows affected."""
+        current: Parameters = None
+
+        def bound() -> Iterator[Sequence[Any]]:
+            nonlocal current
+            for current in rows:
+                yield encode(statement.bind_numbered(current)[1], POSTGRES_ENCODERS)
+
+        try:
+            with self.raw.transaction():
+                if statement.numbered is None:
+                    return sum([max(self.execute(statement, row).rowcount, 0) for row in rows])
+                self._cursor.executemany(cast(Any, statement.numbered), bound())
+                return max(self._cursor.rowcount, 0)
+        except (ValueRefused, *_FAILURES) as exc:
+            raise self._error(exc, statement, current) from exc
+
+    def insert_many(
+        self, table: str, columns: Sequence[str], rows: Iterator[tuple[Any, ...]], on_conflict: str | None
+    ) -> int:
+        """Insert rows in bulk through COPY, all or nothing; the number of rows affected."""
+        quoted, names = POSTGRESQL.quote(table), ", ".join(map(POSTGRESQL.quote, columns))
+        statement = parse(f"INSERT INTO {quoted} ({names}) VALUES (NULL)")
+        try:
+            with self.raw.transaction():
+                if on_conflict is None:
+                    return self._copy(f"COPY {quoted} ({names}) FROM STDIN", rows, columns, statement)
+                return self._merge(table, columns, rows, on_conflict, statement)
+        except _FAILURES as exc:
+            raise self._error(exc, statement, None) from exc
+
+    def _copy(
+        self, text: str, rows: Iterator[tuple[Any, ...]], columns: Sequence[str], statement: Statement
+    ) -> int:
+        with self.raw.cursor() as cursor:
+            with cursor.copy(cast(Any, text)) as copy:
+                while batch := list(islice(rows, _COPY_ROWS)):
+                    if not COPY_AS_IS.issuperset(map(type, chain.from_iterable(batch))):
+                        batch = [_encode_row(row, columns, statement) for row in batch]
+                    for row in batch:
+                        copy.write_row(row)
+            return cursor.rowcount
+
+    def _merge(
+        self,
+        table: str,
+        columns: Sequence[str],
+        rows: Iterator[tuple[Any, ...]],
+        on_conflict: str,
+        statement: Statement,
+    ) -> int:
+        """COPY into a temporary table, and from there with ON CONFLICT; of equal keys the last one counts."""
+        quoted, names = POSTGRESQL.quote(table), ", ".join(map(POSTGRESQL.quote, columns))
+        keys = self._ask(KEY, [quoted]) if on_conflict == "update" else []
+        key = keys[0][0] if keys else []
+        clause = conflict_clause(on_conflict, columns, key, POSTGRESQL.quote)
+        temporary, order = "pg_temp._dbadapter_load", POSTGRESQL.quote("_dbadapter_order")
+        self.raw.execute("DROP TABLE IF EXISTS pg_temp._dbadapter_load")
+        create = f"CREATE TEMP TABLE _dbadapter_load ON COMMIT DROP AS SELECT {names} FROM {quoted} LIMIT 0"
+        self.raw.execute(cast(Any, create))
+        self.raw.execute(
+            cast(Any, f"ALTER TABLE {temporary} ADD {order} bigint GENERATED ALWAYS AS IDENTITY")
+        )
+        self._copy(f"COPY {temporary} ({names}) FROM STDIN", rows, columns, statement)
+        chosen = f"SELECT {names} FROM {temporary} ORDER BY {order}"
+        if key:
+            target = ", ".join(map(POSTGRESQL.quote, key))
+            last = f"SELECT DISTINCT ON ({target}) * FROM {temporary} ORDER BY {target}, {order} DESC"
+            chosen = f"SELECT {names} FROM ({last}) latest ORDER BY {order}"
+        cursor = self.raw.execute(cast(Any, f"INSERT INTO {quoted} ({names}) {chosen}{clause}"))
+        self.raw.execute(cast(Any, f"DROP TABLE {temporary}"))
+        return cursor.rowcount
+
+    def stream(
+        self, statement: Statement, params: Parameters, batch_size: int
+    ) -> Iterator[tuple[Columns, list[tuple[Any, ...]]]]:
+        """The rows in batches of `batch_size`, as they come from the server."""
+        text, values = statement.bind_numbered(params)
+        shape: Shape | None = None
+        try:
+            with RawCursor(self.raw) as cursor:
+                batch: list[tuple[Any, ...]] = []
+                rows = cursor.stream(cast(Any, text), encode(values, POSTGRES_ENCODERS), size=batch_size)
+                for row in rows:
+                    if shape is None:
+                        shape = self._streamed_shape(cursor, text)
+                    batch.append(row)
+                    if len(batch) == batch_size:
+                        yield shape.columns, shape.decode(batch) if shape.decoders else batch
+                        batch = []
+                if batch and shape is not None:
+                    yield shape.columns, shape.decode(batch) if shape.decoders else batch
+        except (ValueRefused, *_FAILURES) as exc:
+            raise self._error(exc, statement, params) from exc
+
+    def _streamed_shape(self, cursor: RawCursor[Any], text: str) -> Shape:
+        """The shape of a result that is still arriving, so that nothing can be asked on this connection."""
+        result = cursor.pgresult
+        assert result is not None
+        fields = tuple([(result.fname(column), result.ftype(column)) for column in range(result.nfields)])
+        return self._catalog.known_shape(text, fields) or self._catalog.new_shape(text, fields)
+
+    def columns_of(self, table: str) -> list[str]:
+        """The names of a table's columns that can be written, in order. Raises `UndefinedTable`."""
+        rows = self._ask(WRITABLE_COLUMNS, [POSTGRESQL.quote(table)])
+        if not rows:
+            raise UndefinedTable(f'relation "{table}" does not exist', sqlstate="42P01")
+        return [row[0] for row in rows]
+
+    # -- transactions ----------------------------------------------------------------------------------------------
+
+    def begin(self, *, read_only: bool = False, isolation: str | None = None) -> None:
+        """Begin a transaction."""
+        level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
+        self.run(f"BEGIN{level}{' READ ONLY' if read_only else ''}")
+
+    def commit(self) -> None:
+        """Commit; if the answer does not arrive, `OutcomeUnknown`."""
+        try:
+            self.run("COMMIT")
+        except ConnectionLost as exc:
+            raise OutcomeUnknown(
+                "the connection was lost during COMMIT; the transaction may or may not be there"
+            ) from exc
+
+    def rollback(self) -> None:
+        """Roll back what there is to roll back; a lost connection has done so by itself."""
+        if not self.raw.closed and self.raw.info.transaction_status != TransactionStatus.IDLE:
+            self.run("ROLLBACK")
+
+    def run(self, text: str) -> None:
+        """Run a statement of our own without parameters."""
+        try:
+            self._cursor.execute(cast(Any, text))
+        except _FAILURES as exc:
+            raise self._error(exc, None, None) from exc
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def is_alive(self) -> bool:
+        """The server has not hung up, as far as the socket tells; no round trip is made."""
+        if self.raw.closed:
+            return False
+        try:
+            poller = select.poll()
+            poller.register(self.raw.fileno(), select.POLLIN)
+            return not poller.poll(0)  # an idle server says nothing: what there is to read is its farewell
+        except (OSError, psycopg.Error):
+            return False
+
+    def is_clean(self) -> bool:
+        """Nothing is left open by the last user."""
+        pgconn = self.raw.pgconn
+        return bool(pgconn.transaction_status == TransactionStatus.IDLE)
+
+    def reset(self) -> bool:
+        """Leave nothing of the last user behind; False if the connection is of no more use."""
+        if self.raw.closed or self.raw.info.transaction_status == TransactionStatus.ACTIVE:
+            return False
+        try:
+            self.rollback()
+        except DatabaseAdapterError:
+            return False
+        return self.is_clean()
+
+    def forget_session(self) -> None:
+        """After its user had the driver's own connection: put back what the connection is set to."""
+        self._catalog.clear()
+        try:
+            self.rollback()
+            if not self.raw.autocommit:
+                self.raw.set_autocommit(True)
+            self.raw.row_factory = psycopg.rows.tuple_row
+            self.raw.execute("SET TimeZone = 'UTC'")
+        except (DatabaseAdapterError, *_FAILURES):
+            self.close()
+
+    def ping(self) -> None:
+        """Raise `DatabaseUnavailable` unless the server answers."""
+        try:
+            self.run("SELECT 1")
+        except DatabaseAdapterError as exc:
+            raise DatabaseUnavailable(str(exc)) from exc
+
+    def close(self) -> None:
+        """Close the connection; closing again does nothing."""
+        self.raw.close()
+
+    # -- errors ----------------------------------------------------------------------------------------------------
+
+    def _is_stale_plan(self, exc: Exception) -> bool:
+        """A prepared statement whose table has changed since; outside a transaction it can be run again."""
+        stale = getattr(exc, "sqlstate", None) == _STALE_PLAN and "cached plan" in str(exc)
+        return stale and self.raw.info.transaction_status == TransactionStatus.IDLE
+
+    def _error(self, exc: Exception, statement: Statement | None, params: Parameters) -> DatabaseAdapterError:
+        if isinstance(exc, ValueRefused):
+            assert statement is not None
+            return refusal(exc, statement, params, POSTGRES_ENCODERS)
+        found = translate(exc, statement)
+        if isinstance(found, DatabaseUnavailable) and getattr(exc, "sqlstate", None) is None:
+            return ConnectionLost(f"the connection to Postgres was lost: {found}", transient=True)
+        return found
+
+
+def _encode_row(row: tuple[Any, ...], columns: Sequence[str], statement: Statement) -> Sequence[Any]:
+    try:
+        return encode(row, POSTGRES_ENCODERS)
+    except ValueRefused as exc:
+        raise refusal(exc, statement, dict(zip(columns, row, strict=False)), POSTGRES_ENCODERS) from exc

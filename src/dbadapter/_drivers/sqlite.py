@@ -1,0 +1,333 @@
+"""SQLite through the standard library's sqlite3: one connection, its statements, and what is known of their results."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from time import perf_counter
+from typing import Any
+
+from .._core.rows import NO_COLUMNS, Columns
+from .._core.statement import Parameters, Statement, parse
+from ..errors import DatabaseAdapterError, DatabaseUnavailable
+from ..types import Result
+from .sqlite_catalog import SQLiteCatalog
+from .sqlite_errors import translate
+from .values import SQLITE_ENCODERS, ValueRefused, encode, refusal
+
+__all__ = ["SQLiteConnection", "connect"]
+
+_FAILURES = (sqlite3.Error, sqlite3.Warning, OverflowError)
+_STEPS_BETWEEN_CLOCK_CHECKS = 10_000  # virtual machine instructions; about 0.1 ms
+
+
+def connect(
+    path: str,
+    *,
+    catalog: SQLiteCatalog,
+    read_only: bool,
+    busy_timeout: float,
+    statement_timeout: float | None = None,
+    synchronous: str = "full",
+) -> SQLiteConnection:
+    """Open a connection to the file at `path`, making it and its directory when missing.
+
+    Raises `DatabaseUnavailable` saying what is wrong with the file.
+    """
+    try:
+        if path != ":memory:" and (directory := os.path.dirname(path)):
+            os.makedirs(directory, exist_ok=True)
+        raw = sqlite3.connect(
+            path, timeout=busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+    except (OSError, *_FAILURES) as exc:
+        raise DatabaseUnavailable(f"cannot open the SQLite file {path}: {exc}") from exc
+    try:
+        _set_up(raw, read_only=read_only, synchronous=synchronous)
+    except _FAILURES as exc:
+        raw.close()
+        raise DatabaseUnavailable(f"cannot use the SQLite file {path}: {translate(exc, None, None)}") from exc
+    return SQLiteConnection(raw, catalog, read_only=read_only, statement_timeout=statement_timeout)
+
+
+def _set_up(raw: sqlite3.Connection, *, read_only: bool, synchronous: str) -> None:
+    raw.execute("PRAGMA schema_version").fetchone()  # reads the header: is it a database at all?
+    raw.execute("PRAGMA foreign_keys = ON")
+    raw.execute("PRAGMA temp_store = MEMORY")
+    raw.execute(f"PRAGMA synchronous = {'FULL' if synchronous == 'full' else 'NORMAL'}")
+    if read_only:
+        raw.execute("PRAGMA query_only = ON")
+        return
+    try:
+        raw.execute("PRAGMA journal_mode = WAL").fetchone()
+    except sqlite3.OperationalError as exc:
+        # A file we may only read keeps the journal it has; the first write says that it cannot be written.
+        if not (exc.sqlite_errorname or "").startswith("SQLITE_READONLY"):
+            raise
+
+
+class SQLiteConnection:
+    """A connection in autocommit mode; used by one thread at a time."""
+
+    __slots__ = (
+        "__weakref__",
+        "_catalog",
+        "_deadline",
+        "_guarded",
+        "_timeout",
+        "created_at",
+        "held_since",
+        "holder",
+        "raw",
+        "read_only",
+        "released_at",
+        "where",
+    )
+
+    def __init__(
+        self,
+        raw: sqlite3.Connection,
+        catalog: SQLiteCatalog,
+        *,
+        read_only: bool,
+        statement_timeout: float | None,
+    ) -> None:
+        self.raw = raw
+        self.read_only = read_only
+        self.created_at = self.held_since = self.released_at = perf_counter()
+        self.holder: Any = None
+        self.where: str | None = None
+        self._catalog = catalog
+        self._timeout = statement_timeout
+        self._deadline = 0.0
+        self._guarded = False
+        if statement_timeout is not None:
+            raw.set_progress_handler(self._late, _STEPS_BETWEEN_CLOCK_CHECKS)
+
+    # -- statements ------------------------------------------------------------------------------------------------
+
+    def fetch(self, statement: Statement, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
+        """The first `limit` rows (None: all) as tuples, and their columns."""
+        text, values = statement.bind_plain(params)
+        if self._timeout is not None:
+            self._deadline = perf_counter() + self._timeout
+        try:
+            cursor = self.raw.execute(text, encode(values, SQLITE_ENCODERS))
+            if limit == 1:
+                row = cursor.fetchone()
+                rows = [] if row is None else [row]
+            else:
+                rows = cursor.fetchall()
+            description = cursor.description
+            if statement.writes or limit is not None:
+                cursor.fetchall() if statement.writes else cursor.close()
+        except (ValueRefused, *_FAILURES) as exc:
+            raise self._error(exc, statement, params) from exc
+        if description is None:
+            return NO_COLUMNS, []
+        shape = self._catalog.shape(self, statement, text, description)
+        return shape.columns, shape.decode(rows) if shape.decoders else rows
+
+    def execute(self, statement: Statement, params: Parameters) -> Result:
+        """Run a statement for its effect."""
+        text, values = statement.bind_plain(params)
+        if self._timeout is not None:
+            self._deadline = perf_counter() + self._timeout
+        try:
+            cursor = self.raw.execute(text, encode(values, SQLITE_ENCODERS))
+            rowcount = cursor.rowcount if cursor.description is None else len(cursor.fetchall())
+            if statement.changes_schema:
+                self._catalog.clear()
+            last_id = None
+            if (
+                statement.inserts_values
+                and rowcount > 0
+                and self._catalog.has_integer_key(self.raw, statement.table)
+            ):
+                last_id = cursor.lastrowid
+        except (ValueRefused, *_FAILURES) as exc:
+            raise self._error(exc, statement, params) from exc
+        return Result(rowcount=rowcount, last_id=last_id)
+
+    def execute_many(self, statement: Statement, rows: Iterable[Parameters]) -> int:
+        """Run a statement once for each row, all or nothing; the number of rows affected."""
+        current: Parameters = None
+
+        def bound() -> Iterator[Sequence[Any]]:
+            nonlocal current
+            for current in rows:
+                yield encode(statement.bind_plain(current)[1], SQLITE_ENCODERS)
+
+        try:
+            with self._atomically():
+                if statement.plain is None:
+                    return sum(max(self.execute(statement, row).rowcount, 0) for row in rows)
+                return max(self.raw.executemany(statement.plain, bound()).rowcount, 0)
+        except (ValueRefused, *_FAILURES) as exc:
+            raise self._error(exc, statement, current) from exc
+
+    def insert_many(
+        self, table: str, columns: Sequence[str], rows: Iterator[tuple[Any, ...]], on_conflict: str | None
+    ) -> int:
+        """Insert rows in bulk, all or nothing; the number of rows affected."""
+        sql = self._catalog.bulk_insert(self.raw, table, columns, on_conflict)
+        current: tuple[Any, ...] = ()
+
+        def encoded() -> Iterator[Sequence[Any]]:
+            nonlocal current
+            for current in rows:
+                yield encode(current, SQLITE_ENCODERS)
+
+        try:
+            with self._atomically():
+                return max(self.raw.executemany(sql, encoded()).rowcount, 0)
+        except (ValueRefused, *_FAILURES) as exc:
+            raise self._error(exc, parse(sql), dict(zip(columns, current, strict=False))) from exc
+
+    @contextmanager
+    def _atomically(self) -> Iterator[None]:
+        """A transaction of its own, unless one is open already."""
+        if self.raw.in_transaction:
+            yield
+            return
+        self.begin()
+        try:
+            yield
+        except BaseException:
+            self.rollback()
+            raise
+        self.commit()
+
+    def stream(
+        self, statement: Statement, params: Parameters, batch_size: int
+    ) -> Iterator[tuple[Columns, list[tuple[Any, ...]]]]:
+        """The rows in batches of `batch_size`, read as they are asked for."""
+        text, values = statement.bind_plain(params)
+        try:
+            self._deadline = perf_counter() + (self._timeout or 0)
+            with closing(self.raw.execute(text, encode(values, SQLITE_ENCODERS))) as cursor:
+                rows = cursor.fetchmany(batch_size)
+                if cursor.description is None:
+                    return
+                shape = self._catalog.shape(self, statement, text, cursor.description)
+                while rows:
+                    yield shape.columns, shape.decode(rows) if shape.decoders else rows
+                    self._deadline = perf_counter() + (self._timeout or 0)
+                    rows = cursor.fetchmany(batch_size)
+        except (ValueRefused, *_FAILURES) as exc:
+            raise self._error(exc, statement, params) from exc
+
+    def columns_of(self, table: str) -> list[str]:
+        """The names of a table's columns that can be written, in order."""
+        return self._catalog.columns_of(self.raw, table)
+
+    # -- transactions ----------------------------------------------------------------------------------------------
+
+    def begin(self, *, read_only: bool = False, isolation: str | None = None) -> None:
+        """Begin a transaction; a writing one takes the write lock at once, since an upgrade later fails at once.
+
+        Every isolation level is met: SQLite's transactions are serializable.
+        """
+        self._run("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        if read_only and not self.read_only:
+            self._run("PRAGMA query_only = ON")
+            self._guarded = True
+
+    def commit(self) -> None:
+        """Commit; on failure the transaction is rolled back."""
+        try:
+            self._run("COMMIT")
+        except DatabaseAdapterError:
+            self.rollback()
+            raise
+        self._end_guard()
+
+    def rollback(self) -> None:
+        """Roll back what there is to roll back."""
+        self._catalog.clear()  # tables made in the transaction are gone again
+        if self.raw.in_transaction:
+            self._run("ROLLBACK")
+        self._end_guard()
+
+    def _end_guard(self) -> None:
+        """After a read-only transaction on a connection that also writes: let it do so again."""
+        if self._guarded:
+            self._guarded = False
+            self._run("PRAGMA query_only = OFF")
+
+    def run(self, sql: str) -> None:
+        """Run a statement of our own without parameters: savepoints and the like."""
+        self._run(sql)
+
+    def _run(self, sql: str) -> None:
+        self._deadline = perf_counter() + (self._timeout or 0)
+        try:
+            self.raw.execute(sql)
+        except _FAILURES as exc:
+            raise translate(exc, None, self.raw, query_only=self._is_query_only()) from exc
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def is_alive(self) -> bool:
+        """The connection can still be used; a file does not hang up."""
+        return True
+
+    def is_clean(self) -> bool:
+        """Nothing is left open by the last user."""
+        try:
+            return not self.raw.in_transaction
+        except sqlite3.Error:  # it was closed
+            return False
+
+    def reset(self) -> bool:
+        """Leave nothing of the last user behind; False if the connection is of no more use."""
+        try:
+            if self.raw.in_transaction:
+                self.rollback()
+        except (DatabaseAdapterError, *_FAILURES):
+            return False
+        return True
+
+    def forget_session(self) -> None:
+        """After its user had the driver's own connection: put back what the connection is set to."""
+        self._catalog.clear()
+        try:
+            self.raw.execute("PRAGMA foreign_keys = ON")
+            self.raw.execute(f"PRAGMA query_only = {'ON' if self.read_only else 'OFF'}")
+            self.raw.row_factory = None
+            self.raw.isolation_level = None
+        except _FAILURES:
+            self.close()
+
+    def interrupt(self) -> None:
+        """Stop the statement that another thread is running here."""
+        self.raw.interrupt()
+
+    def ping(self) -> None:
+        """Raise `DatabaseUnavailable` unless the database answers."""
+        try:
+            self.raw.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        except _FAILURES as exc:
+            raise DatabaseUnavailable(str(translate(exc, None, None))) from exc
+
+    def close(self) -> None:
+        """Close the connection; closing again does nothing."""
+        self.raw.close()
+
+    def _late(self) -> bool:
+        return perf_counter() > self._deadline
+
+    # -- errors ----------------------------------------------------------------------------------------------------
+
+    def _error(self, exc: Exception, statement: Statement, params: Parameters) -> DatabaseAdapterError:
+        if isinstance(exc, ValueRefused):
+            return refusal(exc, statement, params, SQLITE_ENCODERS)
+        return translate(exc, statement, self.raw, query_only=self._is_query_only())
+
+    def _is_query_only(self) -> bool:
+        try:
+            return bool(self.raw.execute("PRAGMA query_only").fetchone()[0])
+        except _FAILURES:
+            return False

@@ -1,0 +1,163 @@
+"""What one SQLite database is known to look like: the types of a statement's result columns, keys of tables.
+
+sqlite3 does not say how a result's columns were declared. A temporary view of the statement does: it is made once for
+each statement, read, and dropped; the answer is kept until the schema changes, here or in another process.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from .._core.bulk import conflict_clause
+from .._core.rows import Columns
+from .._core.statement import Statement
+from .._dialects import SQLITE
+from ..errors import UndefinedTable
+from .values import decode_leniently, sqlite_decoder
+
+if TYPE_CHECKING:
+    from .sqlite import SQLiteConnection
+
+__all__ = ["SQLiteCatalog", "Shape"]
+
+_MAX_SHAPES = 4096
+# How long another process' change of a column's declared type may go unnoticed (a change of names is seen at once).
+_RECHECK_SECONDS = 0.1
+_READS = frozenset({"select", "with", "values"})
+
+
+@attrs.frozen(eq=False)
+class Shape:
+    """The columns of a statement's result and the decoders of those that need one, as (position, function)."""
+
+    description: Any
+    columns: Columns
+    decoders: tuple[tuple[int, Callable[[Any], Any]], ...]
+
+    def decode(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """The rows with each stored value made the Python value that was stored."""
+        decoded = []
+        for row in rows:
+            values = list(row)
+            for position, decoder in self.decoders:
+                value = values[position]
+                if value is not None:
+                    values[position] = decode_leniently(decoder, value)
+            decoded.append(tuple(values))
+        return decoded
+
+
+class SQLiteCatalog:
+    """Shared by all connections of a pool; a plain dictionary's operations are atomic, so no lock is needed."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[str, Shape] = {}
+        self._integer_keys: dict[str, bool] = {}
+        self._version: int | None = None
+        self._checked_at = 0.0
+
+    def clear(self) -> None:
+        """Forget everything: the schema may have changed."""
+        self._shapes.clear()
+        self._integer_keys.clear()
+
+    def shape(self, connection: SQLiteConnection, statement: Statement, text: str, description: Any) -> Shape:
+        """The shape of the result that `statement` just gave on `connection`."""
+        if connection.held_since > self._checked_at + _RECHECK_SECONDS:
+            self._check_version(connection)
+        shape = self._shapes.get(text)
+        if shape is None or shape.description != description:
+            shape = self._look_up(connection, statement, description)
+            if len(self._shapes) >= _MAX_SHAPES:
+                self._shapes.clear()
+            self._shapes[text] = shape
+        return shape
+
+    def _check_version(self, connection: SQLiteConnection) -> None:
+        version = connection.raw.execute("PRAGMA schema_version").fetchone()[0]
+        if version != self._version:
+            self.clear()
+        self._version = version
+        self._checked_at = connection.held_since
+
+    def _look_up(self, connection: SQLiteConnection, statement: Statement, description: Any) -> Shape:
+        names = [column[0] for column in description]
+        declared = self._declared_types(connection, statement)
+        if len(declared) != len(names):
+            declared = [""] * len(names)
+        found = ((position, sqlite_decoder(kind)) for position, kind in enumerate(declared))
+        decoders = tuple((position, decoder) for position, decoder in found if decoder is not None)
+        return Shape(description, Columns(names), decoders)
+
+    def _declared_types(self, connection: SQLiteConnection, statement: Statement) -> list[str]:
+        text = statement.without_parameters().rstrip().rstrip(";")
+        if statement.returning >= 0 and statement.table:
+            returning = text[text.lower().rfind("returning") + len("returning") :]
+            text = f"SELECT {returning} FROM {statement.table}"
+        elif statement.verb not in _READS:
+            return []
+        raw = connection.raw
+        try:
+            if connection.read_only:
+                raw.execute("PRAGMA query_only = OFF")
+            raw.execute(f"CREATE TEMP VIEW _dbadapter_shape AS {text}")
+            try:
+                return [row[2] for row in raw.execute("PRAGMA temp.table_info(_dbadapter_shape)")]
+            finally:
+                raw.execute("DROP VIEW temp._dbadapter_shape")
+        except sqlite3.Error:
+            return []  # what cannot be a view (EXPLAIN, some table functions) has no declared types either
+        finally:
+            if connection.read_only:
+                raw.execute("PRAGMA query_only = ON")
+
+    # -- tables ----------------------------------------------------------------------------------------------------
+
+    def has_integer_key(self, raw: sqlite3.Connection, table: str | None) -> bool:
+        """The primary key of `table` (as written in a statement) is one integer column, as its last_id will be."""
+        if table is None:
+            return False
+        known = self._integer_keys.get(table)
+        if known is None:
+            schema, dot, name = table.rpartition(".")
+            plain = name.strip('"`').replace('""', '"')
+            pragma = "SELECT type FROM pragma_table_info(?, ?) WHERE pk > 0"
+            arguments = (plain, schema.strip('"`') if dot else None)
+            if not dot:
+                pragma, arguments = "SELECT type FROM pragma_table_info(?) WHERE pk > 0", (plain,)  # type: ignore[assignment]
+            keys = [row[0].upper() for row in raw.execute(pragma, arguments)]
+            known = self._integer_keys[table] = len(keys) == 1 and "INT" in keys[0]
+        return known
+
+    def columns_of(self, raw: sqlite3.Connection, table: str) -> list[str]:
+        """The columns of `table` that can be written, in order. Raises `UndefinedTable`."""
+        rows = raw.execute("SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", (table,)).fetchall()
+        if not rows:
+            raise UndefinedTable(f"no such table: {table}", sqlstate="42P01")
+        return [row[0] for row in rows]
+
+    def bulk_insert(
+        self, raw: sqlite3.Connection, table: str, columns: Sequence[str], on_conflict: str | None
+    ) -> str:
+        """The INSERT statement of a bulk load."""
+        key = self._key(raw, table) if on_conflict == "update" else []
+        names, marks = ", ".join(map(SQLITE.quote, columns)), ", ".join("?" * len(columns))
+        clause = conflict_clause(on_conflict, columns, key, SQLITE.quote)
+        return f"INSERT INTO {SQLITE.quote(table)} ({names}) VALUES ({marks}){clause}"
+
+    def _key(self, raw: sqlite3.Connection, table: str) -> list[str]:
+        key = raw.execute(
+            "SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk", (table,)
+        ).fetchall()
+        if not key:
+            unique = 'SELECT name FROM pragma_index_list(?) WHERE "unique" AND NOT partial'
+            indexes = raw.execute(unique, (table,)).fetchall()
+            if len(indexes) == 1:
+                key = raw.execute(
+                    "SELECT name FROM pragma_index_info(?) ORDER BY seqno", indexes[0]
+                ).fetchall()
+        return [row[0] for row in key]

@@ -1,0 +1,493 @@
+# Generated from src/dbadapter/_async/adapter.py by tools/unasync.py; do not edit.
+"""The adapter: what a host app codes against, on whichever backend is in use at the moment."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from .._concurrency._frames import caller_place
+from .._concurrency._threads import sleep
+from .._core.rows import Columns
+from .._core.statement import Parameters, Statement, parse
+from .._dialects import Dialect
+from ..config import DatabaseConfig, DatabaseType
+from ..errors import (
+    ConfigError,
+    ConnectionLost,
+    DatabaseUnavailable,
+    OutcomeUnknown,
+    PoolClosed,
+    ReadOnlyViolation,
+    RetryableError,
+    SQLSyntaxError,
+    SwitchAborted,
+    SwitchInProgress,
+)
+from ..querylog import QueryLog
+from ..types import Result, SwitchReport, TableInfo
+from .backend import Backend, new_backend, open_backend
+from .lane import Lane, PoolMoved
+from .pool import Pool
+from .rows import RowStream
+from .switch import Progress, switch_backend, target_config
+from .transaction import Transaction, insert_rows
+
+if TYPE_CHECKING:
+    from ..schema import Schema
+    from .vectors import VectorStore
+
+__all__ = ["DatabaseAdapter"]
+
+T = TypeVar("T")
+
+_TRANSACTION_CONTROL = frozenset(
+    {"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"}
+)
+_ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
+_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.01, 0.5
+
+
+class DatabaseAdapter:
+    """One database for an app, embedded or a server, that can be changed for another one while the app runs.
+
+    Safe to use from any number of callers at once. Statements take ``:name`` with a mapping or ``?`` with a sequence,
+    the same text on both backends. Every error is a `dbadapter.errors.DatabaseAdapterError`.
+    """
+
+    _instance: ClassVar[DatabaseAdapter | None] = None
+
+    def __init__(self, config: DatabaseConfig | None = None, *, schema: Schema | None = None) -> None:
+        """An adapter that is not open yet.
+
+        Args:
+            config: what to connect to; default: the embedded SQLite file.
+            schema: the app's tables, made on `initialize` where ``config.synchronize`` is set.
+        """
+        if config is not None and not isinstance(config, DatabaseConfig):
+            raise ConfigError(f"config must be a DatabaseConfig, not {type(config).__name__}")
+        self._backend = new_backend(config or DatabaseConfig())
+        self._schema = schema
+        self._query_log = QueryLog.wanted(self._backend.config)
+        self._epoch = 0
+        self._is_open = False
+        self._switching = threading.Lock()
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def initialize(self) -> None:
+        """Open the database and check that it answers. Opening an open adapter does nothing.
+
+        Raises `DatabaseUnavailable` saying what is wrong.
+        """
+        if self._is_open:
+            return
+        self._backend = open_backend(self._backend.config)
+        self._is_open = True
+        if self._schema is not None and self.config.synchronize:
+            try:
+                self.create_tables(self._schema)
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Close all connections; those in use are closed when they are given back. Closing again does nothing."""
+        self._is_open = False
+        self._backend.pool.close()
+
+    def __enter__(self) -> DatabaseAdapter:
+        self.initialize()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    @classmethod
+    def get_instance(cls) -> DatabaseAdapter:
+        """The process-wide adapter; on first use it is made from the environment and opened."""
+        if cls._instance is None:
+            adapter = cls(DatabaseConfig.from_env())
+            adapter.initialize()
+            cls._instance = cls._instance or adapter
+        return cls._instance
+
+    @classmethod
+    def set_instance(cls, adapter: DatabaseAdapter | None) -> None:
+        """Set the process-wide adapter; None forgets it (and does not close it)."""
+        cls._instance = adapter
+
+    # -- getting a connection --------------------------------------------------------------------------------------
+
+    @property
+    def _pool(self) -> Pool:
+        if not self._is_open:
+            raise PoolClosed("the adapter is not open: call initialize(), or use it in a with statement")
+        return self._backend.pool
+
+    def _acquire(self, *, read_only: bool = False, where: str | None = None) -> tuple[Lane, Any]:
+        """A connection of the backend in use, and the lane to give it back to."""
+        while True:
+            pool = self._pool
+            lane = pool.reader if read_only else pool.writer
+            try:
+                return lane, lane.acquire(where)
+            except PoolMoved:
+                continue
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def execute(self, sql: str, params: Parameters = None) -> Result:
+        """Run one statement, committed when this returns.
+
+        Returns:
+            ``.rowcount`` rows changed (or returned; -1 for statements that do neither), and ``.last_id``, the integer
+            primary key of the last row that an ``INSERT … VALUES`` made, else None.
+
+        Raises:
+            QueryError: the database, or the statement's parameters, say no; the subclass tells why.
+            OutcomeUnknown: the connection was lost before the answer came.
+            DatabaseUnavailable, PoolExhausted, PoolClosed: no connection.
+        """
+        statement = parse(sql)
+        self._refuse_transaction_control(statement)
+        lane, connection = self._acquire()
+        try:
+            result: Result = connection.execute(statement, params)
+        except ConnectionLost as exc:
+            raise OutcomeUnknown(f"the connection was lost while a statement was running: {exc}") from exc
+        finally:
+            lane.release(connection)
+        if self._query_log is not None:
+            self._query_log.note(statement, params, connection.released_at - connection.held_since)
+        return result
+
+    def _refuse_transaction_control(self, statement: Statement) -> None:
+        if statement.verb in _TRANSACTION_CONTROL:
+            raise SQLSyntaxError(
+                f"{statement.verb.upper()} is not for execute(): use `with adapter.transaction() as tx:`, which nests",
+                statement=statement.text,
+                sqlstate="2D000",
+            )
+
+    def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
+        """Run one statement for each of `rows`, all or nothing; the number of rows affected.
+
+        Raises as `execute` does.
+        """
+        statement = parse(sql)
+        lane, connection = self._acquire(where=caller_place())
+        try:
+            count: int = connection.execute_many(statement, rows)
+        except ConnectionLost as exc:
+            raise OutcomeUnknown(f"the connection was lost while statements were running: {exc}") from exc
+        finally:
+            lane.release(connection)
+        return count
+
+    def insert_many(
+        self, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], *, on_conflict: str | None = None
+    ) -> int:
+        """Insert rows in bulk (COPY on Postgres), all or nothing; the number of rows affected.
+
+        Args:
+            table: the table's name, unquoted.
+            rows: mappings with the same keys, or sequences in the order of the table's columns; an iterator is read as
+                it goes, so it may be larger than memory.
+            on_conflict: what happens to a row whose key is there already: None (`UniqueViolation`), "ignore" (it is
+                left out), or "update" (the row there takes its values; of equal keys the last one counts).
+
+        Raises as `execute` does; `ParameterError` names a row with other columns than the first.
+        """
+        lane, connection = self._acquire(where=caller_place())
+        try:
+            return insert_rows(connection, table, rows, on_conflict)
+        except ConnectionLost as exc:
+            raise OutcomeUnknown(f"the connection was lost during a bulk load: {exc}") from exc
+        finally:
+            lane.release(connection)
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
+        """Run a statement that is expected to read; where it turns out to write, on the writer."""
+        statement = parse(sql)
+        may_retry = not statement.writes
+        while True:
+            pool = self._pool
+            lane = pool.lane_for(statement)
+            try:
+                connection = lane.acquire()
+            except PoolMoved:
+                continue
+            try:
+                found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
+            except ReadOnlyViolation:
+                if lane is pool.writer:
+                    raise
+                pool.writes.remember(statement)
+                continue
+            except DatabaseUnavailable as exc:
+                if may_retry and exc.transient:
+                    may_retry = False
+                    continue
+                if statement.writes and isinstance(exc, ConnectionLost):
+                    raise OutcomeUnknown(
+                        f"the connection was lost while a statement was running: {exc}"
+                    ) from exc
+                raise
+            finally:
+                lane.release(connection)
+            if self._query_log is not None:
+                self._query_log.note(statement, params, connection.released_at - connection.held_since)
+            return found
+
+    def fetch_all(
+        self,
+        sql: str,
+        params: Parameters = None,
+        *,
+        row_type: type | None = None,
+        consistency: str | None = None,
+        after: str | None = None,
+    ) -> list[Any]:
+        """All rows of a statement (also of an ``INSERT … RETURNING``).
+
+        Args:
+            sql: the statement.
+            params: a mapping for ``:name``, a sequence for ``?``.
+            row_type: what a row is: dict (default), tuple, or an attrs class or dataclass with a field per column.
+            consistency: "session" (default), "strong" or "eventual"; matters with replicas.
+            after: a `consistency_token`: the rows are at least as new as that.
+
+        Raises as `execute` does.
+        """
+        columns, rows = self._read(sql, params, None)
+        return columns.rows(row_type or dict, rows)
+
+    def fetch_one(
+        self,
+        sql: str,
+        params: Parameters = None,
+        *,
+        row_type: type | None = None,
+        consistency: str | None = None,
+        after: str | None = None,
+    ) -> Any:
+        """The first row, or None; arguments and errors as for `fetch_all`."""
+        columns, rows = self._read(sql, params, 1)
+        return columns.row(row_type or dict, rows[0]) if rows else None
+
+    def fetch_value(
+        self, sql: str, params: Parameters = None, *, consistency: str | None = None, after: str | None = None
+    ) -> Any:
+        """The first column of the first row, or None; arguments and errors as for `fetch_all`."""
+        _, rows = self._read(sql, params, 1)
+        return rows[0][0] if rows else None
+
+    def stream(
+        self,
+        sql: str,
+        params: Parameters = None,
+        *,
+        batch_size: int = 1000,
+        row_type: type | None = None,
+        consistency: str | None = None,
+        after: str | None = None,
+    ) -> RowStream:
+        """An iterator over the rows that holds `batch_size` of them in memory; it keeps a connection until it ends.
+
+        Errors as for `fetch_all`, while iterating.
+        """
+        statement, where = parse(sql), caller_place()
+
+        def opened() -> tuple[Lane, Any]:
+            return self._acquire(read_only=self._pool.writes.may_read(statement), where=where)
+
+        return RowStream(opened, statement, params, batch_size, row_type or dict)
+
+    # -- transactions ----------------------------------------------------------------------------------------------
+
+    def transaction(self, *, read_only: bool = False, isolation: str | None = None) -> Transaction:
+        """A transaction for a with block; see `Transaction`.
+
+        Args:
+            read_only: it only reads; a write raises `ReadOnlyViolation`.
+            isolation: "read committed" (Postgres' default), "repeatable read" or "serializable" (all that SQLite has).
+        """
+        if isolation is not None and (
+            not isinstance(isolation, str) or isolation.lower() not in _ISOLATION_LEVELS
+        ):
+            raise ConfigError(f"isolation must be one of {', '.join(_ISOLATION_LEVELS)}, not {isolation!r}")
+        return Transaction(self, read_only=read_only, isolation=isolation, where=caller_place())
+
+    def run_transaction(
+        self,
+        fn: Callable[[Transaction], T],
+        *,
+        retries: int = 3,
+        isolation: str | None = None,
+    ) -> T:
+        """Run ``fn(tx)`` in a transaction and commit; again, up to `retries` times, where it lost against another one.
+
+        `fn` may run several times, so it should do nothing that cannot be undone outside the database. Raises what
+        `fn` raises, and the last `RetryableError` when the retries are used up.
+        """
+        backoff = _FIRST_BACKOFF
+        for attempt in range(retries + 1):
+            try:
+                with self.transaction(isolation=isolation) as tx:
+                    return fn(tx)
+            except RetryableError:
+                if attempt == retries:
+                    raise
+            # Spread out, so that two that collided do not collide again.
+            sleep(backoff * random.uniform(0.5, 1.5))
+            backoff = min(backoff * 2, _LONGEST_BACKOFF)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    @contextmanager
+    def connection(self) -> Iterator[Any]:
+        """The driver's own connection (sqlite3 or psycopg, in autocommit mode) for the length of a with block.
+
+        What is left uncommitted at the end is rolled back, and settings we rely on are put back.
+        """
+        lane, connection = self._acquire(where=caller_place())
+        try:
+            yield connection.raw
+        finally:
+            connection.forget_session()
+            lane.release(connection)
+
+    # -- tables ----------------------------------------------------------------------------------------------------
+
+    def list_tables(self) -> list[str]:
+        """The names of the tables, sorted; our own bookkeeping is left out."""
+        return [row["name"] for row in self.fetch_all(self.dialect.list_tables)]
+
+    def describe_table(self, name: str) -> TableInfo:
+        """Columns, keys and indexes of a table. Raises `UndefinedTable`."""
+        rows = {part: self.fetch_all(sql, {"tbl": name}) for part, sql in self.dialect.catalog.items()}
+        return self.dialect.table_info(name, rows)
+
+    def create_tables(self, schema: Schema) -> None:
+        """Create the tables of `schema` that are missing, in dependency order and one transaction."""
+        from .schema import create_tables
+
+        create_tables(self, schema)
+
+    def drop_tables(self, schema: Schema) -> None:
+        """Drop the tables of `schema` that exist, dependents first, in one transaction."""
+        from .schema import drop_tables
+
+        drop_tables(self, schema)
+
+    # -- switching -------------------------------------------------------------------------------------------------
+
+    def switch_database(
+        self,
+        target: DatabaseType | DatabaseConfig,
+        *,
+        carry_data: bool = False,
+        drain_timeout: float = 30.0,
+        follow_back: bool = False,
+        progress: Progress | None = None,
+    ) -> SwitchReport:
+        """Go over to another database while the app runs; callers see a short wait and no error.
+
+        Args:
+            target: the other backend of this adapter's config, or another config.
+            carry_data: move rows and vectors too; else the target's own data are used.
+            drain_timeout: seconds that work in flight is given to end on the old backend.
+            follow_back: keep the old backend up to date afterwards, so that switching back loses nothing.
+            progress: called with a mapping that has at least ``phase``.
+
+        Raises:
+            SwitchAborted: it did not happen, and the old backend is still the one in use.
+            SwitchInProgress: another switch is under way.
+        """
+        config = target_config(self.config, target)
+        if not self._switching.acquire(blocking=False):
+            raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
+        try:
+            self._pool.require_open()
+            if config == self.config:
+                raise SwitchAborted(f"the target is the {self.db_type.value} database already in use")
+            if carry_data or follow_back:
+                from .carry import switch_with_data
+
+                return switch_with_data(self, config, drain_timeout, follow_back, progress)
+            return switch_backend(self, config, drain_timeout=drain_timeout, progress=progress)
+        finally:
+            self._switching.release()
+
+    def _adopt(self, backend: Backend) -> None:
+        """Use `backend` from now on."""
+        self._backend = backend
+        self._query_log = QueryLog.wanted(backend.config)
+        self._epoch += 1
+
+    # -- state -----------------------------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> DatabaseConfig:
+        """The config in use; after a switch, the target's."""
+        return self._backend.config
+
+    @property
+    def db_type(self) -> DatabaseType:
+        """The backend in use."""
+        return self._backend.db_type
+
+    @property
+    def dialect(self) -> Dialect:
+        """The backend's quoting and catalog."""
+        return self._backend.dialect
+
+    @property
+    def pool(self) -> Pool:
+        """The backend's pool; another one after a switch."""
+        return self._backend.pool
+
+    @property
+    def vectors(self) -> VectorStore:
+        """The vector collections."""
+        from .vectors import VectorStore
+
+        return VectorStore(self)
+
+    def get_stats(self) -> dict[str, Any]:
+        """The pool's figures, see `Pool.get_stats`, with ``db_type`` and ``epoch``."""
+        return {**self._backend.pool.get_stats(), "db_type": self.db_type.value, "epoch": self._epoch}
+
+    def health(self) -> dict[str, Any]:
+        """Whether the database answers, within a second.
+
+        Returns:
+            ``{"status": "healthy" | "degraded" | "unhealthy", "main_pool": bool, "read_pool": bool, "db_type": …}``:
+            degraded if only one of the two kinds of connections answers.
+        """
+        answers = self._backend.pool.health() if self._is_open else {"main_pool": False, "read_pool": False}
+        status = "healthy" if all(answers.values()) else "degraded" if any(answers.values()) else "unhealthy"
+        return {"status": status, **answers, "db_type": self.db_type.value}
+
+    def status(self) -> dict[str, Any]:
+        """What is in use and how it fares, for people: backend, place, epoch, whether a switch runs, health, pool."""
+        config = self.config
+        place = (
+            config.sqlite_path
+            if config.db_type is DatabaseType.SQLITE
+            else f"{config.pool.host}:{config.pool.port}"
+        )
+        return {
+            "db_type": self.db_type.value,
+            "database": place,
+            "open": self._is_open,
+            "epoch": self._epoch,
+            "switching": self._switching.locked(),
+            "health": self.health(),
+            "pool": self._backend.pool.get_stats(),
+        }

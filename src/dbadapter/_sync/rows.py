@@ -1,0 +1,69 @@
+# Generated from src/dbadapter/_async/rows.py by tools/unasync.py; do not edit.
+"""Row streams: the rows of a large result, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .._core.statement import Parameters, Statement
+from ..errors import ConfigError
+
+__all__ = ["RowStream"]
+
+
+class RowStream:
+    """An iterator of rows that holds a connection from the first row to the last.
+
+    It gives the connection back at the end, when the loop over it is left, or when it is closed or used as a context
+    manager.
+    """
+
+    def __init__(
+        self,
+        acquire: Callable[[], tuple[Any, Any]],
+        statement: Statement,
+        params: Parameters,
+        batch_size: int,
+        row_type: type,
+    ) -> None:
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise ConfigError(f"batch_size must be an integer of at least 1, not {batch_size!r}")
+        self._rows = self._generate(acquire, statement, params, batch_size, row_type)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._rows
+
+    def __next__(self) -> Any:
+        return next(self._rows)
+
+    def __enter__(self) -> RowStream:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading and give the connection back; closing again does nothing."""
+        self._rows.close()  # type: ignore[attr-defined]
+
+    @staticmethod
+    def _generate(
+        acquire: Callable[[], tuple[Any, Any]],
+        statement: Statement,
+        params: Parameters,
+        batch_size: int,
+        row_type: type,
+    ) -> Iterator[Any]:
+        lane, connection = acquire()
+        try:
+            batches = connection.stream(statement, params, batch_size)
+            try:
+                for columns, rows in batches:
+                    for row in columns.rows(row_type, rows):
+                        yield row
+            finally:
+                batches.close()
+        finally:
+            if lane is not None:
+                lane.release(connection)

@@ -1,0 +1,88 @@
+# Generated from src/dbadapter/_async/switch.py by tools/unasync.py; do not edit.
+"""Switching the database of a running adapter without moving data: open, drain, swap.
+
+New work waits from the moment the drain begins, work in flight ends on the backend where it began, then the adapter's
+backend is replaced and those that waited go on with the new one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ..config import DatabaseConfig, DatabaseType
+from ..errors import ConfigError, DatabaseAdapterError, SwitchAborted
+from ..types import SwitchReport
+from .backend import Backend, open_backend
+
+if TYPE_CHECKING:
+    from .adapter import DatabaseAdapter
+
+__all__ = ["Progress", "switch_backend", "target_config"]
+
+logger = logging.getLogger("dbadapter.switch")
+
+Progress = Callable[[Mapping[str, Any]], None]
+
+
+def target_config(current: DatabaseConfig, target: DatabaseType | DatabaseConfig) -> DatabaseConfig:
+    """The config to switch to. Raises `ConfigError` for anything but a type or a config."""
+    if isinstance(target, DatabaseConfig):
+        return target
+    if not isinstance(target, (DatabaseType, str)):
+        raise ConfigError(f"target must be a DatabaseType or a DatabaseConfig, not {target!r}")
+    return attrs.evolve(current, db_type=target)
+
+
+def switch_backend(
+    adapter: DatabaseAdapter, config: DatabaseConfig, *, drain_timeout: float, progress: Progress | None
+) -> SwitchReport:
+    """Swap the adapter's backend for the one that `config` names. Raises `SwitchAborted`; then nothing has changed."""
+
+    def tell(phase: str, **figures: Any) -> None:
+        logger.info("switch: %s %s", phase, figures or "")
+        if progress is not None:
+            progress({"phase": phase, **figures})
+
+    old = adapter._backend
+    tell("opening", target=config.db_type.value)
+    new = _opened(config)
+    started = perf_counter()
+    try:
+        tell("draining")
+        if not old.pool.drain(drain_timeout):
+            holders = "; ".join(
+                f"{who['task'] or who['thread']} at {who['where']}" for who in old.pool.get_stats()["holders"]
+            )
+            raise SwitchAborted(
+                f"work in flight did not end within drain_timeout ({drain_timeout:g} s): {holders}"
+            )
+        drained = perf_counter()
+        # From here on nothing can fail: the swap is one assignment, and those that wait are woken after it.
+        adapter._adopt(new)
+    except BaseException:
+        old.pool.resume()
+        new.pool.close()
+        raise
+    old.pool.hand_over()
+    ended = perf_counter()
+    report = SwitchReport(
+        source=old.db_type.value,
+        target=new.db_type.value,
+        epoch=adapter._epoch,
+        drained_ms=round((drained - started) * 1000, 3),
+        paused_ms=round((ended - started) * 1000, 3),
+    )
+    tell("switched", paused_ms=report.paused_ms)
+    return report
+
+
+def _opened(config: DatabaseConfig) -> Backend:
+    try:
+        return open_backend(config)
+    except DatabaseAdapterError as exc:
+        raise SwitchAborted(f"the target cannot be used: {exc}") from exc

@@ -1,0 +1,257 @@
+# Generated from src/dbadapter/_async/transaction.py by tools/unasync.py; do not edit.
+"""Transactions: one connection from BEGIN to COMMIT, with savepoints inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from .._core.bulk import bulk_rows
+from .._core.rows import Columns
+from .._core.statement import Parameters, parse
+from .._dialects import Dialect
+from .._drivers.values import ValueRefused
+from ..config import DatabaseType
+from ..errors import DatabaseAdapterError, TransactionFailed
+from ..types import Result
+from .lane import Lane
+from .rows import RowStream
+
+if TYPE_CHECKING:
+    from .adapter import DatabaseAdapter
+    from .vectors import VectorStore
+
+__all__ = ["Transaction"]
+
+
+class Transaction:
+    """What ``with adapter.transaction() as tx:`` gives; commits at the end of the block, rolls back on an exception.
+
+    After a statement has failed in the database, the transaction can only be rolled back, on both backends alike: a
+    further statement raises `TransactionFailed`, and so does the end of the block if the failure was swallowed. To go
+    on after a failure, put the statement into ``with tx.transaction():``, which is a savepoint.
+    """
+
+    def __init__(
+        self, adapter: DatabaseAdapter, *, read_only: bool, isolation: str | None, where: str | None
+    ) -> None:
+        self._adapter = adapter
+        self._read_only = read_only
+        self._isolation = isolation
+        self._where = where
+        self._lane: Lane | None = None
+        self._connection: Any = None
+        self._failure: BaseException | None = None
+        self._depth = 0
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Transaction:
+        self._lane, self._connection = self._adapter._acquire(read_only=self._read_only, where=self._where)
+        try:
+            self._connection.begin(read_only=self._read_only, isolation=self._isolation)
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> None:
+        try:
+            if exc is None and self._failure is None:
+                self._connection.commit()
+                return
+            self._roll_back(exc)
+        finally:
+            self._leave()
+        if exc is None:
+            raise self._failed()
+
+    def _roll_back(self, exc: BaseException | None) -> None:
+        try:
+            self._connection.rollback()
+        except DatabaseAdapterError:
+            # The connection is gone, and the transaction with it; what is under way says more than this.
+            if exc is None and self._failure is None:
+                raise
+
+    def _leave(self) -> None:
+        connection, self._connection = self._connection, None
+        if self._lane is not None and connection is not None:
+            self._lane.release(connection)
+
+    def _failed(self) -> TransactionFailed:
+        error = TransactionFailed(
+            f"an earlier statement of this transaction failed ({type(self._failure).__name__}: {self._failure}), so it "
+            "was rolled back; to go on after a failure, run the statement in `with tx.transaction():`",
+            sqlstate="25P02",
+        )
+        error.__cause__ = self._failure
+        return error
+
+    def _ready(self) -> Any:
+        """The connection, if there is still something to be done on it."""
+        if self._failure is not None:
+            raise self._failed()
+        if self._connection is None:
+            raise TransactionFailed("this transaction has ended; begin another one", sqlstate="25P01")
+        return self._connection
+
+    def _note(self, exc: BaseException) -> None:
+        """Remember a failure that the database itself saw; what was refused before it was sent changes nothing."""
+        if exc.__cause__ is not None and not isinstance(exc.__cause__, ValueRefused):
+            self._failure = exc
+
+    # -- statements ------------------------------------------------------------------------------------------------
+
+    def execute(self, sql: str, params: Parameters = None) -> Result:
+        """See `DatabaseAdapter.execute`."""
+        connection, statement, started = self._ready(), parse(sql), perf_counter()
+        self._adapter._refuse_transaction_control(statement)
+        try:
+            result: Result = connection.execute(statement, params)
+        except DatabaseAdapterError as exc:
+            self._note(exc)
+            raise
+        if self._adapter._query_log is not None:
+            self._adapter._query_log.note(statement, params, perf_counter() - started)
+        return result
+
+    def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
+        """See `DatabaseAdapter.execute_many`."""
+        connection = self._ready()
+        try:
+            count: int = connection.execute_many(parse(sql), rows)
+        except DatabaseAdapterError as exc:
+            self._note(exc)
+            raise
+        return count
+
+    def insert_many(
+        self, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], *, on_conflict: str | None = None
+    ) -> int:
+        """See `DatabaseAdapter.insert_many`."""
+        connection = self._ready()
+        try:
+            count: int = insert_rows(connection, table, rows, on_conflict)
+        except DatabaseAdapterError as exc:
+            self._note(exc)
+            raise
+        return count
+
+    def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
+        connection, statement, started = self._ready(), parse(sql), perf_counter()
+        try:
+            found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
+        except DatabaseAdapterError as exc:
+            self._note(exc)
+            raise
+        if self._adapter._query_log is not None:
+            self._adapter._query_log.note(statement, params, perf_counter() - started)
+        return found
+
+    def fetch_all(self, sql: str, params: Parameters = None, *, row_type: type = dict) -> list[Any]:
+        """See `DatabaseAdapter.fetch_all`."""
+        columns, rows = self._read(sql, params, None)
+        return columns.rows(row_type or dict, rows)
+
+    def fetch_one(self, sql: str, params: Parameters = None, *, row_type: type = dict) -> Any:
+        """See `DatabaseAdapter.fetch_one`."""
+        columns, rows = self._read(sql, params, 1)
+        return columns.row(row_type or dict, rows[0]) if rows else None
+
+    def fetch_value(self, sql: str, params: Parameters = None) -> Any:
+        """See `DatabaseAdapter.fetch_value`."""
+        _, rows = self._read(sql, params, 1)
+        return rows[0][0] if rows else None
+
+    def stream(
+        self, sql: str, params: Parameters = None, *, batch_size: int = 1000, row_type: type = dict
+    ) -> RowStream:
+        """See `DatabaseAdapter.stream`; other statements of the transaction may run in between."""
+        statement = parse(sql)
+
+        def opened() -> tuple[Any, Any]:
+            return None, self._ready()
+
+        return RowStream(opened, statement, params, batch_size, row_type or dict)
+
+    @contextmanager
+    def connection(self) -> Iterator[Any]:
+        """The driver's own connection, with this transaction open on it; leave committing to us."""
+        yield self._ready().raw
+
+    # -- nesting ---------------------------------------------------------------------------------------------------
+
+    def transaction(self, *, read_only: bool = False, isolation: str | None = None) -> Savepoint:
+        """A savepoint: undone alone if its block fails, kept with the rest otherwise.
+
+        `read_only` and `isolation` are the outer transaction's; they are accepted so that a function can be given an
+        adapter or a transaction alike.
+        """
+        return Savepoint(self)
+
+    # -- what it belongs to ----------------------------------------------------------------------------------------
+
+    @property
+    def db_type(self) -> DatabaseType:
+        """The backend that this transaction runs on."""
+        return self._adapter.db_type
+
+    @property
+    def dialect(self) -> Dialect:
+        """That backend's quoting and catalog."""
+        return self._adapter.dialect
+
+    @property
+    def vectors(self) -> VectorStore:
+        """The vector collections; what is changed through it commits with the rows."""
+        from .vectors import VectorStore
+
+        return VectorStore(self)
+
+
+class Savepoint(Transaction):
+    """A transaction inside another one."""
+
+    def __init__(self, outer: Transaction) -> None:
+        super().__init__(outer._adapter, read_only=outer._read_only, isolation=None, where=None)
+        self._outer = outer
+        self._depth = outer._depth + 1
+        self._name = f"dbadapter_{self._depth}"
+
+    def __enter__(self) -> Transaction:
+        self._connection = self._outer._ready()
+        self._connection.run(f"SAVEPOINT {self._name}")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> None:
+        connection, self._connection = self._connection, None
+        try:
+            if exc is not None or self._failure is not None:
+                connection.run(f"ROLLBACK TO SAVEPOINT {self._name}")
+            connection.run(f"RELEASE SAVEPOINT {self._name}")
+        except DatabaseAdapterError as error:
+            # The outer transaction is broken as well: SQLite has ended it, or the connection was lost.
+            self._outer._failure = exc or self._failure or error
+            if exc is None:
+                raise
+        if exc is None and self._failure is not None:
+            raise self._failed()
+
+
+def insert_rows(
+    connection: Any, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], on_conflict: str | None
+) -> int:
+    """Load rows through a connection; of an empty load the conflict rule is still checked."""
+    from .._core.bulk import check_conflict_rule
+
+    check_conflict_rule(on_conflict)
+    first = next(iter(rows), None) if isinstance(rows, Sequence) else None
+    known = connection.columns_of(table) if first is None or not isinstance(first, Mapping) else ()
+    names, values = bulk_rows(rows, known)
+    if not names:
+        return 0
+    count: int = connection.insert_many(table, names, values, on_conflict)
+    return count
