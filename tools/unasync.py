@@ -45,13 +45,11 @@ TARGETS: Mapping[str, str] = {
 
 # Names that differ in the two worlds, beyond the prefix ``Async``.
 NAMES: Mapping[str, str] = {
-    "StopAsyncIteration": "StopIteration",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "__aiter__": "__iter__",
     "__anext__": "__next__",
     "_aio": "_threads",
-    "_async": "_sync",
     "aclose": "close",
     "aiter": "iter",
     "anext": "next",

@@ -31,9 +31,13 @@ class AsyncThing:
 '''
 
 
-def convert(source: str, table: Mapping[str, str] | None = None) -> str:
+# The project's table, and entries that it may or may not have at the moment.
+TABLE = {**unasync.NAMES, "_async": "_sync", "StopAsyncIteration": "StopIteration"}
+
+
+def convert(source: str, table: Mapping[str, str] = TABLE) -> str:
     """Convert without formatting."""
-    return unasync.convert(source, unasync.Names(unasync.NAMES if table is None else table))
+    return unasync.convert(source, unasync.Names(table))
 
 
 @pytest.fixture
