@@ -60,6 +60,8 @@ def _postgres_arguments(url: str) -> dict[str, Any]:
         parts = urlsplit(url)
     except ValueError:
         raise ConfigError("url has a malformed host: an IPv6 address stands in brackets") from None
+    if parts.fragment:
+        raise ConfigError("url has a '#': in a password it is written %23")
     credentials, _, hosts = parts.netloc.rpartition("@")
     user, _, password = credentials.partition(":")
     arguments = _options(parts.query, _DATABASE_FLAGS)

@@ -182,6 +182,8 @@ class PoolConfig:
 
     def _node(self, field: str, text: str) -> tuple[str, int]:
         """``host``, ``host:port``, ``[::1]:port``, a bare IPv6 address, or a socket directory."""
+        if "@" in text or "://" in text:  # may hold a password, so it is not shown
+            raise ConfigError(f"{field} must be host or host:port; a URL goes to DatabaseConfig.from_url()")
         if text.startswith("/"):
             directory, _, port = text.partition(":")
             host = directory

@@ -216,8 +216,11 @@ class SwitchAborted(SwitchError):
     """
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"switch aborted, the old database stays in use: {reason}")
+        super().__init__(reason)  # as it was given, so that a copy made by pickling reads the same
         self.reason = reason
+
+    def __str__(self) -> str:
+        return f"switch aborted, the old database stays in use: {self.reason}"
 
 
 class SwitchInProgress(SwitchError):
