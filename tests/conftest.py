@@ -48,7 +48,9 @@ def sqlite_database(tmp_path: Path) -> DatabaseConfig:
 @pytest.fixture
 def both(sqlite_database: DatabaseConfig, postgres_database: DatabaseConfig) -> DatabaseConfig:
     """One configuration of two empty databases, on SQLite to begin with."""
-    return attrs.evolve(postgres_database, db_type=DatabaseType.SQLITE, sqlite_path=sqlite_database.sqlite_path)
+    return attrs.evolve(
+        postgres_database, db_type=DatabaseType.SQLITE, sqlite_path=sqlite_database.sqlite_path
+    )
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Values every backend must carry, values every backend must refuse, and a table with a column for each type."""
+"""Values that both backends carry, values that both refuse, and a table with a column for each type."""
 
 from __future__ import annotations
 
@@ -50,7 +50,12 @@ EAST = timezone(timedelta(hours=5, minutes=30))
 WEST = timezone(timedelta(hours=-8))
 NOON = datetime(2024, 2, 29, 12, 0, 0, 123456)
 ID = UUID("12345678-1234-5678-9234-567812345678")
-NESTED: dict[str, Any] = {"naïve": ["ünï", {"🦉": None}], "n": [1, 2.5, True, -(2**53), 2**70], "": "", 'q"': "\\'%?:a"}
+NESTED: dict[str, Any] = {
+    "naïve": ["ünï", {"🦉": None}],
+    "n": [1, 2.5, True, -(2**53), 2**70],
+    "": "",
+    'q"': "\\'%?:a",
+}
 
 SAME: list[tuple[str, Any]] = [
     ("b", True),
@@ -76,7 +81,7 @@ SAME: list[tuple[str, Any]] = [
     ("n", Decimal("1E+20")),
     ("s", ""),
     ("s", " padded "),
-    ("s", "it's \"quoted\" 100% :a ? \\ \n\t"),
+    ("s", 'it\'s "quoted" 100% :a ? \\ \n\t'),
     ("s", "🦉 Grüße \u0301 \U0010ffff"),
     ("s", "42"),
     ("s", "2024-02-29"),

@@ -1,4 +1,4 @@
-"""The same failure raises the same class on both backends, with the constraint named and the driver's error chained."""
+"""The same failure raises the same class on both backends, named and chained to the driver's own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ from dbadapter.errors import (
     UniqueViolation,
 )
 
-COUNT_FOREVER = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 2000000000) SELECT max(n) FROM c"
+COUNT_FOREVER = (
+    "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 2000000000)"
+    " SELECT max(n) FROM c"
+)
 
 REFUSALS: list[tuple[str, Any, type[QueryError], str | None]] = [
     ("SELEC 1", None, SQLSyntaxError, "42601"),
@@ -58,7 +61,14 @@ VIOLATIONS: list[tuple[str, type[IntegrityError], str, str, tuple[str, ...] | No
         ("email",),
         "people_email_key",
     ),
-    ("INSERT INTO people (id, name) VALUES (1, 'Eve')", UniqueViolation, "23505", "people", ("id",), "people_pkey"),
+    (
+        "INSERT INTO people (id, name) VALUES (1, 'Eve')",
+        UniqueViolation,
+        "23505",
+        "people",
+        ("id",),
+        "people_pkey",
+    ),
     ("UPDATE people SET id = 1 WHERE id = 2", UniqueViolation, "23505", "people", ("id",), "people_pkey"),
     (
         "INSERT INTO pets (owner_id, name) VALUES (1, 'Rex')",
@@ -68,8 +78,22 @@ VIOLATIONS: list[tuple[str, type[IntegrityError], str, str, tuple[str, ...] | No
         ("owner_id", "name"),
         "pets_pkey",
     ),
-    ("INSERT INTO tags (word, place) VALUES ('a', 2)", UniqueViolation, "23505", "tags", ("word",), "one_word"),
-    ("INSERT INTO tags (word, place) VALUES ('b', 1)", UniqueViolation, "23505", "tags", ("place",), "tags_place"),
+    (
+        "INSERT INTO tags (word, place) VALUES ('a', 2)",
+        UniqueViolation,
+        "23505",
+        "tags",
+        ("word",),
+        "one_word",
+    ),
+    (
+        "INSERT INTO tags (word, place) VALUES ('b', 1)",
+        UniqueViolation,
+        "23505",
+        "tags",
+        ("place",),
+        "tags_place",
+    ),
     ("INSERT INTO people (age) VALUES (20)", NotNullViolation, "23502", "people", ("name",), None),
     ("UPDATE people SET name = NULL", NotNullViolation, "23502", "people", ("name",), None),
     ("INSERT INTO people (name, age) VALUES ('Kid', 7)", CheckViolation, "23514", "people", None, "adult"),
@@ -138,7 +162,9 @@ async def test_refused_statements(
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "state", "table", "columns", "constraint"), VIOLATIONS, ids=[case[0] for case in VIOLATIONS]
+    ("text", "kind", "state", "table", "columns", "constraint"),
+    VIOLATIONS,
+    ids=[case[0] for case in VIOLATIONS],
 )
 async def test_violated_constraints(
     full: AsyncDatabaseAdapter,
@@ -208,7 +234,9 @@ async def test_a_deferred_constraint_fails_at_commit(adapter: AsyncDatabaseAdapt
     await adapter.execute("INSERT INTO a (id) VALUES (2)")  # the connection is in order again
 
 
-async def test_a_value_that_does_not_fit_a_strict_column(adapter: AsyncDatabaseAdapter, on_sqlite: bool) -> None:
+async def test_a_value_that_does_not_fit_a_strict_column(
+    adapter: AsyncDatabaseAdapter, on_sqlite: bool
+) -> None:
     """Text in an integer column that takes none is a DataError."""
     await adapter.execute(f"CREATE TABLE s (i INTEGER) {'STRICT' if on_sqlite else ''}")
     with pytest.raises(DataError):
@@ -219,7 +247,13 @@ async def test_a_value_that_does_not_fit_a_strict_column(adapter: AsyncDatabaseA
 
 async def test_a_read_only_transaction_refuses_to_write(full: AsyncDatabaseAdapter) -> None:
     """ReadOnlyViolation on both, for every kind of write; reading goes on working, and writing elsewhere."""
-    for text in (ONE, "UPDATE people SET age = 40", "DELETE FROM tags", "CREATE TABLE x (a TEXT)", "DROP TABLE tags"):
+    for text in (
+        ONE,
+        "UPDATE people SET age = 40",
+        "DELETE FROM tags",
+        "CREATE TABLE x (a TEXT)",
+        "DROP TABLE tags",
+    ):
         with pytest.raises(ReadOnlyViolation):
             async with full.transaction(read_only=True) as tx:
                 assert await tx.fetch_value("SELECT count(*) FROM people") == 2
@@ -235,7 +269,7 @@ async def test_a_read_only_transaction_refuses_to_write(full: AsyncDatabaseAdapt
 
 
 async def test_after_an_error_a_transaction_can_only_roll_back(full: AsyncDatabaseAdapter) -> None:
-    """As on Postgres, so on SQLite: no later statement runs, and leaving the block does not commit in silence."""
+    """As on Postgres, so on SQLite: no later statement runs, and the block's end does not just commit."""
     with pytest.raises(DatabaseAdapterError):
         async with full.transaction() as tx:
             await tx.execute("UPDATE people SET age = 50 WHERE id = 1")
@@ -247,7 +281,7 @@ async def test_after_an_error_a_transaction_can_only_roll_back(full: AsyncDataba
 
 
 async def test_a_statement_that_takes_too_long_is_stopped(config: DatabaseConfig) -> None:
-    """StatementTimeout after statement_timeout, alone and in a transaction, and the connection works afterwards."""
+    """StatementTimeout, alone and in a transaction, and the connection works afterwards."""
     slow = attrs.evolve(config, pool=attrs.evolve(config.pool, statement_timeout=0.2, max_connections=2))
     async with AsyncDatabaseAdapter(slow) as adapter:
         for _ in range(3):

@@ -14,8 +14,8 @@ from dbadapter.errors import DatabaseAdapterError, PoolClosed, UndefinedTable
 from tests.crowd import AsyncCrowd, AsyncSignal
 
 STATS = {
-    "active", "idle", "created", "utilization", "min", "max", "waiting", "requests", "requests_waited", "wait_ms",
-    "timeouts", "errors", "recycled", "leaks", "nodes", "holders",
+    "active", "idle", "created", "utilization", "min", "max", "waiting", "requests", "requests_waited",
+    "wait_ms", "timeouts", "errors", "recycled", "leaks", "nodes", "holders",
 }  # fmt: skip
 NODE = {"role", "host", "port", "healthy", "active", "idle", "lag_bytes", "lag_seconds"}
 
@@ -85,7 +85,9 @@ async def test_opening_and_closing_twice(config: DatabaseConfig) -> None:
 async def test_the_constructor_touches_nothing(config: DatabaseConfig) -> None:
     """Making an adapter opens no file and no connection, and what it knows can be read at once."""
     broken = attrs.evolve(
-        config, sqlite_path="/nonexistent/directory/app.db", pool=attrs.evolve(config.pool, host="/nonexistent")
+        config,
+        sqlite_path="/nonexistent/directory/app.db",
+        pool=attrs.evolve(config.pool, host="/nonexistent"),
     )
     adapter = AsyncDatabaseAdapter(broken)
     assert (adapter.db_type, adapter.config) == (config.db_type, broken)
@@ -182,8 +184,8 @@ async def test_the_process_wide_adapter(adapter: AsyncDatabaseAdapter) -> None:
     """set_instance names it, get_instance gives it, and None forgets it."""
     AsyncDatabaseAdapter.set_instance(adapter)
     try:
-        assert AsyncDatabaseAdapter.get_instance() is adapter
-        assert await AsyncDatabaseAdapter.get_instance().fetch_value("SELECT 1") == 1
+        assert await AsyncDatabaseAdapter.get_instance() is adapter
+        assert await (await AsyncDatabaseAdapter.get_instance()).fetch_value("SELECT 1") == 1
     finally:
         AsyncDatabaseAdapter.set_instance(None)
 
@@ -199,11 +201,10 @@ async def test_the_process_wide_adapter_comes_from_the_environment(
         url = f"postgresql:///{pool.database}?host={pool.host}&port={pool.port}&user={pool.user or ''}"
     monkeypatch.setenv("DATABASE_URL", url)
     AsyncDatabaseAdapter.set_instance(None)
-    found = AsyncDatabaseAdapter.get_instance()
+    found = await AsyncDatabaseAdapter.get_instance()
     try:
-        assert AsyncDatabaseAdapter.get_instance() is found
+        assert await AsyncDatabaseAdapter.get_instance() is found
         assert found.db_type is config.db_type
-        await found.initialize()
         assert await found.fetch_value("SELECT 1") == 1
     finally:
         await found.close()
@@ -233,7 +234,9 @@ async def test_describe_table(people: AsyncDatabaseAdapter) -> None:
     (key,) = pets.foreign_keys
     assert (key.columns, key.ref_table, key.ref_columns) == (("owner_id",), "people", ("id",))
     assert (key.on_delete, key.on_update) == ("NO ACTION", "NO ACTION")
-    assert [(index.name, index.columns, index.unique) for index in pets.indexes] == [("by_kind", ("kind",), False)]
+    assert [(index.name, index.columns, index.unique) for index in pets.indexes] == [
+        ("by_kind", ("kind",), False)
+    ]
     assert [(index.columns, index.unique) for index in info.indexes] == [(("email",), True)]
 
 
@@ -282,7 +285,7 @@ async def test_a_missing_directory_is_made(sqlite_database: DatabaseConfig) -> N
 
 
 async def test_memory() -> None:
-    """:memory: is one database for all callers of an adapter, another for the next adapter, gone after close."""
+    """:memory: is one database for all callers of an adapter, and another one for the next adapter."""
     config = DatabaseConfig(sqlite_path=":memory:")
     async with AsyncDatabaseAdapter(config) as adapter, AsyncDatabaseAdapter(config) as other:
         await adapter.execute("CREATE TABLE n (i BIGINT PRIMARY KEY)")

@@ -74,7 +74,9 @@ async def test_rows_as_classes(three: AsyncDatabaseAdapter, kind: Any) -> None:
     assert await three.fetch_one("SELECT id, name FROM people", row_type=kind) == kind(1, "Ada", None)
     assert await three.fetch_one("SELECT id, name FROM people WHERE id = 9", row_type=kind) is None
     async with three.transaction() as tx:
-        assert (await tx.fetch_all("SELECT id, name FROM people WHERE id = 2", row_type=kind)) == [kind(2, "Bob")]
+        assert (await tx.fetch_all("SELECT id, name FROM people WHERE id = 2", row_type=kind)) == [
+            kind(2, "Bob")
+        ]
 
 
 async def test_rows_as_tuples(three: AsyncDatabaseAdapter) -> None:
@@ -121,7 +123,7 @@ async def test_writes_with_returning_are_committed(three: AsyncDatabaseAdapter) 
 
 
 async def test_stream_gives_every_row_once(three: AsyncDatabaseAdapter) -> None:
-    """All rows in order, whatever the size of the batches, alone and in a transaction; row_type as elsewhere."""
+    """All rows in order, whatever the size of the batches, alone and in a transaction."""
     for size in (1, 2, 3, 1000):
         text = "SELECT id FROM people WHERE id >= :low ORDER BY id"
         found = [row["id"] async for row in three.stream(text, {"low": 2}, batch_size=size)]

@@ -146,7 +146,8 @@ async def test_an_empty_statement_is_an_error(adapter: AsyncDatabaseAdapter, tex
 
 
 @pytest.mark.parametrize(
-    "text", ["SELECT 'a", 'SELECT "a', "SELECT /* a", "SELECT (1", "SELECT 1 1 1", "SELEC 1", "SELECT 1; SELECT 2"]
+    "text",
+    ["SELECT 'a", 'SELECT "a', "SELECT /* a", "SELECT (1", "SELECT 1 1 1", "SELEC 1", "SELECT 1; SELECT 2"],
 )
 async def test_syntax_errors(adapter: AsyncDatabaseAdapter, text: str) -> None:
     """Unterminated, misspelt and several statements: SQLSyntaxError with the statement as it was written."""
@@ -177,7 +178,7 @@ async def test_the_same_text_with_parameters_of_other_types(adapter: AsyncDataba
 
 
 async def test_a_cached_statement_notices_a_changed_table(adapter: AsyncDatabaseAdapter) -> None:
-    """SELECT * run often enough to be prepared still works, with the new types, after the table was changed."""
+    """SELECT *, run often enough to be prepared, still works after the table was changed."""
     await adapter.execute("CREATE TABLE x (a BIGINT)")
     await adapter.execute("INSERT INTO x (a) VALUES (1)")
     for _ in range(10):

@@ -54,7 +54,9 @@ async def test_insert_many_to_fetch_one_and_value(values: AsyncDatabaseAdapter) 
         for key, (column, value, _) in enumerate(CASES)
     ]
     await values.insert_many("v", rows)
-    found = [await values.fetch_one("SELECT * FROM v WHERE id = :id", {"id": key}) for key in range(len(rows))]
+    found = [
+        await values.fetch_one("SELECT * FROM v WHERE id = :id", {"id": key}) for key in range(len(rows))
+    ]
     assert differences([row for row in found if row is not None]) == []
     for key, (column, _, expected) in enumerate(CASES):
         got = await values.fetch_value(f"SELECT {column} FROM v WHERE id = ?", [key])
@@ -135,10 +137,14 @@ async def test_values_sort_as_they_do_in_python(values: AsyncDatabaseAdapter, co
 
 
 @pytest.mark.parametrize(("column", "value"), REFUSED, ids=[repr(value)[:25] for _, value in REFUSED])
-async def test_refused_values_name_the_parameter(values: AsyncDatabaseAdapter, column: str, value: Any) -> None:
+async def test_refused_values_name_the_parameter(
+    values: AsyncDatabaseAdapter, column: str, value: Any
+) -> None:
     """What one backend cannot hold is refused by both, by name or position, and nothing is stored."""
     with pytest.raises(DataError, match="volume"):
-        await values.execute(f"INSERT INTO v (id, {column}) VALUES (:id, :volume)", {"id": 1, "volume": value})
+        await values.execute(
+            f"INSERT INTO v (id, {column}) VALUES (:id, :volume)", {"id": 1, "volume": value}
+        )
     with pytest.raises(DataError, match="2"):
         await values.execute(f"INSERT INTO v (id, {column}) VALUES (?, ?)", (1, value))
     with pytest.raises(DataError, match="volume"):
@@ -164,7 +170,7 @@ async def test_refused_values_do_not_show(values: AsyncDatabaseAdapter) -> None:
 
 
 async def test_nan_in_a_float_column(values: AsyncDatabaseAdapter, on_sqlite: bool) -> None:
-    """NaN is the one value on which the backends differ: SQLite would make it NULL, so there it is refused."""
+    """NaN is the one value on which they differ: SQLite would make it NULL, so it refuses."""
     nan = float("nan")
     if on_sqlite:
         with pytest.raises(DataError, match="volume"):
@@ -181,8 +187,16 @@ async def test_nan_in_a_float_column(values: AsyncDatabaseAdapter, on_sqlite: bo
 async def test_an_sqlite_column_declared_in_other_words(adapter: AsyncDatabaseAdapter) -> None:
     """The standard's long names of types, with lengths, are understood like the short ones."""
     await adapter.execute(
-        "CREATE TABLE w (a VARCHAR(20), b DECIMAL(40, 10), c TIMESTAMP WITH TIME ZONE, d REAL, e SMALLINT, f JSON)"
+        "CREATE TABLE w (a VARCHAR(20), b DECIMAL(40, 10), c TIMESTAMP WITH TIME ZONE,"
+        " d REAL, e SMALLINT, f JSON)"
     )
-    row = {"a": "1.50", "b": Decimal("123456789012345678901234567890.5"), "c": NOW, "d": 2.0, "e": 3, "f": {"k": []}}
+    row = {
+        "a": "1.50",
+        "b": Decimal("123456789012345678901234567890.5"),
+        "c": NOW,
+        "d": 2.0,
+        "e": 3,
+        "f": {"k": []},
+    }
     await adapter.insert_many("w", [row])
     assert await adapter.fetch_one("SELECT * FROM w") == row

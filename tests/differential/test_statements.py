@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.differential.conftest import Pair, outcome
 
-NOISE = ["", " ", "\n", " -- :no ? 'x\n", "/* ? :no \" */", " /*'*/ "]
+NOISE = ["", " ", "\n", " -- :no ? 'x\n", '/* ? :no " */', " /*'*/ "]
 LITERALS = ["':no ?'", "'it''s'", "'%s %% :a'", "'--'", "'/*'", "'\"'", "''", "'$$'", "'\\'"]
 
 
@@ -46,19 +45,21 @@ class Text:
             value = self.draw(st.integers(0, 9))
             return str(value) if kind == 0 else f"CAST({self.slot(value)} AS INTEGER)"
         if kind == 2:
-            return f"({self.number(depth - 1)} {self.draw(st.sampled_from('+-*'))}{self.noise()} {self.number(depth - 1)})"
+            sign = self.draw(st.sampled_from("+-*"))
+            return f"({self.number(depth - 1)} {sign}{self.noise()} {self.number(depth - 1)})"
         if kind == 3:
             return f"({self.number(depth - 1)} % {self.draw(st.integers(1, 5))})"
         if kind == 4:
             return f"length({self.text(depth - 1)})"
         if kind == 5:
-            return f"CASE WHEN {self.truth(depth - 1)} THEN {self.number(depth - 1)} ELSE {self.number(depth - 1)} END"
+            condition, then = self.truth(depth - 1), self.number(depth - 1)
+            return f"CASE WHEN {condition} THEN {then} ELSE {self.number(depth - 1)} END"
         if kind == 6:
             return f"(SELECT count(*) FROM n{self.noise()} WHERE {self.truth(depth - 1)})"
         if kind == 7:
             return f"coalesce({self.draw(st.sampled_from(['NULL, ', '']))}{self.number(depth - 1)}, 0)"
         if kind == 8:
-            return f"(SELECT q.\"x ? :y\" FROM (SELECT {self.number(depth - 1)} AS \"x ? :y\") q)"
+            return f'(SELECT q."x ? :y" FROM (SELECT {self.number(depth - 1)} AS "x ? :y") q)'
         return f"-{self.noise()}({self.number(depth - 1)})"
 
     def text(self, depth: int) -> str:
@@ -67,7 +68,9 @@ class Text:
         if kind == 0:
             return str(self.draw(st.sampled_from(LITERALS)))
         if kind == 1:
-            return f"CAST({self.slot(self.draw(st.sampled_from(['', '?', ':a', '100%', 'ü', '$1'])))} AS TEXT)"
+            return (
+                f"CAST({self.slot(self.draw(st.sampled_from(['', '?', ':a', '100%', 'ü', '$1'])))} AS TEXT)"
+            )
         if kind == 2:
             return f"({self.text(depth - 1)}{self.noise()}||{self.text(depth - 1)})"
         return f"coalesce({self.text(depth - 1)}, '?')"
@@ -83,12 +86,15 @@ class Text:
             words = self.draw(st.lists(st.sampled_from(["a", "?", "it's"]), max_size=3))
             return f"{self.text(0)}{self.noise()} IN{self.noise()} {self.slot(words)}"
         if kind == 2:
-            return f"{self.text(0)} LIKE {self.draw(st.sampled_from([chr(39) + '%?%' + chr(39), self.text(0)]))} ESCAPE '!'"
+            pattern = self.draw(st.sampled_from(["'%?%'", "'_n%'"]))
+            return f"{self.text(0)} LIKE {pattern} ESCAPE '!'"
         if kind == 3:
             return f"{self.number(depth - 1)} BETWEEN {self.number(depth - 1)} AND {self.number(depth - 1)}"
         if kind == 4:
-            return f"({self.truth(depth - 1)} {self.draw(st.sampled_from(['AND', 'OR']))} NOT {self.truth(depth - 1)})"
-        return f"{self.number(depth - 1)} {self.draw(st.sampled_from(['=', '<>', '<', '>=']))} {self.number(depth - 1)}"
+            word = self.draw(st.sampled_from(["AND", "OR"]))
+            return f"({self.truth(depth - 1)} {word} NOT {self.truth(depth - 1)})"
+        sign = self.draw(st.sampled_from(["=", "<>", "<", ">="]))
+        return f"{self.number(depth - 1)} {sign} {self.number(depth - 1)}"
 
     def bound(self) -> Any:
         """The parameters in the statement's style."""
@@ -107,12 +113,12 @@ def statements(draw: Any) -> tuple[str, Any]:
 
 
 @pytest.fixture
-def table(pair: Pair) -> Iterator[Pair]:
+def table(pair: Pair) -> Pair:
     """Both with a small table."""
     for adapter in pair:
         adapter.execute("CREATE TABLE n (i INTEGER, s TEXT)")
         adapter.insert_many("n", [{"i": 1, "s": "a"}, {"i": 2, "s": "?"}, {"i": 3, "s": None}])
-    yield pair
+    return pair
 
 
 @given(statements())

@@ -18,7 +18,9 @@ from tests.samples import CREATE
 zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
 any_text = st.text(st.characters(), max_size=10)
-json_scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text
+json_scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text
+)
 json_values = st.recursive(
     json_scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
@@ -64,7 +66,9 @@ def through(adapter: DatabaseAdapter, column: str, value: Any) -> list[Any]:
     adapter.execute_many(f"INSERT INTO v (id, {column}) VALUES (:id, :value)", [{"id": 3, "value": value}])
     returned = adapter.fetch_value(f"INSERT INTO v (id, {column}) VALUES (4, ?) RETURNING {column}", (value,))
     found = [row[column] for row in adapter.stream(f"SELECT {column} FROM v ORDER BY id")]
-    assert found == [row[0] for row in adapter.fetch_all(f"SELECT {column} FROM v ORDER BY id", row_type=tuple)]
+    assert found == [
+        row[0] for row in adapter.fetch_all(f"SELECT {column} FROM v ORDER BY id", row_type=tuple)
+    ]
     return [*found, returned]
 
 
@@ -97,7 +101,12 @@ def test_what_one_backend_cannot_hold_both_refuse(pair: Pair, column: str) -> No
     check()
 
 
-@given(st.lists(st.fixed_dictionaries({name: st.none() | HELD[name] for name in ("i", "f", "s", "ts", "j")}), max_size=6))
+@given(
+    st.lists(
+        st.fixed_dictionaries({name: st.none() | HELD[name] for name in ("i", "f", "s", "ts", "j")}),
+        max_size=6,
+    )
+)
 @example([{"i": None, "f": math.inf, "s": "\\N", "ts": None, "j": None}])
 @example([{"i": 1, "f": -math.inf, "s": "\\.\t\n\r\b\\x41", "ts": datetime.min, "j": ["\\", '"', "\n"]}])
 def test_bulk_loads_agree(pair: Pair, rows: list[dict[str, Any]]) -> None:

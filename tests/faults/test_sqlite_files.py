@@ -49,7 +49,9 @@ def sound(path: Path) -> list[int]:
         other.close()
 
 
-@pytest.mark.parametrize("content", [b"this is text, not a database\n" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+@pytest.mark.parametrize(
+    "content", [b"this is text, not a database\n" * 100, b"SQLite format 3\0" + b"\xff" * 5000]
+)
 def test_a_file_that_is_not_a_database(tmp_path: Path, content: bytes) -> None:
     """Refused on opening, with the path in the message; the file is left as it was."""
     path = tmp_path / "notes.txt"
@@ -139,7 +141,7 @@ def test_waiting_for_another_process(path: Path) -> None:
 
 
 def test_locked_while_opening(tmp_path: Path) -> None:
-    """A file held exclusively by another, not in WAL mode, is DatabaseBusy or DatabaseUnavailable; later it opens."""
+    """A file held exclusively by another is DatabaseBusy or DatabaseUnavailable; later it opens."""
     path = tmp_path / "app.db"
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("CREATE TABLE t (a BIGINT)")
@@ -155,7 +157,7 @@ def test_locked_while_opening(tmp_path: Path) -> None:
 
 
 def test_a_full_database(path: Path) -> None:
-    """SQLite's own full: the statement is undone, the transaction too, and the adapter goes on when there is room."""
+    """The statement is undone, the transaction too, and the adapter goes on when there is room."""
     with DatabaseAdapter(DatabaseConfig(sqlite_path=str(path))) as adapter:
         with adapter.connection() as raw:
             pages = raw.execute("PRAGMA page_count").fetchone()[0]
@@ -176,7 +178,7 @@ def test_a_full_database(path: Path) -> None:
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """Writes that the system refuses: a clear error, every acknowledged row kept, and it works when there is room."""
+    """Writes that the system refuses: an error of ours, and every acknowledged row is kept."""
     path = tmp_path / "app.db"
     said = run(
         """
@@ -238,7 +240,7 @@ def test_processes_that_write_to_one_file(tmp_path: Path) -> None:
         threads = [threading.Thread(target=run, args=(script, str(path))) for _ in range(2)]
         for thread in threads:
             thread.start()
-        for n in range(60):
+        for _ in range(60):
             with adapter.transaction() as tx:
                 top = tx.fetch_value("SELECT coalesce(max(a), 0) FROM t")
                 tx.execute("INSERT INTO t (a) VALUES (?)", (top + 1,))
@@ -249,7 +251,9 @@ def test_processes_that_write_to_one_file(tmp_path: Path) -> None:
 
 def test_two_adapters_on_one_file(path: Path) -> None:
     """One connection is enough to read and write, and each adapter sees the other's work at once."""
-    one = DatabaseConfig(sqlite_path=str(path), pool=attrs.evolve(IMPATIENT, min_connections=1, max_connections=1))
+    one = DatabaseConfig(
+        sqlite_path=str(path), pool=attrs.evolve(IMPATIENT, min_connections=1, max_connections=1)
+    )
     with DatabaseAdapter(one) as first, DatabaseAdapter(one) as second:
         for n in range(5):
             first.execute("INSERT INTO t (a) VALUES (?)", (n,))

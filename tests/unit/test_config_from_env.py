@@ -48,7 +48,9 @@ def test_both_names_of_postgres(text: str) -> None:
 
 def test_db_type_sqlite_with_a_path() -> None:
     """DB_TYPE=sqlite takes the file from DB_DATABASE."""
-    config = DatabaseConfig.from_env({"DB_TYPE": "sqlite", "DB_DATABASE": "/tmp/a.db", "USE_POSTGRES": "true"})
+    config = DatabaseConfig.from_env(
+        {"DB_TYPE": "sqlite", "DB_DATABASE": "/tmp/a.db", "USE_POSTGRES": "true"}
+    )
     assert (config.db_type, config.sqlite_path) == (DatabaseType.SQLITE, "/tmp/a.db")
 
 
@@ -80,7 +82,9 @@ def test_use_postgres_can_say_no(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "host"), [({**URL, **DB, **PG}, "url"), ({**DB, **PG}, "db"), (PG, "pg")], ids=["url", "db", "pg"]
+    ("environ", "host"),
+    [({**URL, **DB, **PG}, "url"), ({**DB, **PG}, "db"), (PG, "pg")],
+    ids=["url", "db", "pg"],
 )
 def test_the_first_match_wins(environ: dict[str, str], host: str) -> None:
     """DATABASE_URL before DB_TYPE before USE_POSTGRES; empty variables count as unset."""

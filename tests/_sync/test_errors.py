@@ -1,0 +1,303 @@
+# Generated from tests/_async/test_errors.py by tools/unasync.py; do not edit.
+"""The same failure raises the same class on both backends, named and chained to the driver's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+
+from dbadapter import DatabaseAdapter, DatabaseConfig
+from dbadapter.errors import (
+    CheckViolation,
+    DatabaseAdapterError,
+    DataError,
+    ForeignKeyViolation,
+    IntegrityError,
+    NotNullViolation,
+    QueryError,
+    ReadOnlyViolation,
+    SQLSyntaxError,
+    StatementTimeout,
+    TransactionFailed,
+    UndefinedColumn,
+    UndefinedTable,
+    UniqueViolation,
+)
+
+COUNT_FOREVER = (
+    "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 2000000000)"
+    " SELECT max(n) FROM c"
+)
+
+REFUSALS: list[tuple[str, Any, type[QueryError], str | None]] = [
+    ("SELEC 1", None, SQLSyntaxError, "42601"),
+    ("SELECT FROM people WHERE", None, SQLSyntaxError, "42601"),
+    ("CREATE TABLE (a)", None, SQLSyntaxError, "42601"),
+    ("SELECT * FROM missing", None, UndefinedTable, "42P01"),
+    ("INSERT INTO missing VALUES (?)", (1,), UndefinedTable, "42P01"),
+    ("UPDATE missing SET a = 1", None, UndefinedTable, "42P01"),
+    ("DELETE FROM missing", None, UndefinedTable, "42P01"),
+    ("DROP TABLE missing", None, UndefinedTable, "42P01"),
+    ("SELECT nope FROM people", None, UndefinedColumn, "42703"),
+    ("SELECT people.nope FROM people", None, UndefinedColumn, "42703"),
+    ("SELECT name FROM people WHERE nope = ?", (1,), UndefinedColumn, "42703"),
+    ("SELECT name FROM people ORDER BY nope", None, UndefinedColumn, "42703"),
+    ("INSERT INTO people (nope) VALUES (1)", None, UndefinedColumn, "42703"),
+    ("UPDATE people SET nope = 1", None, UndefinedColumn, "42703"),
+    ("SELECT no_such_function(1)", None, QueryError, "42883"),
+    ("CREATE TABLE people (a TEXT)", None, QueryError, "42P07"),
+    ("INSERT INTO people (name, age) VALUES ('a', 20), ('b')", None, SQLSyntaxError, "42601"),
+]
+
+ONE = "INSERT INTO people (id, name, age, email) VALUES (1, 'Ada', 36, 'ada@example.org')"
+
+VIOLATIONS: list[tuple[str, type[IntegrityError], str, str, tuple[str, ...] | None, str | None]] = [
+    (
+        "INSERT INTO people (name, email) VALUES ('Eve', 'ada@example.org')",
+        UniqueViolation,
+        "23505",
+        "people",
+        ("email",),
+        "people_email_key",
+    ),
+    (
+        "INSERT INTO people (id, name) VALUES (1, 'Eve')",
+        UniqueViolation,
+        "23505",
+        "people",
+        ("id",),
+        "people_pkey",
+    ),
+    ("UPDATE people SET id = 1 WHERE id = 2", UniqueViolation, "23505", "people", ("id",), "people_pkey"),
+    (
+        "INSERT INTO pets (owner_id, name) VALUES (1, 'Rex')",
+        UniqueViolation,
+        "23505",
+        "pets",
+        ("owner_id", "name"),
+        "pets_pkey",
+    ),
+    (
+        "INSERT INTO tags (word, place) VALUES ('a', 2)",
+        UniqueViolation,
+        "23505",
+        "tags",
+        ("word",),
+        "one_word",
+    ),
+    (
+        "INSERT INTO tags (word, place) VALUES ('b', 1)",
+        UniqueViolation,
+        "23505",
+        "tags",
+        ("place",),
+        "tags_place",
+    ),
+    ("INSERT INTO people (age) VALUES (20)", NotNullViolation, "23502", "people", ("name",), None),
+    ("UPDATE people SET name = NULL", NotNullViolation, "23502", "people", ("name",), None),
+    ("INSERT INTO people (name, age) VALUES ('Kid', 7)", CheckViolation, "23514", "people", None, "adult"),
+    ("UPDATE people SET age = 7", CheckViolation, "23514", "people", None, "adult"),
+    (
+        "INSERT INTO pets (owner_id, name) VALUES (99, 'Rex')",
+        ForeignKeyViolation,
+        "23503",
+        "pets",
+        ("owner_id",),
+        "pets_owner_id_fkey",
+    ),
+    (
+        "UPDATE pets SET owner_id = 99",
+        ForeignKeyViolation,
+        "23503",
+        "pets",
+        ("owner_id",),
+        "pets_owner_id_fkey",
+    ),
+    (
+        "DELETE FROM people WHERE id = 1",
+        ForeignKeyViolation,
+        "23503",
+        "pets",
+        ("owner_id",),
+        "pets_owner_id_fkey",
+    ),
+    (
+        "UPDATE people SET id = 77 WHERE id = 1",
+        ForeignKeyViolation,
+        "23503",
+        "pets",
+        ("owner_id",),
+        "pets_owner_id_fkey",
+    ),
+]
+
+
+@pytest.fixture
+def full(people: DatabaseAdapter) -> DatabaseAdapter:
+    """The adapter with people, pets and named unique constraints."""
+    people.execute(ONE)
+    people.execute("INSERT INTO people (id, name) VALUES (2, 'Bob')")
+    people.execute("INSERT INTO pets (owner_id, name) VALUES (1, 'Rex')")
+    people.execute("CREATE TABLE tags (word TEXT, place BIGINT, CONSTRAINT one_word UNIQUE (word))")
+    people.execute("CREATE UNIQUE INDEX tags_place ON tags (place)")
+    people.execute("INSERT INTO tags (word, place) VALUES ('a', 1)")
+    return people
+
+
+@pytest.mark.parametrize(("text", "params", "kind", "state"), REFUSALS, ids=[case[0] for case in REFUSALS])
+def test_refused_statements(
+    full: DatabaseAdapter, text: str, params: Any, kind: type[QueryError], state: str
+) -> None:
+    """Class, SQLSTATE, the statement as written and the driver's own exception are all there."""
+    with pytest.raises(QueryError) as caught:
+        full.execute(text, params)
+    error = caught.value
+    assert (type(error), error.sqlstate, error.statement) == (kind, state, text)
+    assert error.__cause__ is not None
+    assert not isinstance(error.__cause__, DatabaseAdapterError)
+    with pytest.raises(kind):
+        with full.transaction() as tx:
+            tx.fetch_all(text, params)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "state", "table", "columns", "constraint"),
+    VIOLATIONS,
+    ids=[case[0] for case in VIOLATIONS],
+)
+def test_violated_constraints(
+    full: DatabaseAdapter,
+    text: str,
+    kind: type[IntegrityError],
+    state: str,
+    table: str,
+    columns: tuple[str, ...] | None,
+    constraint: str | None,
+) -> None:
+    """Table, columns and constraint are filled in, in a transaction as well as alone."""
+    before = full.fetch_all("SELECT * FROM people ORDER BY id")
+
+    def attempt(db: Any) -> None:
+        with pytest.raises(IntegrityError) as caught:
+            db.execute(text)
+        error = caught.value
+        assert (type(error), error.sqlstate, error.table) == (kind, state, table)
+        if columns is not None:
+            assert error.columns == columns
+        if constraint is not None:
+            assert error.constraint == constraint
+        assert error.statement == text
+        assert error.__cause__ is not None
+
+    attempt(full)
+    with full.transaction() as tx:
+        tx.fetch_value("SELECT count(*) FROM people")
+        with pytest.raises(IntegrityError):
+            with tx.transaction() as inner:
+                inner.execute(text)
+        tx.fetch_value("SELECT count(*) FROM people")
+    with pytest.raises(IntegrityError):
+        with full.transaction() as tx:
+            tx.execute(text)
+    assert full.fetch_all("SELECT * FROM people ORDER BY id") == before
+
+
+def test_violations_in_bulk(full: DatabaseAdapter) -> None:
+    """execute_many and insert_many report as execute does, and keep nothing of the batch."""
+    rows = [{"name": "New", "email": "new@example.org"}, {"name": "Eve", "email": "ada@example.org"}]
+    text = "INSERT INTO people (name, email) VALUES (:name, :email)"
+    for load, target in ((full.insert_many, "people"), (full.execute_many, text)):
+        with pytest.raises(UniqueViolation) as caught:
+            load(target, rows)
+        error = caught.value
+        assert (error.table, error.columns, error.constraint) == ("people", ("email",), "people_email_key")
+    with pytest.raises(ForeignKeyViolation) as failed:
+        full.insert_many("pets", [{"owner_id": 99, "name": "Rex"}])
+    assert (failed.value.table, failed.value.constraint) == ("pets", "pets_owner_id_fkey")
+    assert full.fetch_value("SELECT count(*) FROM people") == 2
+
+
+def test_a_deferred_constraint_fails_at_commit(adapter: DatabaseAdapter) -> None:
+    """A deferred foreign key is checked by COMMIT: the same class, and everything is rolled back."""
+    adapter.execute("CREATE TABLE a (id BIGINT PRIMARY KEY)")
+    adapter.execute(
+        "CREATE TABLE b (id BIGINT PRIMARY KEY, a_id BIGINT REFERENCES a (id) DEFERRABLE INITIALLY DEFERRED)"
+    )
+    with adapter.transaction() as tx:
+        tx.execute("INSERT INTO b (id, a_id) VALUES (1, 1)")
+        tx.execute("INSERT INTO a (id) VALUES (1)")
+    with pytest.raises(ForeignKeyViolation):
+        with adapter.transaction() as tx:
+            tx.execute("INSERT INTO b (id, a_id) VALUES (2, 99)")
+    assert adapter.fetch_value("SELECT count(*) FROM b") == 1
+    adapter.execute("INSERT INTO a (id) VALUES (2)")  # the connection is in order again
+
+
+def test_a_value_that_does_not_fit_a_strict_column(adapter: DatabaseAdapter, on_sqlite: bool) -> None:
+    """Text in an integer column that takes none is a DataError."""
+    adapter.execute(f"CREATE TABLE s (i INTEGER) {'STRICT' if on_sqlite else ''}")
+    with pytest.raises(DataError):
+        adapter.execute("INSERT INTO s (i) VALUES ('many')")
+    with pytest.raises(DataError):
+        adapter.execute("INSERT INTO s (i) VALUES (?)", ("many",))
+
+
+def test_a_read_only_transaction_refuses_to_write(full: DatabaseAdapter) -> None:
+    """ReadOnlyViolation on both, for every kind of write; reading goes on working, and writing elsewhere."""
+    for text in (
+        ONE,
+        "UPDATE people SET age = 40",
+        "DELETE FROM tags",
+        "CREATE TABLE x (a TEXT)",
+        "DROP TABLE tags",
+    ):
+        with pytest.raises(ReadOnlyViolation):
+            with full.transaction(read_only=True) as tx:
+                assert tx.fetch_value("SELECT count(*) FROM people") == 2
+                tx.execute(text)
+    with pytest.raises(ReadOnlyViolation):
+        with full.transaction(read_only=True) as tx:
+            tx.insert_many("people", [{"name": "Eve"}])
+    with pytest.raises(ReadOnlyViolation):
+        with full.transaction(read_only=True) as tx:
+            tx.fetch_value("INSERT INTO people (name) VALUES ('Eve') RETURNING id")
+    full.execute("UPDATE people SET age = 41 WHERE id = 1")
+    assert full.fetch_value("SELECT age FROM people WHERE id = 1") == 41
+
+
+def test_after_an_error_a_transaction_can_only_roll_back(full: DatabaseAdapter) -> None:
+    """As on Postgres, so on SQLite: no later statement runs, and the block's end does not just commit."""
+    with pytest.raises(DatabaseAdapterError):
+        with full.transaction() as tx:
+            tx.execute("UPDATE people SET age = 50 WHERE id = 1")
+            with pytest.raises(UniqueViolation):
+                tx.execute(ONE)
+            with pytest.raises(TransactionFailed):
+                tx.fetch_value("SELECT 1")
+    assert full.fetch_value("SELECT age FROM people WHERE id = 1") == 36
+
+
+def test_a_statement_that_takes_too_long_is_stopped(config: DatabaseConfig) -> None:
+    """StatementTimeout, alone and in a transaction, and the connection works afterwards."""
+    slow = attrs.evolve(config, pool=attrs.evolve(config.pool, statement_timeout=0.2, max_connections=2))
+    with DatabaseAdapter(slow) as adapter:
+        for _ in range(3):
+            with pytest.raises(StatementTimeout) as caught:
+                adapter.fetch_value(COUNT_FOREVER)
+            assert (caught.value.sqlstate, caught.value.statement) == ("57014", COUNT_FOREVER)
+        with pytest.raises(StatementTimeout):
+            with adapter.transaction() as tx:
+                tx.execute("CREATE TABLE t (a TEXT)")
+                tx.fetch_all(COUNT_FOREVER)
+        assert adapter.list_tables() == []
+        assert adapter.fetch_value("SELECT 1") == 1
+
+
+def test_no_parameter_stands_in_an_error(full: DatabaseAdapter) -> None:
+    """The message tells the constraint; statement holds the text with its placeholders, not the values."""
+    text = "INSERT INTO people (name, email, age) VALUES (:name, :email, :age)"
+    with pytest.raises(CheckViolation) as caught:
+        full.execute(text, {"name": "secret-name", "email": "secret-mail", "age": 3})
+    assert "secret" not in str(caught.value) + repr(caught.value) + str(caught.value.statement)

@@ -1,0 +1,305 @@
+# Generated from tests/_async/test_lifecycle.py by tools/unasync.py; do not edit.
+"""Opening, closing, asking how it is, and the process-wide adapter."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+
+import attrs
+import pytest
+
+from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType
+from dbadapter.errors import DatabaseAdapterError, PoolClosed, UndefinedTable
+from tests.crowd import Crowd, Signal
+
+STATS = {
+    "active", "idle", "created", "utilization", "min", "max", "waiting", "requests", "requests_waited",
+    "wait_ms", "timeouts", "errors", "recycled", "leaks", "nodes", "holders",
+}  # fmt: skip
+NODE = {"role", "host", "port", "healthy", "active", "idle", "lag_bytes", "lag_seconds"}
+
+
+def use_everything(adapter: DatabaseAdapter) -> list[BaseException | None]:
+    """What each method raises now."""
+
+    def stream() -> None:
+        for _ in adapter.stream("SELECT 1"):
+            pass
+
+    def transaction() -> None:
+        with adapter.transaction():
+            pass
+
+    def connection() -> None:
+        with adapter.connection():
+            pass
+
+    def insert() -> None:
+        adapter.insert_many("t", [{"a": 1}])
+
+    def many() -> None:
+        adapter.execute_many("SELECT ?", [(1,)])
+
+    def ask() -> None:
+        adapter.fetch_value("SELECT 1")
+
+    def do() -> None:
+        adapter.execute("SELECT 1")
+
+    raised: list[BaseException | None] = []
+    for use in (do, ask, many, insert, connection, transaction, stream, adapter.list_tables):
+        try:
+            use()
+        except DatabaseAdapterError as error:
+            raised.append(error)
+        else:
+            raised.append(None)
+    return raised
+
+
+def test_before_and_after(config: DatabaseConfig) -> None:
+    """An adapter not yet opened, and one closed, refuse every method with PoolClosed saying what to do."""
+    adapter = DatabaseAdapter(config)
+    assert {type(error) for error in use_everything(adapter)} == {PoolClosed}
+    adapter.initialize()
+    assert adapter.fetch_value("SELECT 1") == 1
+    adapter.close()
+    assert {type(error) for error in use_everything(adapter)} == {PoolClosed}
+
+
+def test_opening_and_closing_twice(config: DatabaseConfig) -> None:
+    """initialize and close may be called again; a closed adapter can be opened again."""
+    adapter = DatabaseAdapter(config)
+    adapter.close()
+    for _ in range(2):
+        adapter.initialize()
+        adapter.initialize()
+        assert adapter.fetch_value("SELECT 1") == 1
+        adapter.close()
+        adapter.close()
+    with adapter:
+        assert adapter.fetch_value("SELECT 1") == 1
+
+
+def test_the_constructor_touches_nothing(config: DatabaseConfig) -> None:
+    """Making an adapter opens no file and no connection, and what it knows can be read at once."""
+    broken = attrs.evolve(
+        config,
+        sqlite_path="/nonexistent/directory/app.db",
+        pool=attrs.evolve(config.pool, host="/nonexistent"),
+    )
+    adapter = DatabaseAdapter(broken)
+    assert (adapter.db_type, adapter.config) == (config.db_type, broken)
+
+
+def test_opening_at_the_same_time(config: DatabaseConfig) -> None:
+    """Several callers of initialize get one open adapter."""
+    adapter = DatabaseAdapter(config)
+    with Crowd() as crowd:
+        for _ in range(4):
+            crowd.start(adapter.initialize)
+    assert adapter.fetch_value("SELECT 1") == 1
+    adapter.close()
+
+
+def test_closing_while_in_use(config: DatabaseConfig) -> None:
+    """close() lets work in flight end, or refuses it with an error of ours; what was acknowledged is kept."""
+    acknowledged: list[int] = []
+    adapter = DatabaseAdapter(config)
+    adapter.initialize()
+    adapter.execute("CREATE TABLE n (i BIGINT PRIMARY KEY)")
+    running = Signal()
+
+    def write(writer: int) -> None:
+        for n in range(writer, 100_000, 4):
+            try:
+                adapter.execute("INSERT INTO n (i) VALUES (?)", (n,))
+            except DatabaseAdapterError:
+                return
+            acknowledged.append(n)
+            if len(acknowledged) > 20:
+                running.set()
+        raise AssertionError("close() never came")
+
+    with Crowd() as crowd:
+        for writer in range(4):
+            crowd.start(write, writer)
+        running.wait()
+        adapter.close()
+    with DatabaseAdapter(config) as again:
+        found = {row["i"] for row in again.fetch_all("SELECT i FROM n")}
+    assert set(acknowledged) <= found
+
+
+def test_health(adapter: DatabaseAdapter) -> None:
+    """A working adapter is healthy; the answer is plain JSON."""
+    health = adapter.health()
+    assert (health["status"], health["main_pool"], health["read_pool"]) == ("healthy", True, True)
+    json.dumps(health)
+
+
+def test_health_of_a_closed_adapter(config: DatabaseConfig) -> None:
+    """health() reports, it does not raise."""
+    health = DatabaseAdapter(config).health()
+    assert (health["status"], health["main_pool"]) == ("unhealthy", False)
+    json.dumps(health)
+
+
+def test_status(adapter: DatabaseAdapter) -> None:
+    """status() says which backend is in use, as plain JSON and without secrets."""
+    status = adapter.status()
+    text = json.dumps(status)
+    assert adapter.db_type.value in text
+    assert "password" not in text
+
+
+def test_stats(adapter: DatabaseAdapter) -> None:
+    """get_stats() has the documented keys on both backends, plain JSON, and follows what happens."""
+    stats = adapter.get_stats()
+    json.dumps(stats)
+    assert STATS - set(stats) == set()
+    assert {"mean", "p95", "max"} <= set(stats["wait_ms"])
+    assert stats["nodes"]
+    assert all(set(node) >= NODE for node in stats["nodes"])
+    assert (stats["active"], stats["leaks"], stats["timeouts"], stats["errors"]) == (0, 0, 0, 0)
+    before = stats["requests"]
+    for _ in range(3):
+        adapter.fetch_value("SELECT 1")
+    with adapter.transaction() as tx:
+        tx.execute("CREATE TABLE t (a TEXT)")
+        during = adapter.get_stats()
+        assert during["active"] == 1
+        assert during["utilization"] == pytest.approx(during["active"] / during["max"])
+        (holder,) = during["holders"]
+        assert set(holder) >= {"thread", "task", "seconds", "where"}
+        assert "test_lifecycle.py" in str(holder["where"])
+        json.dumps(during)
+    after = adapter.get_stats()
+    assert (after["active"], after["holders"]) == (0, [])
+    assert after["requests"] >= before + 4
+
+
+def test_the_process_wide_adapter(adapter: DatabaseAdapter) -> None:
+    """set_instance names it, get_instance gives it, and None forgets it."""
+    DatabaseAdapter.set_instance(adapter)
+    try:
+        assert DatabaseAdapter.get_instance() is adapter
+        assert DatabaseAdapter.get_instance().fetch_value("SELECT 1") == 1
+    finally:
+        DatabaseAdapter.set_instance(None)
+
+
+def test_the_process_wide_adapter_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, config: DatabaseConfig
+) -> None:
+    """On first use it is made from the environment, once, and usable."""
+    pool = config.pool
+    if config.db_type is DatabaseType.SQLITE:
+        url = f"sqlite:///{config.sqlite_path}"
+    else:
+        url = f"postgresql:///{pool.database}?host={pool.host}&port={pool.port}&user={pool.user or ''}"
+    monkeypatch.setenv("DATABASE_URL", url)
+    DatabaseAdapter.set_instance(None)
+    found = DatabaseAdapter.get_instance()
+    try:
+        assert DatabaseAdapter.get_instance() is found
+        assert found.db_type is config.db_type
+        assert found.fetch_value("SELECT 1") == 1
+    finally:
+        found.close()
+        DatabaseAdapter.set_instance(None)
+
+
+def test_list_tables(people: DatabaseAdapter) -> None:
+    """The user's tables by name, without the database's own and without views."""
+    people.execute("CREATE VIEW grown AS SELECT * FROM people")
+    people.execute("CREATE INDEX by_kind ON pets (kind)")
+    assert people.list_tables() == ["people", "pets"]
+
+
+def test_describe_table(people: DatabaseAdapter) -> None:
+    """Columns, key, foreign keys and indexes, the same on both but for the types' own words."""
+    people.execute("CREATE INDEX by_kind ON pets (kind)")
+    info = people.describe_table("people")
+    assert (info.name, info.primary_key) == ("people", ("id",))
+    assert [(c.name, c.nullable, c.primary_key) for c in info.columns] == [
+        ("id", False, True),
+        ("name", False, False),
+        ("age", True, False),
+        ("email", True, False),
+    ]
+    pets = people.describe_table("pets")
+    assert pets.primary_key == ("owner_id", "name")
+    (key,) = pets.foreign_keys
+    assert (key.columns, key.ref_table, key.ref_columns) == (("owner_id",), "people", ("id",))
+    assert (key.on_delete, key.on_update) == ("NO ACTION", "NO ACTION")
+    assert [(index.name, index.columns, index.unique) for index in pets.indexes] == [
+        ("by_kind", ("kind",), False)
+    ]
+    assert [(index.columns, index.unique) for index in info.indexes] == [(("email",), True)]
+
+
+def test_describe_what_is_not_there(adapter: DatabaseAdapter) -> None:
+    """UndefinedTable, naming it."""
+    with pytest.raises(UndefinedTable, match="missing"):
+        adapter.describe_table("missing")
+
+
+def test_the_query_log(config: DatabaseConfig, caplog: pytest.LogCaptureFixture) -> None:
+    """logging=True logs each statement, without its parameters unless they are asked for."""
+    text = "SELECT :word AS said_aloud"
+    for log, parameters in ((False, False), (True, False), (True, True)):
+        caplog.clear()
+        chosen = attrs.evolve(config, logging=log, log_parameters=parameters)
+        with caplog.at_level(logging.DEBUG, logger="dbadapter"):
+            with DatabaseAdapter(chosen) as adapter:
+                adapter.fetch_value(text, {"word": "abracadabra"})
+                with adapter.transaction() as tx:
+                    tx.fetch_all(text, {"word": "abracadabra"})
+        assert (caplog.text.count("said_aloud") >= 2) is log
+        assert ("abracadabra" in caplog.text) is parameters
+
+
+def test_slow_queries_are_logged(config: DatabaseConfig, caplog: pytest.LogCaptureFixture) -> None:
+    """slow_query_seconds warns of statements that took longer, also with the query log off."""
+    chosen = attrs.evolve(config, slow_query_seconds=0.0)
+    with DatabaseAdapter(chosen) as adapter:
+        adapter.fetch_value("SELECT :word AS dawdle", {"word": "abracadabra"})
+    slow = [record for record in caplog.records if "dawdle" in record.getMessage()]
+    assert [record.levelno for record in slow] == [logging.WARNING]
+    assert slow[0].name.startswith("dbadapter")
+    assert "abracadabra" not in caplog.text
+
+
+def test_a_missing_directory_is_made(sqlite_database: DatabaseConfig) -> None:
+    """The SQLite file's directory is created on opening; the file is in WAL mode with foreign keys on."""
+    path = sqlite_database.sqlite_path.replace("app.db", "deep/er/app.db")
+    with DatabaseAdapter(DatabaseConfig(sqlite_path=path)) as adapter:
+        assert adapter.fetch_value("PRAGMA foreign_keys") == 1
+        assert adapter.fetch_value("PRAGMA journal_mode") == "wal"
+        adapter.execute("CREATE TABLE t (a TEXT)")
+        with sqlite3.connect(path) as other:
+            assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("t",)]
+        other.close()
+
+
+def test_memory() -> None:
+    """:memory: is one database for all callers of an adapter, and another one for the next adapter."""
+    config = DatabaseConfig(sqlite_path=":memory:")
+    with DatabaseAdapter(config) as adapter, DatabaseAdapter(config) as other:
+        adapter.execute("CREATE TABLE n (i BIGINT PRIMARY KEY)")
+
+        def write(writer: int) -> None:
+            for n in range(20):
+                adapter.execute("INSERT INTO n (i) VALUES (?)", (writer * 100 + n,))
+                with adapter.transaction() as tx:
+                    tx.execute("UPDATE n SET i = i WHERE i = ?", (n,))
+                    assert adapter.fetch_value("SELECT count(*) FROM n") > 0
+
+        with Crowd() as crowd:
+            for writer in range(4):
+                crowd.start(write, writer)
+        assert adapter.fetch_value("SELECT count(*) FROM n") == 80
+        assert other.list_tables() == []
