@@ -58,7 +58,7 @@ def suite(scratch: Path) -> Iterator[Suite]:
         stack.callback(peewee_file.close)
 
         def with_peewee(key: int) -> Any:
-            cursor = database.execute_sql(SQL, (key,))
+            cursor = peewee_file.execute_sql(SQL, (key,))
             return dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))
 
         engine = sqlalchemy.create_engine(f"sqlite:///{path}")
