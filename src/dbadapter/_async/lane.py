@@ -79,14 +79,15 @@ class AsyncLane:
             PoolClosed: the pool is closed. PoolMoved: another backend is in use now.
         """
         state = self.state
+        holder = current_holder()
         with self._lock:
-            got = state.take(entitled=state.paused and self._entitled(current_holder()))
+            got = state.take(state.paused and self._entitled(holder))
         if got.__class__ is Grant:
             got = await self._acquire_slowly(got)
         got.held_since = now = perf_counter()
         if now - got.released_at > _PROBE_AFTER and not got.is_alive():
             got = await self._replace(got)
-        got.holder = current_holder()
+        got.holder = holder
         got.where = where
         return got
 
@@ -112,7 +113,7 @@ class AsyncLane:
         with self._lock:
             # What the answer was based on may have changed since the lock was released: ask again, then queue.
             state.requests -= 1
-            grant_now = state.take(entitled=state.paused and self._entitled(waiter.holder))
+            grant_now = state.take(state.paused and self._entitled(waiter.holder))
             if grant_now is Grant.WAIT:
                 self._refuse_to_wait_in_vain(waiter.holder)
                 state.waiters.append(waiter)
@@ -200,9 +201,10 @@ class AsyncLane:
             usable = connection.is_clean() or await connection.reset()
         finally:
             with self._lock:
-                reason = self.state.give_back(connection, perf_counter(), usable=usable)
+                reason = self.state.give_back(connection, perf_counter(), usable)
                 connection.holder = None
-                self._tell_release()
+                if self.state.paused:
+                    self._on_release()
             if reason is not None:
                 logger.debug("%s: connection closed: %s", self.name, reason)
                 await connection.close()

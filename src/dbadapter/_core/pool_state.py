@@ -26,6 +26,7 @@ class PooledConnection(Protocol):
     """What the state reads of a connection; times are seconds of one monotonic clock."""
 
     created_at: float
+    expires_at: float
     released_at: float
 
 
@@ -82,6 +83,7 @@ class PoolState(Generic[C]):
         idle: unused connections, the most recently used last (it is taken first, so that the others can expire).
         active: connections in use.
         waiters: callers in the order they came; held_back: those that came while paused.
+        surplus: connections in use to be closed on return, because the limit was lowered.
     """
 
     minimum: int
@@ -96,6 +98,7 @@ class PoolState(Generic[C]):
     held_back: deque[Any] = attrs.field(factory=deque)
     paused: bool = False
     refusal: Grant | None = None
+    surplus: int = 0
     requests: int = 0
     timeouts: int = 0
     errors: int = 0
@@ -118,7 +121,7 @@ class PoolState(Generic[C]):
 
     # -- checkout and return ---------------------------------------------------------------------------------------
 
-    def take(self, *, entitled: bool = False) -> C | Grant:
+    def take(self, entitled: bool = False) -> C | Grant:
         """A connection, or what to do instead. `entitled` callers are served while the pool is paused."""
         self.requests += 1
         if self.refusal is not None:
@@ -142,6 +145,8 @@ class PoolState(Generic[C]):
         """A connection was opened for the reserved place, and is in use."""
         self.opening -= 1
         self.created += 1
+        spread = _LIFETIME_SPREAD * (self.created % 10) / 10
+        connection.expires_at = connection.created_at + self.max_lifetime * (1 - spread)
         self.active.add(connection)
 
     def open_failed(self) -> None:
@@ -149,11 +154,11 @@ class PoolState(Generic[C]):
         self.opening -= 1
         self._offer_place()
 
-    def give_back(self, connection: C, now: float, *, usable: bool) -> str | None:
+    def give_back(self, connection: C, now: float, usable: bool) -> str | None:
         """Take a connection back: to the next in line, or to the idle ones. A reason means: close it."""
         self.active.discard(connection)
-        reason = self._reason_to_close(connection, now, usable)
-        if reason:
+        if not usable or now > connection.expires_at or self.refusal is not None or self.surplus:
+            reason = self._reason_to_close(usable)
             self._retire(reason)
             return reason
         if self.waiters:
@@ -164,17 +169,15 @@ class PoolState(Generic[C]):
             self.idle.append(connection)
         return None
 
-    def _reason_to_close(self, connection: C, now: float, usable: bool) -> str | None:
+    def _reason_to_close(self, usable: bool) -> str:
         if not usable:
             return "broken"
         if self.refusal is not None:
             return "pool closed"
-        if now - connection.created_at > self._lifetime():
-            return "lifetime"
-        return "pool shrunk" if self.size >= self.maximum else None
-
-    def _lifetime(self) -> float:
-        return self.max_lifetime * (1 - _LIFETIME_SPREAD * (self.recycled % 10) / 10)
+        if self.surplus:
+            self.surplus -= 1
+            return "pool shrunk"
+        return "lifetime"
 
     def _retire(self, reason: str) -> None:
         self.recycled += 1
@@ -204,7 +207,7 @@ class PoolState(Generic[C]):
         closing: list[C] = []
         for connection in list(self.idle):
             unused = now - connection.released_at > self.idle_timeout and self.size > self.minimum
-            if unused or now - connection.created_at > self._lifetime():
+            if unused or now > connection.expires_at:
                 self.idle.remove(connection)
                 closing.append(connection)
                 self._retire("idle" if unused else "lifetime")

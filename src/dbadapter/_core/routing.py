@@ -22,7 +22,7 @@ class WriteMemory:
 
     def may_read(self, statement: Statement) -> bool:
         """The statement is not known to write."""
-        return not statement.writes and statement.text not in self._texts
+        return not (statement.writes or statement.text in self._texts)
 
     def remember(self, statement: Statement) -> None:
         """The database has refused the statement as a write."""

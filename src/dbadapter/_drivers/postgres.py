@@ -101,6 +101,7 @@ class PostgresConnection:
         "_catalog",
         "_cursor",
         "created_at",
+        "expires_at",
         "held_since",
         "holder",
         "raw",
@@ -113,6 +114,7 @@ class PostgresConnection:
         self.raw = raw
         self.read_only = False
         self.created_at = self.held_since = self.released_at = perf_counter()
+        self.expires_at = float("inf")
         self.holder: Any = None
         self.where: str | None = None
         self._catalog = catalog

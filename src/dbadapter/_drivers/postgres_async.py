@@ -102,6 +102,7 @@ class AsyncPostgresConnection:
         "_catalog",
         "_cursor",
         "created_at",
+        "expires_at",
         "held_since",
         "holder",
         "raw",
@@ -114,6 +115,7 @@ class AsyncPostgresConnection:
         self.raw = raw
         self.read_only = False
         self.created_at = self.held_since = self.released_at = perf_counter()
+        self.expires_at = float("inf")
         self.holder: Any = None
         self.where: str | None = None
         self._catalog = catalog

@@ -78,6 +78,7 @@ class SQLiteConnection:
         "_guarded",
         "_timeout",
         "created_at",
+        "expires_at",
         "held_since",
         "holder",
         "raw",
@@ -97,6 +98,7 @@ class SQLiteConnection:
         self.raw = raw
         self.read_only = read_only
         self.created_at = self.held_since = self.released_at = perf_counter()
+        self.expires_at = float("inf")
         self.holder: Any = None
         self.where: str | None = None
         self._catalog = catalog
@@ -121,13 +123,16 @@ class SQLiteConnection:
             else:
                 rows = cursor.fetchall()
             description = cursor.description
-            if statement.writes or limit is not None:
-                cursor.fetchall() if statement.writes else cursor.close()
+            if statement.writes:
+                cursor.fetchall()  # a RETURNING statement does its work as it is read
         except (ValueRefused, *_FAILURES) as exc:
             raise self._error(exc, statement, params) from exc
+        del cursor  # ends the read transaction of a statement that was not read to its end
         if description is None:
             return NO_COLUMNS, []
-        shape = self._catalog.shape(self, statement, text, description)
+        shape = self._catalog.known_shape(text, description, self.held_since)
+        if shape is None:
+            shape = self._catalog.shape(self, statement, text, description)
         return shape.columns, shape.decode(rows) if shape.decoders else rows
 
     def execute(self, statement: Statement, params: Parameters) -> Result:

@@ -95,12 +95,22 @@ async def connect(
 class AsyncSQLiteConnection:
     """A `SQLiteConnection` on a thread of its own; one operation at a time."""
 
-    __slots__ = ("_worker", "created_at", "held_since", "holder", "inner", "released_at", "where")
+    __slots__ = (
+        "_worker",
+        "created_at",
+        "expires_at",
+        "held_since",
+        "holder",
+        "inner",
+        "released_at",
+        "where",
+    )
 
     def __init__(self, inner: sqlite.SQLiteConnection, worker: _Worker) -> None:
         self.inner = inner
         self._worker = worker
         self.created_at = self.held_since = self.released_at = inner.created_at
+        self.expires_at = float("inf")
         self.holder: Any = None
         self.where: str | None = None
 

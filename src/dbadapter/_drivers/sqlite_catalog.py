@@ -65,6 +65,13 @@ class SQLiteCatalog:
         self._shapes.clear()
         self._integer_keys.clear()
 
+    def known_shape(self, text: str, description: Any, now: float) -> Shape | None:
+        """The shape that the statement had, if nothing speaks against its having it still."""
+        shape = self._shapes.get(text)
+        if shape is None or now > self._checked_at + _RECHECK_SECONDS or shape.description != description:
+            return None
+        return shape
+
     def shape(self, connection: SQLiteConnection, statement: Statement, text: str, description: Any) -> Shape:
         """The shape of the result that `statement` just gave on `connection`."""
         if connection.held_since > self._checked_at + _RECHECK_SECONDS:
