@@ -13,12 +13,18 @@ from psycopg import sql
 
 from dbadapter.config import DatabaseConfig
 from dbadapter.embedded import EmbeddedPostgres
+from tests.pgbouncer import PgBouncer, running_pgbouncer
+from tests.proxy import Proxy
+
+# A client that hangs while it logs in blocks every CREATE and DROP DATABASE of the server until it is thrown
+# out.
+SETTINGS = {"max_connections": "200", "authentication_timeout": "5s"}
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL server with pgvector, for the whole test process; stop and kill only your own."""
-    with EmbeddedPostgres(settings={"max_connections": "200"}) as server:
+    with EmbeddedPostgres(settings=SETTINGS) as server:
         yield server
 
 
@@ -27,6 +33,27 @@ def postgres_database(postgres_server: EmbeddedPostgres) -> Iterator[DatabaseCon
     """An empty database of the test's own on the shared server."""
     with fresh_database(postgres_server) as config:
         yield config
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[EmbeddedPostgres]:
+    """A primary with two replicas, for the whole test process; stop and kill only your own."""
+    with EmbeddedPostgres(replicas=2, settings=SETTINGS) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_proxy(postgres_server: EmbeddedPostgres) -> Iterator[Proxy]:
+    """A fault-injecting proxy of the test's own in front of the shared server."""
+    with Proxy("127.0.0.1", postgres_server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def pgbouncer(postgres_server: EmbeddedPostgres) -> Iterator[PgBouncer]:
+    """A PgBouncer of the test's own in transaction mode in front of the shared server."""
+    with running_pgbouncer(postgres_server.config) as bouncer:
+        yield bouncer
 
 
 @contextmanager
