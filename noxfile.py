@@ -20,7 +20,7 @@ nox.options.error_on_external_run = True
 TESTED = "embedded,web"
 
 # Programs that tests use and pip cannot bring: program -> Debian package.
-PROGRAMS: Mapping[str, str] = {"pgbouncer": "pgbouncer", "chromium": "chromium"}
+PROGRAMS: Mapping[str, str] = {"pgbouncer": "pgbouncer"}
 
 # ruff as pinned in the extra "dev": what it formats is compared byte for byte.
 RUFF = "ruff>=0.17,<0.18"
@@ -77,7 +77,7 @@ def docs(session: nox.Session) -> None:
     if session.posargs:
         session.run("mkdocs", *session.posargs)
     else:
-        session.run("mkdocs", "build", "--strict", "--quiet")
+        session.run("mkdocs", "build", "--strict", "--quiet", env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session

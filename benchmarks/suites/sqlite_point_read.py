@@ -70,10 +70,6 @@ def suite(scratch: Path) -> Iterator[Suite]:
             with engine.connect() as connection:
                 return connection.execute(statement, {"key": key}).mappings().one()
 
-        def with_core(key: int) -> Any:
-            with engine.connect() as core:
-                return core.execute(statement, {"key": key}).mappings().one()
-
         contenders = {
             "dbadapter": lambda key: adapter.fetch_one(SQL, [key]),
             "sqlite3, dict rows": with_raw,
