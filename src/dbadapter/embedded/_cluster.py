@@ -116,7 +116,9 @@ class Cluster:
         return {node.chosen_port for node in nodes if node.chosen_port is not None}
 
     def close(self) -> None:
-        """Stop every server; the supervisor removes what is temporary."""
+        """Stop every server; the supervisor removes what is temporary. Nothing happens in a forked child."""
+        if self.guard.foreign:
+            return
         if self.guard.alive and not self.temporary:
             for node in (self.primary, *self.replicas):  # the primary first: replicas get all of its log
                 with contextlib.suppress(DatabaseUnavailable):

@@ -53,14 +53,16 @@ def create(
         *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         *("--auth=trust", "--no-instructions", *([] if sync else ["--no-sync"])),
     ]
-    if guard.run(initdb, account=account, output=output, timeout=TOOL_TIMEOUT):
+    if guard.run(initdb, account=account, output=output, directory=target, timeout=TOOL_TIMEOUT):
         raise DatabaseUnavailable(f"initdb could not make {target}:\n{tail(output)}")
     # A server for one statement, without sockets: nobody can connect before it is configured.
     statement = scratch / "create.sql"
     statement.write_text("CREATE EXTENSION vector;\n")
     single: list[Argument] = [binaries.program("postgres"), "--single", "-j", "-D", target]
     single += [DATABASE] if sync else ["-c", "fsync=off", DATABASE]
-    if guard.run(single, account=account, output=output, stdin=statement, timeout=TOOL_TIMEOUT):
+    if guard.run(
+        single, account=account, output=output, stdin=statement, directory=target, timeout=TOOL_TIMEOUT
+    ):
         raise DatabaseUnavailable(f"PostgreSQL cannot run in {target}:\n{tail(output)}")
     (target / "pg_hba.conf").write_text(HBA)
     with (target / "postgresql.conf").open("a") as file:
@@ -87,7 +89,7 @@ def create_from_template(
         raise DatabaseUnavailable(f"cannot make {target} as a copy of {template}: {exc}") from exc
     reset: list[Argument] = [binaries.program("pg_resetwal"), "-f", "-D", target]
     output = scratch / "create.log"
-    if guard.run(reset, account=account, output=output, timeout=TOOL_TIMEOUT):
+    if guard.run(reset, account=account, output=output, directory=target, timeout=TOOL_TIMEOUT):
         raise DatabaseUnavailable(f"pg_resetwal failed in {target}:\n{tail(output)}")
 
 

@@ -19,9 +19,11 @@ from typing import Any
 from attrs import define, field
 
 from ..errors import DatabaseUnavailable
-from ._account import Account
+from ._account import Account, blocking_directory, can_enter
 
 SCRIPT = Path(__file__).with_name("_supervisor.py")
+# The name of an open directory, whatever lies above it: Linux follows it without asking for leave on the way.
+DOOR = "/proc/self/fd/100"
 Argument = str | os.PathLike[str]
 POLL = 0.005  # s between two looks at a file or a process
 
@@ -46,12 +48,13 @@ class Guard:
     _process: subprocess.Popen[bytes] | None = None
     _socket: socket.socket | None = None
     _answers: bytes = b""
+    _owner: int | None = None  # the process id of the host, once we are in a forked child of it
     _lock: threading.Lock = field(factory=threading.Lock)
 
     @property
     def alive(self) -> bool:
-        """Whether the supervisor is there."""
-        return self._socket is not None and self._process is not None and self._process.poll() is None
+        """Whether the supervisor is there; in a forked child, which cannot ask, it is taken to be."""
+        return self.foreign or (self._process is not None and self._process.poll() is None)
 
     def open(self) -> None:
         """Start the supervisor."""
@@ -84,6 +87,11 @@ class Guard:
     def ask(self, op: str, **request: Any) -> dict[str, Any]:
         """Send one request and return its answer; an operating system's refusal is raised as OSError."""
         with self._lock:
+            if self._owner is not None:
+                raise DatabaseUnavailable(
+                    f"embedded Postgres belongs to the process that started it ({self._owner}); this one is "
+                    "a forked child: use its url here, and start and stop it there"
+                )
             if self._socket is None:
                 raise DatabaseUnavailable("embedded Postgres is not running in this process: call start()")
             try:
@@ -110,8 +118,8 @@ class Guard:
         account: Account | None,
         output: Path,
         stdin: Path | None = None,
-        cwd: str | os.PathLike[str] = "/",
-        data: Path | None = None,
+        directory: Path | None = None,
+        server: bool = False,
     ) -> int:
         """Start a program and return its process id.
 
@@ -119,18 +127,26 @@ class Guard:
             account: who it runs as; None: as we do.
             output: the file that what it prints is appended to.
             stdin: the file that it reads.
-            data: the data directory of a server; None for a tool.
+            directory: the data directory that ``argv`` names.
+            server: it is one, else a short-lived tool.
         """
+        door = directory is not None and not can_enter(directory, account)
+        if door and sys.platform != "linux":
+            raise DatabaseUnavailable(
+                f"the account that runs PostgreSQL for root may not pass "
+                f"{blocking_directory(directory, account)} on the way to {directory}: choose another data_dir"
+            )
         answer = self.ask(
             "spawn",
-            argv=[wire(argument) for argument in argv],
+            argv=[DOOR if door and argument == directory else wire(argument) for argument in argv],
             env={wire(key): wire(value) for key, value in _environment().items()},
-            cwd=wire(cwd),
             uid=account.uid if account else None,
             gid=account.gid if account else None,
             stdin=wire(stdin or os.devnull),
             output=wire(output),
-            data=wire(data) if data else None,
+            directory=wire(directory) if directory else None,
+            door=door,
+            server=server,
         )
         return int(answer["pid"])
 
@@ -166,9 +182,15 @@ class Guard:
         if process is not None:
             process.wait()
 
+    @property
+    def foreign(self) -> bool:
+        """Whether this is a forked child's copy of another process's guard."""
+        return self._owner is not None
+
     def _abandon(self) -> None:
         """In a forked child: the servers are the parent's."""
         self._lock = threading.Lock()
+        self._owner = os.getppid()
         if self._socket is not None:
             self._socket.close()
             self._socket = None

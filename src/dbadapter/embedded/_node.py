@@ -148,8 +148,8 @@ class Node:
                 [self.binaries.program("postgres"), "-D", self.data],
                 account=self.account,
                 output=self.log,
-                cwd="/",
-                data=self.data,
+                directory=self.data,
+                server=True,
             )
         except OSError as exc:
             raise DatabaseUnavailable(f"cannot start PostgreSQL in {self.data}: {exc}") from exc

@@ -44,7 +44,7 @@ def open_cluster(options: Options) -> Cluster:
             sockets=_private(run / "s", account),
         )
         if given is not None:
-            _claim(given, guard, account)
+            _claim(given, guard)
         (cluster.root / LOGS).mkdir(mode=0o700, exist_ok=True)
         _make_nodes(cluster)
         if not cluster.primary.data.is_dir():
@@ -113,7 +113,7 @@ def _read_state(root: Path) -> tuple[int, list[str]]:
         ) from exc
 
 
-def _claim(root: Path, guard: Guard, account: Account | None) -> None:
+def _claim(root: Path, guard: Guard) -> None:
     """Check and lock a directory that the user gave."""
     if root.exists() and not root.is_dir():
         raise ConfigError(f"data_dir {root} is not a directory")
@@ -122,15 +122,13 @@ def _claim(root: Path, guard: Guard, account: Account | None) -> None:
             f"data_dir {root} is itself a data directory of PostgreSQL, made by something else: choose a new "
             "or empty one, and bring the data over with pg_dump"
         )
-    root.mkdir(mode=0o711, parents=True, exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
     foreign = {entry.name for entry in root.iterdir()} - {LOCK, LOGS, "node0.new", "node0", "lost+found"}
     if foreign and not (root / STATE).exists():
         raise ConfigError(
             f"data_dir {root} is not empty and was not made by EmbeddedPostgres (it holds {min(foreign)!r}): "
             "choose a new or empty directory"
         )
-    if not can_enter(root, account):
-        root.chmod(root.stat().st_mode | 0o011)
     _lock(root, guard)
 
 

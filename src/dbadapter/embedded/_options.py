@@ -34,7 +34,9 @@ def _path(value: object) -> Path | None:
     return Path(os.path.abspath(value))
 
 
-def _settings(value: Mapping[str, object]) -> dict[str, str]:
+def _settings(value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise ConfigError("settings must be a mapping of names of server settings to values")
     settings = {}
     for name, setting in value.items():
         if not re.fullmatch(r"[A-Za-z_][\w.]*", str(name), re.ASCII):

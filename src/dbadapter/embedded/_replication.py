@@ -137,7 +137,7 @@ def _can_follow(cluster: Cluster, node: Node) -> bool:
     output = cluster.run / f"{node.name}.control"
     output.unlink(missing_ok=True)
     tool: list[Argument] = [node.binaries.program("pg_controldata"), "-D", node.data]
-    if node.guard.run(tool, account=node.account, output=output, timeout=TOOL_TIMEOUT):
+    if node.guard.run(tool, account=node.account, output=output, directory=node.data, timeout=TOOL_TIMEOUT):
         return False
     said = dict(re.findall(r"^([^:\n]+):\s*(.*)$", output.read_text(errors="replace"), re.MULTILINE))
     if said.get("Database cluster state") != "shut down":
@@ -215,7 +215,7 @@ def _copy_primary(cluster: Cluster, node: Node) -> None:
         *("-h", cluster.primary.sockets, "-p", str(cluster.primary.port), "-U", SUPERUSER),
         *("-C", "-S", _slot(node), *(["--no-sync"] if cluster.temporary else [])),
     ]
-    if node.guard.run(copy, account=node.account, output=output, timeout=TOOL_TIMEOUT):
+    if node.guard.run(copy, account=node.account, output=output, directory=new, timeout=TOOL_TIMEOUT):
         raise DatabaseUnavailable(f"pg_basebackup could not make {node.data}:\n{tail(output)}")
     shutil.rmtree(node.data, ignore_errors=True)
     new.rename(node.data)

@@ -21,6 +21,7 @@ from typing import Any
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 IPC_RMID = 0
+DOOR = 100  # the file descriptor of a directory handed over
 
 
 def path(text: str) -> bytes:
@@ -92,6 +93,8 @@ class Supervisor:
             return getattr(self, f"do_{request.pop('op')}")(**request) or {}
         except OSError as exc:
             return {"errno": exc.errno, "error": os.strerror(exc.errno or 0)}
+        except Exception as exc:  # a bug of ours must not look like a killed supervisor
+            return {"errno": 0, "error": f"{type(exc).__name__}: {exc}"}
 
     def wait(self, files: list[int], seconds: float) -> list[int]:
         """Sleep until a file can be read, a signal comes (a child ended) or time is up."""
@@ -119,26 +122,27 @@ class Supervisor:
         self,
         argv: list[str],
         env: dict[str, str],
-        cwd: str,
         uid: int | None,
         gid: int | None,
         stdin: str,
         output: str,
-        data: str | None,
+        directory: str | None,
+        door: bool,
+        server: bool,
     ) -> dict[str, Any]:
-        """Start a process; ``data`` is the data directory of a server, None for a tool."""
+        """Start a server or a tool on a data directory, opened for it if the account could not reach it."""
         self.sweep()
         report, report_end = os.pipe()
         files = [
             os.open(path(stdin), os.O_RDONLY),
             os.open(path(output), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
         ]
+        if door and directory is not None:
+            files.append(os.open(path(directory), os.O_RDONLY | os.O_DIRECTORY))
         pid = os.fork()
         if pid == 0:
             try:
-                self._become(
-                    argv, env, cwd, uid, gid, files, signal.SIGKILL if data is None else signal.SIGQUIT
-                )
+                self._become(argv, env, uid, gid, files, signal.SIGQUIT if server else signal.SIGKILL)
             except OSError as exc:
                 os.write(report_end, json.dumps([exc.errno, str(exc)]).encode())
             finally:
@@ -152,16 +156,15 @@ class Supervisor:
             os.waitpid(pid, 0)
             number, message = json.loads(failure)
             return {"errno": number, "error": message}
-        self.running[pid] = data is not None
-        if data is not None and path(data) not in self.servers:
-            self.servers.append(path(data))
+        self.running[pid] = server
+        if server and directory is not None and path(directory) not in self.servers:
+            self.servers.append(path(directory))
         return {"pid": pid}
 
     def _become(
         self,
         argv: list[str],
         env: dict[str, str],
-        cwd: str,
         uid: int | None,
         gid: int | None,
         files: list[int],
@@ -172,9 +175,11 @@ class Supervisor:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
-        os.dup2(files[0], 0)
-        os.dup2(files[1], 1)
-        os.dup2(files[1], 2)
+        stdin, output, *directory = files
+        for target, file in enumerate((stdin, output, output)):
+            os.dup2(file, target)
+        for file in directory:
+            os.dup2(file, DOOR)
         os.umask(0o077)
         if uid is not None and gid is not None:
             os.setgroups([])
@@ -183,7 +188,7 @@ class Supervisor:
         if self.libc is not None and sys.platform == "linux":
             # Should someone kill even this supervisor. After setuid, which would clear it again.
             self.libc.prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-        os.chdir(path(cwd))
+        os.chdir("/")
         arguments = [path(argument) for argument in argv]
         os.execve(arguments[0], arguments, {path(key): path(value) for key, value in env.items()})
 
