@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from time import perf_counter
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ from ..errors import (
 from ..types import Result
 from .postgres_errors import is_transient, translate
 from .postgres_types import INTEGER_KEY, KEY, TYPE_NAMES, WRITABLE_COLUMNS, PostgresCatalog, Shape
-from .values import COPY_AS_IS, POSTGRES_ENCODERS, ValueRefused, encode, refusal
+from .values import COPY_AS_IS, INT64_MAX, INT64_MIN, POSTGRES_ENCODERS, ValueRefused, encode, refusal
 
 __all__ = ["AsyncPostgresConnection", "connect"]
 
@@ -227,10 +227,13 @@ class AsyncPostgresConnection:
         async with self.raw.cursor() as cursor:
             async with cursor.copy(cast(Any, text)) as copy:
                 while batch := list(islice(rows, _COPY_ROWS)):
-                    if not COPY_AS_IS.issuperset(map(type, chain.from_iterable(batch))):
-                        batch = [_encode_row(row, columns, statement) for row in batch]
-                    for row in batch:
-                        await copy.write_row(row)
+                    try:
+                        ready = _encode_batch(batch)
+                        for row in ready:
+                            await copy.write_row(row)
+                    except (ValueRefused, psycopg.DataError, UnicodeError) as exc:
+                        _blame(batch, columns, statement)
+                        raise self._error(exc, statement, None) from exc
             return cursor.rowcount
 
     async def _merge(
@@ -395,8 +398,24 @@ class AsyncPostgresConnection:
         return found
 
 
-def _encode_row(row: tuple[Any, ...], columns: Sequence[str], statement: Statement) -> Sequence[Any]:
-    try:
-        return encode(row, POSTGRES_ENCODERS)
-    except ValueRefused as exc:
-        raise refusal(exc, statement, dict(zip(columns, row, strict=False)), POSTGRES_ENCODERS) from exc
+def _encode_batch(batch: list[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
+    """The rows ready for COPY. Columns that psycopg can be given as they are, the usual case, cost next to nothing."""
+    columns: list[Sequence[Any]] = list(zip(*batch, strict=True))
+    changed = False
+    for place, column in enumerate(columns):
+        kinds = set(map(type, column))
+        if kinds == {int} and INT64_MIN <= min(column) and max(column) <= INT64_MAX:
+            continue
+        if not kinds <= COPY_AS_IS:
+            columns[place] = encode(column, POSTGRES_ENCODERS)
+            changed = True
+    return zip(*columns, strict=True) if changed else batch
+
+
+def _blame(batch: list[tuple[Any, ...]], columns: Sequence[str], statement: Statement) -> None:
+    """Raise the `DataError` that names the column whose value was refused."""
+    for row in batch:
+        try:
+            encode(row, POSTGRES_ENCODERS)
+        except ValueRefused as exc:
+            raise refusal(exc, statement, dict(zip(columns, row, strict=False)), POSTGRES_ENCODERS) from exc
