@@ -5,16 +5,20 @@ No driver is imported and nothing is executed here: a `Dialect` holds SQL text a
 
 from __future__ import annotations
 
-from .base import Dialect
-from .naming import DATATYPE_SUFFIX, constraint_name, datatype_constraint
-from .postgresql import POSTGRESQL
-from .sqlite import SQLITE
+from .base import Dialect, Rows
+from .naming import DATATYPE_SUFFIX, MAX_NAME_BYTES, constraint_name, datatype_constraint
+from .postgresql import ACTIONS, POSTGRESQL
+from .sqlite import SQLITE, is_rowid_type
 
 __all__ = [
+    "ACTIONS",
     "DATATYPE_SUFFIX",
+    "MAX_NAME_BYTES",
     "POSTGRESQL",
     "SQLITE",
     "Dialect",
+    "Rows",
     "constraint_name",
     "datatype_constraint",
+    "is_rowid_type",
 ]

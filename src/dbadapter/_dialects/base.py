@@ -27,11 +27,16 @@ class Dialect:
         list_tables: a query without parameters; its column ``name`` holds the tables, sorted by code point.
         catalog: queries by part, each with the parameter ``:tbl`` (a table's name, or NULL for all tables).
             Run them all and hand their rows, as mappings, to `table_info` or to the schema reader.
+        others: a query for what stands beside the tables (views, triggers, ...): ``kind`` and ``name``.
+        enums: a query for enumeration types (``name``, ``labels``, the tables that are ``users``), or None where
+            there are none.
     """
 
     name: str
     list_tables: str = field(repr=False)
     catalog: Mapping[str, str] = field(repr=False)
+    others: str = field(repr=False)
+    enums: str | None = field(repr=False)
     _read: Callable[[str, Mapping[str, Rows]], TableInfo] = field(repr=False)
 
     def quote(self, identifier: str) -> str:

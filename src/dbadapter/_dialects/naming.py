@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-__all__ = ["DATATYPE_SUFFIX", "MAX_BYTES", "constraint_name", "datatype_constraint"]
+__all__ = ["DATATYPE_SUFFIX", "MAX_NAME_BYTES", "constraint_name", "datatype_constraint"]
 
-MAX_BYTES = 63
+MAX_NAME_BYTES = 63
 """PostgreSQL cuts longer names off (NAMEDATALEN - 1)."""
 
 DATATYPE_SUFFIX = "datatype"
@@ -27,7 +27,7 @@ def _clip(name: str, size: int) -> str:
 
 def _join(first: str, second: str, label: str) -> str:
     """Fit ``first_second_label`` into 63 bytes by shortening the longer of the first two."""
-    room = MAX_BYTES - len(label.encode()) - 1 - (1 if second else 0)
+    room = MAX_NAME_BYTES - len(label.encode()) - 1 - (1 if second else 0)
     one, two = len(first.encode()), len(second.encode())
     while one + two > room:
         if one > two:
@@ -42,9 +42,9 @@ def _columns_part(columns: Collection[str]) -> str:
     joined = ""
     for column in columns:
         joined = f"{joined}_{column}" if joined else column
-        if len(joined.encode()) > MAX_BYTES:
+        if len(joined.encode()) > MAX_NAME_BYTES:
             break
-    return _clip(joined, MAX_BYTES)
+    return _clip(joined, MAX_NAME_BYTES)
 
 
 def constraint_name(table: str, columns: Collection[str], suffix: str, taken: Collection[str] = ()) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ..types import ColumnInfo, ForeignKeyInfo, IndexInfo, TableInfo
 from .base import BOOKKEEPING_PREFIX, Dialect, Rows
 
-__all__ = ["POSTGRESQL"]
+__all__ = ["ACTIONS", "POSTGRESQL"]
 
 ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
@@ -64,9 +64,6 @@ SELECT c.relname::text AS tbl, i.relname::text AS name, x.indisunique AS is_uniq
     ARRAY(SELECT (SELECT a.attname::text FROM pg_attribute a
             WHERE a.attrelid = x.indrelid AND a.attnum = x.indkey[k - 1] AND a.attnum <> 0)
         FROM generate_series(1, x.indnkeyatts) k ORDER BY k) AS cols,
-    ARRAY(SELECT pg_get_indexdef(x.indexrelid, k, false)
-        FROM generate_series(1, x.indnkeyatts) k ORDER BY k) AS expressions,
-    ARRAY(SELECT x.indoption[k - 1]::int FROM generate_series(1, x.indnkeyatts) k ORDER BY k) AS options,
     o.conname::text AS constraint_name,
     x.indisvalid AS is_valid, pg_get_indexdef(x.indexrelid) AS sql
 {_FROM}
@@ -82,6 +79,34 @@ SELECT c.relname::text AS tbl, c.relkind::text AS kind, obj_description(c.oid, '
 {_FROM}
 WHERE {_CHOSEN}
 ORDER BY c.relname::text COLLATE "C\""""
+
+
+# What stands beside the tables: views, triggers, functions, types; for the record.
+OTHERS = """
+SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'foreign table' END AS kind,
+    c.relname::text AS name
+FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('v', 'm', 'f')
+    AND NOT EXISTS (SELECT 1 FROM pg_depend e WHERE e.classid = 'pg_class'::regclass
+        AND e.objid = c.oid AND e.deptype = 'e')
+UNION ALL
+SELECT 'trigger', g.tgname || ' on ' || c.relname FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+WHERE c.relnamespace = current_schema()::regnamespace AND NOT g.tgisinternal
+    AND left(c.relname, {size}) <> '{prefix}' AND left(g.tgname, {size}) <> '{prefix}'
+UNION ALL
+SELECT 'function', p.proname::text FROM pg_proc p
+WHERE p.pronamespace = current_schema()::regnamespace AND left(p.proname, {size}) <> '{prefix}'
+    AND NOT EXISTS (SELECT 1 FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass
+        AND e.objid = p.oid AND e.deptype = 'e')
+ORDER BY 1, 2""".format(size=len(BOOKKEEPING_PREFIX), prefix=BOOKKEEPING_PREFIX)
+
+# Enumeration types, with the tables that use each of them.
+ENUMS = """
+SELECT t.typname::text AS name,
+    (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid) AS labels,
+    ARRAY(SELECT DISTINCT c.relname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        WHERE a.atttypid IN (t.oid, t.typarray) AND NOT a.attisdropped AND c.relkind <> 'i') AS users
+FROM pg_type t WHERE t.typtype = 'e' AND t.typnamespace = current_schema()::regnamespace
+ORDER BY t.typname::text COLLATE "C\""""
 
 
 def read_table(table: str, rows: Mapping[str, Rows]) -> TableInfo:
@@ -131,5 +156,7 @@ POSTGRESQL = Dialect(
     name="postgresql",
     list_tables=LIST_TABLES,
     catalog={"tables": TABLES, "columns": COLUMNS, "constraints": CONSTRAINTS, "indexes": INDEXES},
+    others=OTHERS,
+    enums=ENUMS,
     read=read_table,
 )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ..types import ColumnInfo, ForeignKeyInfo, IndexInfo, TableInfo
 from .base import BOOKKEEPING_PREFIX, Dialect, Rows
 
-__all__ = ["SQLITE"]
+__all__ = ["SQLITE", "is_rowid_type"]
 
 # A virtual table keeps its content in shadow tables named after it: nobody's to list. Asking by names
 # rather than by `pragma_table_list` works with every SQLite and with virtual tables whose module is missing.
@@ -50,6 +50,16 @@ WHERE {_CHOSEN} AND x."key" = 1
 ORDER BY m.name, i.name, x.seqno"""
 
 TABLES = f"SELECT m.name AS tbl, m.sql AS sql FROM sqlite_master m WHERE {_CHOSEN} ORDER BY m.name"
+
+
+# What stands beside the tables, for the record.
+OTHERS = f"""
+SELECT CASE m.type WHEN 'table' THEN 'virtual table' ELSE m.type END AS kind,
+    m.name || CASE m.type WHEN 'trigger' THEN ' on ' || m.tbl_name ELSE '' END AS name
+FROM sqlite_master m
+WHERE (m.type IN ('view', 'trigger') OR m.type = 'table' AND m.rootpage = 0)
+    AND substr(m.name, 1, {len(BOOKKEEPING_PREFIX)}) <> '{BOOKKEEPING_PREFIX}'
+ORDER BY 1, 2"""
 
 
 def read_table(table: str, rows: Mapping[str, Rows]) -> TableInfo:
@@ -117,5 +127,7 @@ SQLITE = Dialect(
     name="sqlite",
     list_tables=LIST_TABLES,
     catalog={"tables": TABLES, "columns": COLUMNS, "foreign_keys": FOREIGN_KEYS, "indexes": INDEXES},
+    others=OTHERS,
+    enums=None,
     read=read_table,
 )

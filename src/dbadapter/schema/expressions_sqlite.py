@@ -6,13 +6,14 @@ refused (ConfigError naming the word) where it cannot: a check that is silently 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from .expressions import NUMERIC_CASTS, array_items, parse, strip_parens
-from .patterns import glob_to_like, glob_to_regex, like_to_glob, regex_to_sqlite
 from .literals import interval_from_text, microseconds
+from .patterns import glob_to_like, glob_to_regex, like_to_glob, regex_to_sqlite
 from .scan import Token, scan
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def _pattern(node: exp.Expression) -> exp.Expression:
     if isinstance(node, exp.RegexpLike):
         found = regex_to_sqlite(_text(node.this), pattern.name)
         return node if found is None else _sql(found)
-    if not any(char.isascii() and char.isalpha() for char in pattern.name) and "\\" not in pattern.name:
+    if not _has_letters(pattern.name) and "\\" not in pattern.name:
         return node  # nothing whose case could be ignored
     return _sql(f"{_text(node.this)} {negated}GLOB {_string(like_to_glob(pattern.name))}")
 
@@ -261,20 +262,28 @@ def _common(node: exp.Expression, columns: set[str]) -> exp.Expression:
     from sqlglot import exp
 
     if isinstance(node, exp.Column) and columns and node.name.lower() not in columns:
-        if isinstance(node.this, exp.Identifier) and node.this.quoted and not node.table:
-            return exp.Literal.string(node.name)
+        quoted = isinstance(node.this, exp.Identifier) and node.this.quoted and not node.table
+        return exp.Literal.string(node.name) if quoted else node
+    if isinstance(node, exp.And):
+        return _filled(node)
+    if isinstance(node, exp.Not) and isinstance(node.this, exp.RegexpLike):
+        # NOT GLOB '*[^a-z]*': nothing but these characters.
+        if only := re.fullmatch(r"\^\.\*\[\^(.+)\]\.\*\$", node.this.expression.name):
+            return _regex(node.this.this, f"^[{only.group(1)}]*$")
+        return node
     if isinstance(node, exp.Glob) and isinstance(node.expression, exp.Literal):
         pattern = glob_to_like(node.expression.name)
         if pattern is not None:
             return exp.Like(this=node.this.copy(), expression=exp.Literal.string(pattern))
-        return exp.RegexpLike(
-            this=node.this.copy(), expression=exp.Literal.string(glob_to_regex(node.expression.name))
+        return _regex(node.this, glob_to_regex(node.expression.name))
+    if (
+        isinstance(node, exp.Like)
+        and isinstance(node.expression, exp.Literal)
+        and _has_letters(node.expression.name)
+    ):
+        return exp.ILike(
+            this=node.this.copy(), expression=node.expression.copy(), negate=node.args.get("negate")
         )
-    if isinstance(node, exp.Like) and isinstance(node.expression, exp.Literal):
-        if any(char.isascii() and char.isalpha() for char in node.expression.name):
-            return exp.ILike(
-                this=node.this.copy(), expression=node.expression.copy(), negate=node.args.get("negate")
-            )
     if isinstance(node, exp.JSONType) and not node.args.get("expression"):
         return exp.Anonymous(this="jsonb_typeof", expressions=[node.this.copy()])
     if isinstance(node, exp.Anonymous) and node.name.lower() == "json_array_length":
@@ -282,3 +291,26 @@ def _common(node: exp.Expression, columns: set[str]) -> exp.Expression:
             this="jsonb_array_length", expressions=[item.copy() for item in node.expressions]
         )
     return node
+
+
+def _filled(node: exp.Expression) -> exp.Expression:
+    """``x ~ '^[a-z]*$' AND x <> ''`` as ``x ~ '^[a-z]+$'``."""
+    from sqlglot import exp
+
+    one, two = node.this, node.args["expression"]
+    if isinstance(one, exp.RegexpLike) and isinstance(two, exp.NEQ) and one.this == two.this:
+        pattern = one.expression.name
+        if re.fullmatch(r"\^\[[^\]]+\]\*\$", pattern) and two.expression == exp.Literal.string(""):
+            return _regex(one.this, pattern[:-2] + "+$")
+    return node
+
+
+def _regex(tested: exp.Expression, pattern: str) -> exp.Expression:
+    from sqlglot import exp
+
+    return exp.RegexpLike(this=tested.copy(), expression=exp.Literal.string(pattern))
+
+
+def _has_letters(text: str) -> bool:
+    """Whether the case of something in it could matter to LIKE."""
+    return any(char.isascii() and char.isalpha() for char in text)

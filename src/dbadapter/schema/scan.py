@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-__all__ = ["Token", "columns_in", "plain", "scan"]
+__all__ = ["Token", "closing", "columns_in", "scan", "unwrapped", "without_parentheses"]
 
 
 @frozen
@@ -166,9 +166,27 @@ def _bracketed(text: str, at: int) -> int | None:
     return match.end()
 
 
-def plain(name: Token, *, fold: bool) -> str:
-    """The identifier that a token names; unquoted words are folded to lower case where the dialect does so."""
-    return name.text.lower() if fold and name.kind == "word" else name.text
+def closing(tokens: list[Token]) -> int:
+    """The place of the parenthesis that closes the first one; -1 if none does."""
+    depth = 0
+    for place, token in enumerate(tokens):
+        depth += token.is_op("(") - token.is_op(")")
+        if depth == 0:
+            return place
+    return -1
+
+
+def unwrapped(tokens: list[Token]) -> list[Token]:
+    """The tokens without parentheses around the whole of them."""
+    while len(tokens) > 2 and tokens[0].is_op("(") and closing(tokens) == len(tokens) - 1:
+        tokens = tokens[1:-1]
+    return tokens
+
+
+def without_parentheses(text: str) -> str:
+    """The text without parentheses around the whole of it."""
+    inner = unwrapped([token for token in scan(text) if token.kind != "comment"])
+    return text[inner[0].start : inner[-1].end] if inner else text
 
 
 def columns_in(expression: str, columns: tuple[str, ...]) -> list[str]:

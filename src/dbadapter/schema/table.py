@@ -162,6 +162,35 @@ class Table:
                 return column
         raise KeyError(name)
 
+    def replace(
+        self,
+        *,
+        primary_key_name: str | None = None,
+        unique: Iterable[Unique] | None = None,
+        checks: Iterable[Check] | None = None,
+        foreign_keys: Iterable[ForeignKey] | None = None,
+        indexes: Iterable[Index] | None = None,
+    ) -> Table:
+        """The table with other constraints or indexes than it has; what is not given stays."""
+        plain = [
+            attrs.evolve(
+                column, primary_key=False, unique=False, check=None, references=None, on_delete=None, on_update=None,
+                deferrable=False,
+            )
+            for column in self.columns
+        ]  # fmt: skip
+        return Table(
+            self.name,
+            *plain,
+            primary_key=self.primary_key,
+            primary_key_name=primary_key_name or self.primary_key_name,
+            unique=self.unique if unique is None else unique,
+            checks=self.checks if checks is None else checks,
+            foreign_keys=self.foreign_keys if foreign_keys is None else foreign_keys,
+            indexes=self.indexes if indexes is None else indexes,
+            comment=self.comment,
+        )
+
     @property
     def column_names(self) -> tuple[str, ...]:
         """The names of the columns, in order."""
@@ -304,7 +333,9 @@ class _Gathering:
 
     def _parted(self, index: Index) -> Index:
         if index.parts:
-            self._known([part.column for part in index.parts if part.column] or list(self.names), "an index")
+            for part in index.parts:
+                if part.column is not None:
+                    self._known((part.column,), "an index")
             return index
         parts = tuple(index_part(text, self.names) for text in index.columns)
         for part in parts:

@@ -1,0 +1,133 @@
+"""Make, drop, read and check an adapter's tables. What is to be done is decided in `dbadapter.schema`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError, QueryError
+from ..schema import Difference, Schema
+from ..schema.compare import differences
+from ..schema.ddl_postgresql import enums
+from ..schema.from_catalog import read_catalog
+from ..schema.order import creation_order
+from ..schema.render import create_statements, drop_statements, require_fit
+from ..schema.table import Table
+
+if TYPE_CHECKING:
+    from .adapter import AsyncDatabaseAdapter
+
+__all__ = ["check_schema", "create_tables", "drop_tables", "read_schema"]
+
+# One app's processes make its tables one after the other.
+_LOCK = "SELECT pg_advisory_xact_lock(7211, hashtext('dbadapter.create_tables'))"
+_HAS_VECTORS = "SELECT count(*) FROM pg_extension WHERE extname = 'vector'"
+
+
+async def create_tables(adapter: AsyncDatabaseAdapter, schema: Schema) -> None:
+    """Create the tables that are missing; those there are stay as they are. All or nothing."""
+    dialect = adapter.dialect.name
+    require_fit(schema.tables, dialect)
+    async with adapter.transaction() as tx:
+        if dialect == "postgresql":
+            await tx.fetch_value(_LOCK)
+        there = await _table_names(tx)
+        missing = [table for table in schema.in_creation_order() if _folded(tx, table.name) not in there]
+        existing = await _existing_enums(tx, missing)
+        has_vectors = dialect == "postgresql" and bool(await tx.fetch_value(_HAS_VECTORS))
+        for statement in create_statements(
+            missing, dialect, existing_enums=existing, has_vectors=has_vectors
+        ):
+            await tx.execute(statement)
+
+
+async def drop_tables(adapter: AsyncDatabaseAdapter, schema: Schema) -> None:
+    """Drop the tables that are there, those that refer to others first. All or nothing."""
+    async with adapter.transaction() as tx:
+        there = await _table_names(tx)
+        found = [table for table in schema.in_creation_order() if _folded(tx, table.name) in there]
+        names = {table.name for table in found}
+        in_use: list[str] = []
+        if tx.dialect.enums is not None:
+            rows = await tx.fetch_all(tx.dialect.enums)
+            in_use = [row["name"] for row in rows if set(row["users"]) - names]
+        for statement in drop_statements(found, tx.dialect.name, keep_enums=in_use):
+            await tx.execute(statement)
+
+
+async def read_schema(adapter: AsyncDatabaseAdapter) -> Schema:
+    """The schema of the live database, as one moment shows it."""
+    async with adapter.transaction(read_only=True, isolation="repeatable read") as tx:
+        return Schema._read(*await _catalog(tx))
+
+
+async def check_schema(adapter: AsyncDatabaseAdapter, schema: Schema) -> list[Difference]:
+    """What differs between the schema and the live database."""
+    dialect = adapter.dialect.name
+    found = (await read_schema(adapter)).tables
+    if dialect == "sqlite":
+        # The schema as it reads after a stay on SQLite, so that what is said in other words there is no difference.
+        expected = Schema.from_sql(schema.to_sql("sqlite"), "sqlite").tables
+        return differences(expected, found, on_sqlite=True)
+    plain = differences(schema.tables, found, on_sqlite=False)
+    if all(item.kind == "missing_table" for item in plain):
+        return plain
+    # PostgreSQL writes expressions in its own way. Where one seems to differ, it is asked how it would write ours.
+    rewritten = await _as_written_by_postgresql(adapter, schema)
+    return plain if rewritten is None else differences(rewritten, found, on_sqlite=False)
+
+
+class _Enough(Exception):
+    """Ends a transaction that must leave nothing behind."""
+
+
+async def _as_written_by_postgresql(
+    adapter: AsyncDatabaseAdapter, schema: Schema
+) -> tuple[Table, ...] | None:
+    """The tables as the server gives them back, made as temporary ones and rolled back; None if it will not."""
+    written: tuple[Table, ...] | None = None
+    try:
+        async with adapter.transaction() as tx:
+            path = await tx.fetch_value("SELECT current_setting('search_path')")
+            await tx.fetch_value(
+                "SELECT set_config('search_path', :path, true)", {"path": f"pg_temp, {path}"}
+            )
+            await tx.execute(
+                "CREATE TEMPORARY TABLE _dbadapter_first () ON COMMIT DROP"
+            )  # makes pg_temp current
+            for statement in create_statements(schema.in_creation_order(), "postgresql", has_vectors=True):
+                await tx.execute(statement)
+            written = Schema._read(*await _catalog(tx)).tables
+            raise _Enough
+    except (_Enough, QueryError, ConfigError):
+        return written
+
+
+async def _catalog(tx: Any) -> tuple[list[Table], list[Any]]:
+    rows = {part: await tx.fetch_all(sql, {"tbl": None}) for part, sql in tx.dialect.catalog.items()}
+    return read_catalog(tx.dialect, rows, await tx.fetch_all(tx.dialect.others))
+
+
+async def _table_names(tx: Any) -> set[str]:
+    return {_folded(tx, row["name"]) for row in await tx.fetch_all(tx.dialect.list_tables)}
+
+
+def _folded(tx: Any, name: str) -> str:
+    """SQLite takes names of tables without regard to case."""
+    return name.lower() if tx.dialect.name == "sqlite" else name
+
+
+async def _existing_enums(tx: Any, tables: list[Table]) -> list[str]:
+    """The enumeration types there are already; ConfigError where one has other values than the tables need."""
+    if tx.dialect.enums is None:
+        return []
+    wanted = enums(creation_order(tables))
+    existing = []
+    for row in await tx.fetch_all(tx.dialect.enums):
+        name, labels = row["name"], tuple(row["labels"] or ())
+        if name in wanted and wanted[name] != labels:
+            raise ConfigError(
+                f"the enumeration {name!r} is in the database with the values {labels!r}, "
+                f"and the schema needs {wanted[name]!r}"
+            )
+        existing.append(name)
+    return existing

@@ -1,0 +1,206 @@
+"""Tables while they are being read: filled in piece by piece, then made a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from attrs import define, field, frozen
+
+from .._dialects import datatype_constraint
+from ..errors import ConfigError
+from . import types as t
+from .constraints import Check, ForeignKey, Index, Unique
+from .default_texts import read_default
+from .scan import scan
+from .table import Column, Table
+from .type_names import SERIALS, postgresql_type, sqlite_type
+
+__all__ = ["ColumnDraft", "Skipped", "TableDraft", "finish"]
+
+
+@frozen
+class Skipped:
+    """Something of a script or database that the model does not hold.
+
+    Attributes:
+        what: the thing: a statement's beginning, or an object's kind and name.
+        reason: why it was left out.
+    """
+
+    what: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.reason}"
+
+
+@define
+class ColumnDraft:
+    """A column as text; `kind` where its type is known already."""
+
+    name: str
+    type: str = ""
+    not_null: bool = False
+    default: str | None = None
+    generated: str | None = None
+    identity: bool = False
+    autoincrement: bool = False
+    comment: str | None = None
+    kind: t.Type | None = None
+
+
+@define
+class TableDraft:
+    """A table as text; names of constraints are None where none was given."""
+
+    name: str
+    columns: list[ColumnDraft] = field(factory=list)
+    primary_key: tuple[str, ...] = ()
+    primary_key_name: str | None = None
+    unique: list[Unique] = field(factory=list)
+    checks: list[Check] = field(factory=list)
+    foreign_keys: list[ForeignKey] = field(factory=list)
+    indexes: list[Index] = field(factory=list)
+    comment: str | None = None
+    notes: list[str] = field(factory=list)
+
+    def column(self, name: str) -> ColumnDraft | None:
+        """The column of that name, or None."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+def finish(
+    draft: TableDraft, dialect: str, named: Mapping[str, t.Type], skipped: list[Skipped]
+) -> Table | None:
+    """The table that a draft describes; what cannot be held goes to `skipped`, if need be the whole table."""
+    note = _noter(draft, skipped)
+    for text in draft.notes:
+        note(text)
+    if not draft.columns:
+        note("a table without columns")
+        return None
+    checks = list(draft.checks)
+    columns = [_column(draft, column, dialect, named, checks, note) for column in draft.columns]
+    try:
+        return Table(
+            draft.name,
+            *columns,
+            primary_key=draft.primary_key,
+            primary_key_name=draft.primary_key_name,
+            unique=_kept(draft.unique, columns, note),
+            checks=checks,
+            foreign_keys=_kept(draft.foreign_keys, columns, note),
+            indexes=_kept_indexes(draft.indexes, columns, note),
+            comment=draft.comment,
+        )
+    except ConfigError as error:
+        note(str(error).removeprefix(f"table {draft.name!r}: "))
+        return None
+
+
+def _noter(draft: TableDraft, skipped: list[Skipped]) -> Callable[[str], None]:
+    return lambda reason: skipped.append(Skipped(f"table {draft.name}", reason))
+
+
+def _column(
+    draft: TableDraft,
+    column: ColumnDraft,
+    dialect: str,
+    named: Mapping[str, t.Type],
+    checks: list[Check],
+    note: Callable[[str], None],
+) -> Column:
+    kind = _type(draft, column, dialect, named, checks)
+    if _counts_up(column):
+        if draft.primary_key == (column.name,) and isinstance(
+            kind, (t.SmallInteger, t.Integer, t.BigInteger)
+        ):
+            identity = t.Identity(autoincrement=column.autoincrement)
+            return Column(column.name, identity, comment=column.comment)
+        note(f"column {column.name}: it counts up by itself, which only a primary key of one column can here")
+        column.default = None
+    default: Any = None
+    if column.default is not None and column.generated is None:
+        try:
+            default = read_default(column.default, kind, dialect)
+            Column(column.name, kind, default=default)
+        except (ConfigError, ValueError) as error:
+            note(f"column {column.name}: the default {column.default} was left out: {error}")
+            default = None
+    return Column(
+        column.name,
+        kind,
+        nullable=not column.not_null,
+        default=default,
+        generated=column.generated,
+        comment=column.comment,
+    )
+
+
+def _counts_up(column: ColumnDraft) -> bool:
+    serial = column.type.lower() in SERIALS
+    return column.identity or serial or (column.default or "").lower().startswith("nextval(")
+
+
+def _type(
+    draft: TableDraft, column: ColumnDraft, dialect: str, named: Mapping[str, t.Type], checks: list[Check]
+) -> t.Type:
+    if column.kind is not None:
+        return column.kind
+    if dialect == "postgresql":
+        return postgresql_type(column.type, named)
+    kind = sqlite_type(column.type)
+    emulation = datatype_constraint(draft.name, column.name)
+    found = next((check for check in checks if check.name == emulation), None)
+    lone_key = draft.primary_key == (column.name,)
+    if found is None:
+        if lone_key and column.type.upper() == "INTEGER":
+            column.identity = True  # another name of the rowid
+        return kind
+    checks.remove(found)
+    if isinstance(kind, t.Text) and (values := _enumerated(found.expression)):
+        return t.Enum(*values)
+    return t.Integer() if column.type.upper() == "INTEGER" else kind
+
+
+def _enumerated(expression: str) -> list[str]:
+    """The values of ``"status" IN ('a', 'b')``; none if it is another check."""
+    tokens = scan(expression)
+    if len(tokens) < 5 or not tokens[1].is_word("IN") or not tokens[2].is_op("("):
+        return []
+    return [token.text for token in tokens[3:] if token.kind == "string"]
+
+
+def _kept(items: Sequence[Any], columns: Sequence[Column], note: Callable[[str], None]) -> list[Any]:
+    """Those whose columns there are (SQLite takes names of columns without regard to case)."""
+    names = {column.name.lower(): column.name for column in columns}
+    exact = {column.name for column in columns}
+    kept = []
+    for item in items:
+        found = [name if name in exact else names.get(name.lower()) for name in item.columns]
+        if None in found or len(set(found)) < len(found):
+            note(f"{type(item).__name__} over {', '.join(item.columns)}: there are no such columns")
+            continue
+        kept.append(item if tuple(found) == item.columns else _over(item, tuple(map(str, found))))
+    return kept
+
+
+def _over(item: Any, columns: tuple[str, ...]) -> Any:
+    import attrs
+
+    return attrs.evolve(item, columns=columns)
+
+
+def _kept_indexes(
+    items: Sequence[Index], columns: Sequence[Column], note: Callable[[str], None]
+) -> list[Index]:
+    names = {column.name for column in columns}
+    kept = []
+    for item in items:
+        missing = [part.column for part in item.parts if part.column is not None and part.column not in names]
+        if missing:
+            note(f"index {item.name}: there is no column {missing[0]}")
+        else:
+            kept.append(item)
+    return kept
