@@ -1,0 +1,119 @@
+"""The command group, and the one place where an exception becomes a line and an exit code.
+
+0: everything asked for holds; 1: it does not; 2: the request itself was wrong (arguments, URL, environment).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+
+import attrs
+import click
+
+from .. import __version__
+from ..errors import ConfigError, DatabaseAdapterError
+from .settings import connection_options
+
+__all__ = ["main"]
+
+
+@attrs.frozen
+class Entry:
+    """A command: the module whose ``command`` it is, and its line in ``--help``."""
+
+    module: str
+    summary: str
+
+
+# A command's module is imported when the command is used: `dbadapter --help` needs none of them.
+COMMANDS: Mapping[str, Entry] = {
+    "demo": Entry("demo", "Switch a working shop from SQLite to Postgres and back."),
+}
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+_URL_PASSWORD = re.compile(r"(\w://[^\s/@:]*:)[^\s@]+(?=@)")
+_OPTION_PASSWORD = re.compile(r"(password=)[^\s&'\"]+", re.IGNORECASE)
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names in the order of their help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = importlib.import_module(f"dbadapter.cli.{entry.module}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands with their summaries, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dbadapter")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@connection_options
+def commands(debug: bool) -> None:
+    """One database adapter for SQLite and Postgres.
+
+    The database is named by --url, or by the environment: DATABASE_URL, DB_TYPE and the other DB_*,
+    USE_POSTGRES and PG*; else it is the SQLite file ./data/app.db.
+    """
+    click.get_current_context().meta["dbadapter.debug"] = debug
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: the words after the program's name; default: those of this process.
+
+    Returns:
+        The exit code: 0 when everything asked for holds, 1 when it does not, 2 for wrong usage.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that has no "…" shows "?" and is not an error
+            stream.reconfigure(errors="replace")
+    try:
+        result = commands.main(args=words, prog_name="dbadapter", standalone_mode=False)
+    except BaseException as exc:
+        if isinstance(exc, SystemExit) or "--debug" in words:
+            raise
+        code, line = _verdict(exc)
+        click.echo(f"dbadapter: {without_secrets(line)}", err=True)
+        return code
+    return result if isinstance(result, int) else 0
+
+
+def _verdict(exc: BaseException) -> tuple[int, str]:
+    """The exit code and the one line that says what was wrong."""
+    if isinstance(exc, click.ClickException):
+        return exc.exit_code, " ".join(exc.format_message().split())
+    if isinstance(exc, (click.Abort, KeyboardInterrupt)):
+        return INTERRUPTED, "interrupted"
+    if isinstance(exc, ConfigError):
+        return USAGE, " ".join(str(exc).split())
+    if isinstance(exc, DatabaseAdapterError):
+        return FAILED, " ".join(str(exc).split())
+    if isinstance(exc, OSError):
+        place = f": {os.fsdecode(exc.filename)}" if isinstance(exc.filename, (str, bytes)) else ""
+        return FAILED, f"{exc.strerror or type(exc).__name__}{place}"
+    return FAILED, f"unexpected {type(exc).__name__}; `dbadapter --debug …` shows where"
+
+
+def without_secrets(text: str) -> str:
+    """`text` with the passwords of URLs in it starred: what a user typed wrongly is often shown back."""
+    return _OPTION_PASSWORD.sub(r"\1***", _URL_PASSWORD.sub(r"\1***", text))
