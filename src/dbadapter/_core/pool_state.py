@@ -62,7 +62,9 @@ class WaitTimes:
 
     def summary(self, requests: int) -> dict[str, float]:
         """Mean over all requests, percentiles over the recent ones, and the maximum, in milliseconds."""
-        recent = sorted(seconds for request, seconds in self._recent if request > requests - _WAIT_SAMPLES)
+        # A copy, made in one step: callers go on noting their waits meanwhile.
+        noted = self._recent.copy()
+        recent = sorted(seconds for request, seconds in noted if request > requests - _WAIT_SAMPLES)
         window = min(requests, _WAIT_SAMPLES)
 
         def quantile(share: float) -> float:
