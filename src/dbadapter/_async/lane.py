@@ -26,7 +26,7 @@ _PROBE_AFTER = 0.5
 _FIRST_RETRY, _LONGEST_RETRY = 0.02, 0.5
 
 
-class PoolMoved(Exception):
+class PoolMoved(PoolClosed):
     """The app has switched to another backend while the caller waited; it is to ask that one."""
 
 
@@ -67,11 +67,12 @@ class AsyncLane:
 
     # -- checkout --------------------------------------------------------------------------------------------------
 
-    async def acquire(self, where: str | None = None) -> Any:
+    async def acquire(self, where: str | None = None, *, patience: float | None = None) -> Any:
         """A connection for the caller alone, to be given back with `release`.
 
         Args:
             where: the place in the caller's code, for those that hold one for long; else it is looked up when asked.
+            patience: seconds to wait instead of ``connection_timeout``, served even while the pool is paused.
 
         Raises:
             PoolExhausted: none became free within ``connection_timeout``, or too many wait already.
@@ -81,9 +82,9 @@ class AsyncLane:
         state = self.state
         holder = current_holder()
         with self._lock:
-            got = state.take(state.paused and self._entitled(holder))
+            got = state.take(state.paused and (patience is not None or self._entitled(holder)))
         if got.__class__ is Grant:
-            got = await self._acquire_slowly(got)
+            got = await self._acquire_slowly(got, patience)
         got.held_since = now = perf_counter()
         if now - got.released_at > _PROBE_AFTER and not got.is_alive():
             got = await self._replace(got)
@@ -91,29 +92,32 @@ class AsyncLane:
         got.where = where
         return got
 
-    async def _acquire_slowly(self, grant: Any) -> Any:
+    async def _acquire_slowly(self, grant: Any, patience: float | None) -> Any:
         """Wait, or open a connection, as `grant` says."""
         started = perf_counter()
-        deadline = started + self._timeout
+        deadline = started + (self._timeout if patience is None else patience)
         if grant is Grant.WAIT or grant is Grant.HELD_BACK:
-            grant = await self._wait(grant, deadline)
+            grant = await self._wait(deadline, patience)
             with self._lock:
                 self.state.waits.add(self.state.requests, perf_counter() - started)
         if grant is Grant.OPEN:
             return await self._open(deadline)
         if grant is Grant.MOVED:
-            raise PoolMoved
+            raise PoolMoved(
+                f"the pool of {self.name} is closed: the adapter has switched to another database"
+            )
         if grant is Grant.CLOSED:
             raise PoolClosed(f"the pool of {self.name} is closed")
         return grant
 
-    async def _wait(self, grant: Grant, deadline: float) -> Any:
+    async def _wait(self, deadline: float, patience: float | None) -> Any:
         waiter = Waiter()
         state = self.state
         with self._lock:
             # What the answer was based on may have changed since the lock was released: ask again, then queue.
             state.requests -= 1
-            grant_now = state.take(state.paused and self._entitled(waiter.holder))
+            entitled = state.paused and (patience is not None or self._entitled(waiter.holder))
+            grant_now = state.take(entitled)
             if grant_now is Grant.WAIT:
                 self._refuse_to_wait_in_vain(waiter.holder)
                 state.waiters.append(waiter)
@@ -123,8 +127,11 @@ class AsyncLane:
                 return grant_now
         try:
             await waiter.wait(deadline - perf_counter())
-            while not waiter.delivered and waiter in state.held_back:
-                await waiter.wait(0.1)  # a switch is short, and has a time limit of its own
+            if patience is None and not waiter.delivered and waiter in state.held_back:
+                while not waiter.delivered and waiter in state.held_back:
+                    await waiter.wait(0.1)  # a switch is short, and has a time limit of its own
+                if not waiter.delivered:  # it was called off: only now does the wait for a connection begin
+                    await waiter.wait(self._timeout)
         except BaseException:
             await self._abandon(waiter)
             raise
@@ -133,7 +140,9 @@ class AsyncLane:
                 return waiter.value
             state.leave(waiter)
             state.timeouts += 1
-        raise self.exhausted(f"no connection became free within {self._timeout:g} s")
+        raise self.exhausted(
+            f"no connection became free within {self._timeout if patience is None else patience:g} s"
+        )
 
     def _refuse_to_wait_in_vain(self, holder: Any) -> None:
         state = self.state
@@ -227,6 +236,7 @@ class AsyncLane:
                     for _ in range(lacking - number):
                         self.state.open_failed()
                     self.state.errors += 1
+                    self._tell_release()
                 if isinstance(exc, DatabaseUnavailable):
                     self.last_failure = exc
                 raise

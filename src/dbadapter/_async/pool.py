@@ -15,11 +15,13 @@ from .._core.routing import WriteMemory
 from .._core.statement import Statement
 from ..config import DatabaseConfig, PoolConfig
 from ..errors import DatabaseAdapterError, DatabaseUnavailable, PoolClosed
-from .lane import AsyncLane
+from .lane import AsyncLane, PoolMoved
 
 __all__ = ["AsyncPool", "AsyncPostgresPool", "AsyncSQLitePool"]
 
 _LONGEST_UPKEEP_INTERVAL = 10.0
+# How long a health check waits for a connection.
+_HEALTH_PATIENCE = 1.0
 
 
 class AsyncPool:
@@ -200,7 +202,9 @@ class AsyncPool:
 
     async def _answers(self, lane: AsyncLane) -> bool:
         try:
-            connection = await lane.acquire()
+            connection = await lane.acquire(patience=_HEALTH_PATIENCE)
+        except PoolMoved:
+            raise
         except DatabaseAdapterError:
             return False
         try:

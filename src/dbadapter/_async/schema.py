@@ -65,13 +65,15 @@ async def check_schema(adapter: AsyncDatabaseAdapter, schema: Schema) -> list[Di
     dialect = adapter.dialect.name
     found = (await read_schema(adapter)).tables
     if dialect == "sqlite":
-        # The schema as it reads after a stay on SQLite, so that what is said in other words there is no difference.
+        # The schema as it reads after a stay on SQLite, so that what is said in other words there is no
+        # difference.
         expected = Schema.from_sql(schema.to_sql("sqlite"), "sqlite").tables
         return differences(expected, found, on_sqlite=True)
     plain = differences(schema.tables, found, on_sqlite=False)
     if all(item.kind == "missing_table" for item in plain):
         return plain
-    # PostgreSQL writes expressions in its own way. Where one seems to differ, it is asked how it would write ours.
+    # PostgreSQL writes expressions in its own way. Where one seems to differ, it is asked how it would write
+    # ours.
     rewritten = await _as_written_by_postgresql(adapter, schema)
     return plain if rewritten is None else differences(rewritten, found, on_sqlite=False)
 
@@ -83,7 +85,9 @@ class _Enough(Exception):
 async def _as_written_by_postgresql(
     adapter: AsyncDatabaseAdapter, schema: Schema
 ) -> tuple[Table, ...] | None:
-    """The tables as the server gives them back, made as temporary ones and rolled back; None if it will not."""
+    """The tables as the server gives them back, made as temporary ones and rolled back; None if it will
+    not.
+    """
     written: tuple[Table, ...] | None = None
     try:
         async with adapter.transaction() as tx:
@@ -117,7 +121,9 @@ def _folded(tx: Any, name: str) -> str:
 
 
 async def _existing_enums(tx: Any, tables: list[Table]) -> list[str]:
-    """The enumeration types there are already; ConfigError where one has other values than the tables need."""
+    """The enumeration types there are already; ConfigError where one has other values than the tables
+    need.
+    """
     if tx.dialect.enums is None:
         return []
     wanted = enums(creation_order(tables))

@@ -40,6 +40,8 @@ class Waiter:
 
     async def wait(self, timeout: float) -> None:
         """Return when something was delivered or `timeout` seconds have passed."""
+        if self._future.done() and not self.delivered:  # an earlier wait timed out, and left it done
+            self._future = self._loop.create_future()
         alarm = self._loop.call_later(max(timeout, 0), self._wake)
         try:
             await self._future

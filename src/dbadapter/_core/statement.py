@@ -46,9 +46,9 @@ _TOKEN = re.compile(
 
 # After one of these an operand is due, so that a `?` is a placeholder; after any other word it is an operator.
 _OPERAND_DUE = frozenset(
-    """all and any as between by call case desc distinct do else escape except exists from glob having ilike in
-    intersect into is isnull join like limit match not notnull offset on or regexp returning select set similar some
-    then union using values when where while with""".split()
+    """all and any as between by call case desc distinct do else escape except exists for from glob having ilike in
+    intersect into is isnull join like limit match not notnull offset on or placing regexp returning select set similar
+    some symmetric then to union using values when where while with""".split()
 )
 _WRITES = frozenset(
     """alter analyze attach begin call checkpoint cluster comment commit copy create delete detach discard do drop
@@ -357,7 +357,7 @@ class _Parser:
             self.inserts_values = True
         elif self.table_due and word not in ("only", "or"):
             self._name(token)
-        self.operand_due = word in _OPERAND_DUE
+        self.operand_due = word in _OPERAND_DUE or (word == "zone" and self.previous.lower() == "time")
 
     def _name(self, token: str) -> None:
         """Note the table's name where one is due; a dot joins a second part to it."""

@@ -76,6 +76,9 @@ def _integrity(
     columns: tuple[str, ...] = (diag.column_name,) if diag.column_name else ()
     # Keys stand only in the detail: "Key (a, b)=(1, 2) already exists.", in whatever language.
     detail = _KEY_IN_DETAIL.search(diag.message_detail or "")
+    told = diag.message_detail or ""
+    if kind is errors.ForeignKeyViolation and f'"{diag.table_name}"' in told and "not present" not in told:
+        detail = None  # the row is still referenced, and the columns told are those of the table referred to
     if not columns and detail and kind in (errors.UniqueViolation, errors.ForeignKeyViolation):
         columns = tuple(part.strip('"').replace('""', '"') for part in detail.group("columns").split(", "))
     return kind(

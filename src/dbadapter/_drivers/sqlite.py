@@ -15,7 +15,7 @@ from ..errors import DatabaseAdapterError, DatabaseUnavailable
 from ..types import Result
 from .sqlite_catalog import SQLiteCatalog
 from .sqlite_errors import translate
-from .values import SQLITE_ENCODERS, ValueRefused, encode, refusal
+from .values import POSTGRES_ENCODERS, SQLITE_ENCODERS, ValueRefused, encode, refusal
 
 __all__ = ["SQLiteConnection", "connect"]
 
@@ -299,6 +299,9 @@ class SQLiteConnection:
         """After its user had the driver's own connection: put back what the connection is set to."""
         self._catalog.clear()
         try:
+            # First of all: neither PRAGMA works inside a transaction, and setting isolation_level commits it.
+            if self.raw.in_transaction:
+                self.raw.execute("ROLLBACK")
             self.raw.execute("PRAGMA foreign_keys = ON")
             self.raw.execute(f"PRAGMA query_only = {'ON' if self.read_only else 'OFF'}")
             self.raw.row_factory = None
@@ -327,6 +330,10 @@ class SQLiteConnection:
     # -- errors ----------------------------------------------------------------------------------------------------
 
     def _error(self, exc: Exception, statement: Statement, params: Parameters) -> DatabaseAdapterError:
+        if isinstance(exc, OverflowError):
+            # sqlite3 told before anything was done; Postgres' encoders know which parameter it is.
+            refused = ValueRefused("is an integer beyond 64 bits; use Decimal or text")
+            return refusal(refused, statement, params, POSTGRES_ENCODERS)
         if isinstance(exc, ValueRefused):
             return refusal(exc, statement, params, SQLITE_ENCODERS)
         return translate(exc, statement, self.raw, query_only=self._is_query_only())

@@ -51,6 +51,18 @@ class Shape:
         return decoded
 
 
+def _real_decoder(declared: str) -> Callable[[Any], Any] | None:
+    decoder = sqlite_decoder(declared)
+    is_real = (
+        any(part in declared.upper() for part in ("REAL", "FLOA", "DOUB")) and "INT" not in declared.upper()
+    )
+    return _to_float if decoder is None and is_real else decoder
+
+
+def _to_float(value: Any) -> Any:
+    return float(value) if isinstance(value, int) else value
+
+
 class SQLiteCatalog:
     """Shared by all connections of a pool; a plain dictionary's operations are atomic, so no lock is needed."""
 
@@ -96,7 +108,9 @@ class SQLiteCatalog:
         declared = self._declared_types(connection, statement)
         if len(declared) != len(names):
             declared = [""] * len(names)
-        found = ((position, sqlite_decoder(kind)) for position, kind in enumerate(declared))
+        # RETURNING gives whole numbers of a REAL column as they are stored: as integers.
+        returned = _real_decoder if statement.returning >= 0 else sqlite_decoder
+        found = ((position, returned(kind)) for position, kind in enumerate(declared))
         decoders = tuple((position, decoder) for position, decoder in found if decoder is not None)
         return Shape(description, Columns(names), decoders)
 

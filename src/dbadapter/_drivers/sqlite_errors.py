@@ -43,7 +43,12 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], type[errors.QueryError], str], ...] = 
         (r"number of bindings|binding", errors.ParameterError, "07001"),
         (r"no such function|wrong number of arguments to function", errors.QueryError, "42883"),
         (r"table .* already exists|there is already", errors.QueryError, "42P07"),
-        (r"values for \d+ columns|values were supplied", errors.SQLSyntaxError, "42601"),
+        (
+            r"values for \d+ columns|values were supplied|must have the same number of terms",
+            errors.SQLSyntaxError,
+            "42601",
+        ),
+        (r"cannot store \w+ value in", errors.DataError, "22P02"),  # a STRICT table
         (r"malformed JSON|integer overflow", errors.DataError, "22000"),
     )
 )

@@ -76,7 +76,12 @@ def _decimal(value: Decimal) -> Decimal:
 
 
 def _datetime(value: datetime) -> datetime:
-    return value if value.tzinfo is None else value.astimezone(UTC)
+    if value.tzinfo is None:
+        return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueRefused("is a datetime that falls outside the years 1 to 9999 in UTC") from None
 
 
 def _time(value: time) -> time:
@@ -100,17 +105,19 @@ def json_text(value: Any) -> str:
         raise ValueRefused("holds NaN or an infinity, or itself, which JSON cannot") from None
     except (TypeError, RecursionError) as error:
         raise ValueRefused(f"cannot be JSON: {error}") from None
-    if "\\u0000" in text:
-        raise ValueRefused("holds text with a NUL character, which Postgres cannot hold in JSON")
     _text(text)
     return text
 
 
 def _check_json(value: Any) -> None:
-    if isinstance(value, dict):
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueRefused("holds text with a NUL character, which Postgres cannot hold in JSON")
+    elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise TypeError(f"the key {key!r} is not text")
+                raise TypeError("a key is not text")
+            _check_json(key)
             _check_json(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
@@ -279,10 +286,12 @@ def refusal(
     exc: ValueRefused, statement: Statement, params: Parameters, encoders: dict[type, Encoder]
 ) -> DataError:
     """The `DataError` that names the parameter which `exc` is about; raise it ``from exc``."""
+    lists = {slot.key for slot in statement.slots if slot.expands}
     items = params.items() if isinstance(params, Mapping) else enumerate(params or (), 1)
     for name, value in items:
         try:
-            encode_one(value, encoders)
+            expands = (name if isinstance(params, Mapping) else name - 1) in lists
+            encode(list(value) if expands else (value,), encoders)
         except ValueRefused:
             shown = f":{name}" if isinstance(params, Mapping) and statement.named else name
             return DataError(f"parameter {shown} {exc}", statement=statement.text, sqlstate="22000")

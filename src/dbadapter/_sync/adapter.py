@@ -470,7 +470,13 @@ class DatabaseAdapter:
             ``{"status": "healthy" | "degraded" | "unhealthy", "main_pool": bool, "read_pool": bool, "db_type": …}``:
             degraded if only one of the two kinds of connections answers.
         """
-        answers = self._backend.pool.health() if self._is_open else {"main_pool": False, "read_pool": False}
+        answers = {"main_pool": False, "read_pool": False}
+        while self._is_open:
+            try:
+                answers = self._backend.pool.health()
+                break
+            except PoolMoved:
+                continue
         status = "healthy" if all(answers.values()) else "degraded" if any(answers.values()) else "unhealthy"
         return {"status": status, **answers, "db_type": self.db_type.value}
 

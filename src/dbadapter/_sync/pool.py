@@ -16,11 +16,13 @@ from .._core.routing import WriteMemory
 from .._core.statement import Statement
 from ..config import DatabaseConfig, PoolConfig
 from ..errors import DatabaseAdapterError, DatabaseUnavailable, PoolClosed
-from .lane import Lane
+from .lane import Lane, PoolMoved
 
 __all__ = ["Pool", "PostgresPool", "SQLitePool"]
 
 _LONGEST_UPKEEP_INTERVAL = 10.0
+# How long a health check waits for a connection.
+_HEALTH_PATIENCE = 1.0
 
 
 class Pool:
@@ -201,7 +203,9 @@ class Pool:
 
     def _answers(self, lane: Lane) -> bool:
         try:
-            connection = lane.acquire()
+            connection = lane.acquire(patience=_HEALTH_PATIENCE)
+        except PoolMoved:
+            raise
         except DatabaseAdapterError:
             return False
         try:

@@ -100,7 +100,7 @@ class Transaction:
 
     def _note(self, exc: BaseException) -> None:
         """Remember a failure that the database itself saw; what was refused before it was sent changes nothing."""
-        if exc.__cause__ is not None and not isinstance(exc.__cause__, ValueRefused):
+        if exc.__cause__ is not None and not isinstance(exc.__cause__, (ValueRefused, OverflowError)):
             self._failure = exc
 
     # -- statements ------------------------------------------------------------------------------------------------

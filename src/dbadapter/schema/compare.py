@@ -148,8 +148,7 @@ def _of_sets(
 
 
 def _column_of(item: Any) -> str | None:
-    columns = getattr(item, "columns", ())
-    return columns[0] if len(columns) == 1 and isinstance(item, (Unique, ForeignKey)) else None
+    return item.columns[0] if isinstance(item, (Unique, ForeignKey)) and len(item.columns) == 1 else None
 
 
 def _same_unique(one: Unique, two: Unique) -> bool:

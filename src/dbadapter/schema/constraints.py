@@ -169,7 +169,7 @@ class Index:
     ) -> None:
         if bool(columns) == bool(found := tuple(parts)):
             raise ConfigError("Index needs columns: names or SQL expressions")
-        self.__attrs_init__(columns, name, unique, where, using.lower(), found)  # type: ignore[attr-defined]
+        self.__attrs_init__(columns, name, unique, where, using.lower(), found)
 
     @property
     def on_sqlite(self) -> bool:

@@ -141,7 +141,8 @@ def _literal(tokens: list[Token], dialect: str) -> tuple[str, str] | None:
 
 
 def _array(tokens: list[Token], dialect: str) -> tuple[str, str] | None:
-    items, current = [], []
+    items: list[str] = []
+    current: list[Token] = []
     for token in [*tokens, Token("op", ",", 0, 0)]:
         if token.is_op(","):
             if current:

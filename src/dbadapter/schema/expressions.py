@@ -9,28 +9,36 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from ..errors import ConfigError
 from .scan import scan
 
-if TYPE_CHECKING:
-    from sqlglot import exp
+__all__ = [
+    "NUMERIC_CASTS",
+    "Node",
+    "array_items",
+    "expression_key",
+    "parse",
+    "same_expression",
+    "strip_parens",
+]
 
-__all__ = ["NUMERIC_CASTS", "array_items", "expression_key", "parse", "same_expression", "strip_parens"]
+Node: TypeAlias = Any
+"""An expression of sqlglot's; the class at the root of them has had two names."""
 
 NUMERIC_CASTS = frozenset(
     ["INT", "BIGINT", "SMALLINT", "DECIMAL", "DOUBLE", "FLOAT", "REAL", "UINT", "TINYINT", "BIGDECIMAL"]
 )
 
 
-def parse(text: str, dialect: str = "postgres") -> exp.Expression:
+def parse(text: str, dialect: str = "postgres") -> Node:
     """Read one expression; ConfigError with sqlglot's words if it cannot."""
     import sqlglot
     from sqlglot.errors import SqlglotError
 
     try:
-        found: exp.Expression = sqlglot.parse_one(text, dialect=dialect)
+        found: Node = sqlglot.parse_one(text, dialect=dialect)
     except (SqlglotError, RecursionError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"cannot read the SQL expression {text!r}: {line}") from error
@@ -56,7 +64,7 @@ def expression_key(text: str) -> object:
         )
 
 
-def strip_parens(node: exp.Expression) -> exp.Expression:
+def strip_parens(node: Node) -> Node:
     """The expression inside any parentheses around it."""
     from sqlglot import exp
 
@@ -65,7 +73,7 @@ def strip_parens(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def array_items(node: exp.Expression) -> list[exp.Expression] | None:
+def array_items(node: Node) -> list[Node] | None:
     """The items of ``ANY (ARRAY[...])``'s argument, whatever casts stand around it."""
     from sqlglot import exp
 
@@ -74,7 +82,7 @@ def array_items(node: exp.Expression) -> list[exp.Expression] | None:
     return list(node.expressions) if isinstance(node, exp.Array) else None
 
 
-def _key(node: exp.Expression) -> Any:
+def _key(node: Node) -> Any:
     from sqlglot import exp
 
     node = strip_parens(node)
@@ -115,7 +123,7 @@ _SYNONYMS = dict.fromkeys(["JSONType", "json_typeof", "json_type"], "jsonb_typeo
 )
 
 
-def _operator_key(node: exp.Expression) -> Any:
+def _operator_key(node: Node) -> Any:
     """Keys of what has several spellings; None for all else."""
     from sqlglot import exp
 
@@ -144,7 +152,7 @@ def _operator_key(node: exp.Expression) -> Any:
     return None
 
 
-def _equality_key(node: exp.Expression) -> Any:
+def _equality_key(node: Node) -> Any:
     from sqlglot import exp
 
     right = strip_parens(node.args["expression"])
@@ -188,14 +196,14 @@ def _compare(sign: str, left: Any, right: Any) -> Any:
     return ("compare", sign, left, right)
 
 
-def _flat(node: exp.Expression, kind: type) -> list[exp.Expression]:
+def _flat(node: Node, kind: type) -> list[Node]:
     node = strip_parens(node)
     if isinstance(node, kind):
         return [*_flat(node.this, kind), *_flat(node.args["expression"], kind)]
     return [node]
 
 
-def _cast_key(node: exp.Cast) -> Any:
+def _cast_key(node: Node) -> Any:
     inner = strip_parens(node.this)
     key = _key(inner)
     if key[0] == "text" and node.to.this.name in NUMERIC_CASTS:

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from .expressions import NUMERIC_CASTS, array_items, parse, strip_parens
+from .expressions import NUMERIC_CASTS, Node, array_items, parse, strip_parens
 from .literals import interval_from_text, microseconds
 from .patterns import glob_to_like, glob_to_regex, like_to_glob, regex_to_sqlite
 from .scan import Token, scan
-
-if TYPE_CHECKING:
-    from sqlglot import exp
 
 __all__ = ["from_sqlite", "to_sqlite"]
 
@@ -102,7 +98,7 @@ def _refuse_foreign(text: str, written: str) -> None:
             )
 
 
-def _translated(node: exp.Expression) -> exp.Expression:
+def _translated(node: Node) -> Node:
     from sqlglot import exp
 
     if isinstance(node, exp.Cast):
@@ -135,7 +131,7 @@ def _translated(node: exp.Expression) -> exp.Expression:
 _JSON_KINDS = "WHEN 'text' THEN 'string' WHEN 'integer' THEN 'number' WHEN 'real' THEN 'number'"
 
 
-def _function(node: exp.Anonymous) -> exp.Expression:
+def _function(node: Node) -> Node:
     name, items = node.name.lower(), [_text(item) for item in node.expressions]
     if name in ("jsonb_typeof", "json_typeof"):
         other = node.parent.args.get("expression") if node.parent and node.parent.arg_key != "to" else None
@@ -156,7 +152,7 @@ def _function(node: exp.Anonymous) -> exp.Expression:
     return node
 
 
-def _cast(node: exp.Cast) -> exp.Expression:
+def _cast(node: Node) -> Node:
     """PostgreSQL's casts mostly tell it what SQLite need not know; some change the value."""
     from sqlglot import exp
 
@@ -176,12 +172,12 @@ def _cast(node: exp.Cast) -> exp.Expression:
     return inner if isinstance(inner, exp.Column) else exp.Paren(this=inner.copy())
 
 
-def _interval(text: str) -> exp.Expression | None:
+def _interval(text: str) -> Node | None:
     found = interval_from_text(text)
     return None if found is None else _sql(str(microseconds(found)))
 
 
-def _membership(node: exp.Expression) -> exp.Expression:
+def _membership(node: Node) -> Node:
     """``= ANY (ARRAY[...])`` and ``<> ALL (ARRAY[...])`` as IN and NOT IN."""
     from sqlglot import exp
 
@@ -196,7 +192,7 @@ def _membership(node: exp.Expression) -> exp.Expression:
     return _sql(f"{_text(node.this)} {word} ({', '.join(map(_text, items))})")
 
 
-def _pattern(node: exp.Expression) -> exp.Expression:
+def _pattern(node: Node) -> Node:
     from sqlglot import exp
 
     pattern, negated = strip_parens(node.expression), "NOT " if node.args.get("negate") else ""
@@ -215,12 +211,12 @@ def _pattern(node: exp.Expression) -> exp.Expression:
 _FIELDS = {"YEAR": "%Y", "MONTH": "%m", "DAY": "%d", "HOUR": "%H", "MINUTE": "%M", "DOW": "%w", "DOY": "%j"}
 
 
-def _extract(node: exp.Expression) -> exp.Expression:
+def _extract(node: Node) -> Node:
     field = _FIELDS.get(node.name.upper())
     return _sql(f"CAST(strftime('{field}', {_text(node.expression)}) AS INTEGER)") if field else node
 
 
-def _text(node: exp.Expression) -> str:
+def _text(node: Node) -> str:
     return str(node.sql(dialect="sqlite"))
 
 
@@ -228,7 +224,7 @@ def _string(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _sql(text: str) -> exp.Expression:
+def _sql(text: str) -> Node:
     return parse(text, "sqlite")
 
 
@@ -258,7 +254,7 @@ def from_sqlite(text: str, columns: tuple[str, ...] = ()) -> str:
     return str(root.this.sql(dialect="postgres"))
 
 
-def _common(node: exp.Expression, columns: set[str]) -> exp.Expression:
+def _common(node: Node, columns: set[str]) -> Node:
     from sqlglot import exp
 
     if isinstance(node, exp.Column) and columns and node.name.lower() not in columns:
@@ -293,7 +289,7 @@ def _common(node: exp.Expression, columns: set[str]) -> exp.Expression:
     return node
 
 
-def _filled(node: exp.Expression) -> exp.Expression:
+def _filled(node: Node) -> Node:
     """``x ~ '^[a-z]*$' AND x <> ''`` as ``x ~ '^[a-z]+$'``."""
     from sqlglot import exp
 
@@ -305,7 +301,7 @@ def _filled(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def _regex(tested: exp.Expression, pattern: str) -> exp.Expression:
+def _regex(tested: Node, pattern: str) -> Node:
     from sqlglot import exp
 
     return exp.RegexpLike(this=tested.copy(), expression=exp.Literal.string(pattern))

@@ -81,8 +81,13 @@ def fault(kind: t.Type, value: Any) -> str | None:
     accepted = _KINDS.get(type(kind), ())
     wrong_bool = isinstance(value, bool) and bool not in accepted
     wrong_date = isinstance(kind, t.Date) and isinstance(value, datetime)
-    if not isinstance(value, accepted) or wrong_bool or wrong_date:
+    if wrong_bool or wrong_date or not issubclass(type(value), accepted):
         return f"{value!r} is no value of {kind!r}"
+    return _misfit(kind, value)
+
+
+def _misfit(kind: t.Type, value: Any) -> str | None:
+    """The same for a value of the right kind."""
     if type(kind) in _BITS:
         bound = 2 ** (_BITS[type(kind)] - 1)
         return None if -bound <= value < bound else f"{value!r} does not fit {kind!r}"
@@ -279,7 +284,7 @@ def _array_texts(text: str) -> Sequence[str]:
     ]
 
 
-_UNITS = {
+_UNITS: dict[str, Decimal | int] = {
     "year": 365 * 86400, "mon": 30 * 86400, "month": 30 * 86400, "week": 7 * 86400, "day": 86400, "hour": 3600,
     "hr": 3600, "h": 3600, "minute": 60, "min": 60, "m": 60, "second": 1, "sec": 1, "s": 1, "millisecond": Decimal("0.001"),
     "microsecond": Decimal("0.000001"),

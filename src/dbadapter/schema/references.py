@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
 from ..errors import ConfigError
 from . import types as t
-from .constraints import ForeignKey
+from .constraints import ForeignKey, Index, Unique
 from .drafts import Skipped
 from .table import Table, with_name
 
@@ -122,7 +123,8 @@ def _distinct(tables: Sequence[Table]) -> None:
 
 
 def _relations(table: Table) -> list[str]:
-    names = [table.name, *(item.name or "" for item in (*table.unique, *table.indexes))]
+    named: list[Unique | Index] = [*table.unique, *table.indexes]
+    names = [table.name, *(item.name or "" for item in named)]
     return [*names, table.primary_key_name] if table.primary_key else names
 
 
@@ -131,21 +133,26 @@ def _renamed(tables: Sequence[Table], skipped: list[Skipped]) -> list[Table]:
     taken = {table.name for table in tables}
     made = []
     for table in tables:
-        changes: dict[str, list[object]] = {}
-        for kind in ("unique", "indexes"):
-            items = []
-            for item in getattr(table, kind):
-                name = _free(item.name, taken)
-                if name != item.name:
-                    skipped.append(Skipped(f"table {table.name}", f"{item.name} is now called {name}"))
-                    item = with_name(item, name)
-                taken.add(name)
-                items.append(item)
-            changes[kind] = items
         key_name = _free(table.primary_key_name, taken)
         if table.primary_key:
             taken.add(key_name)
-        made.append(table.replace(**changes, primary_key_name=key_name))
+        unique = _with_free_names(table, table.unique, taken, skipped)
+        indexes = _with_free_names(table, table.indexes, taken, skipped)
+        made.append(table.replace(unique=unique, indexes=indexes, primary_key_name=key_name))
+    return made
+
+
+def _with_free_names(
+    table: Table, items: Sequence[Any], taken: set[str], skipped: list[Skipped]
+) -> list[Any]:
+    made = []
+    for item in items:
+        name = _free(item.name, taken)
+        if name != item.name:
+            skipped.append(Skipped(f"table {table.name}", f"{item.name} is now called {name}"))
+            item = with_name(item, name)
+        taken.add(name)
+        made.append(item)
     return made
 
 

@@ -46,7 +46,7 @@ class Schema:
     skipped: tuple[Skipped, ...] = field(default=(), eq=False)
 
     def __init__(self, tables: Iterable[Table] = (), *, skipped: Iterable[Skipped] = ()) -> None:
-        self.__attrs_init__(resolved(tuple(tables)), tuple(skipped))  # type: ignore[attr-defined]
+        self.__attrs_init__(resolved(tuple(tables)), tuple(skipped))
 
     def __iter__(self) -> Iterator[Table]:
         return iter(self.tables)

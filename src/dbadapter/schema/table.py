@@ -217,9 +217,9 @@ class _Gathering:
                 raise ConfigError(f"columns must be Column values, not {column!r}")
         self.table, self.name, self.columns = table, name, columns
         self.names = tuple(column.name for column in columns)
-        for column in self.names:
-            if self.names.count(column) > 1:
-                raise ConfigError(f"there are two columns {column!r}")
+        for column_name in self.names:
+            if self.names.count(column_name) > 1:
+                raise ConfigError(f"there are two columns {column_name!r}")
 
     def finish(
         self,
@@ -235,7 +235,7 @@ class _Gathering:
         columns = tuple(
             attrs.evolve(column, nullable=False) if column.name in key else column for column in self.columns
         )
-        self.table.__attrs_init__(  # type: ignore[attr-defined]
+        self.table.__attrs_init__(
             self.name,
             columns,
             key,

@@ -255,18 +255,18 @@ class RandomUuid(DefaultExpression):
     """A random UUID (version 4)."""
 
 
-@frozen
-class Sql(DefaultExpression):
-    """Any SQL expression, spelled as PostgreSQL does; `sqlite` where SQLite needs other words."""
-
-    text: str = field(eq=lambda text: _expression_key(text))
-    sqlite: str | None = field(default=None, eq=False)
-
-
 def _expression_key(text: str) -> object:
     from .expressions import expression_key
 
     return expression_key(text)
+
+
+@frozen
+class Sql(DefaultExpression):
+    """Any SQL expression, spelled as PostgreSQL does; `sqlite` where SQLite needs other words."""
+
+    text: str = field(eq=_expression_key)
+    sqlite: str | None = field(default=None, eq=False)
 
 
 def now() -> Now:
