@@ -195,11 +195,13 @@ async def test_the_process_wide_adapter_comes_from_the_environment(
 ) -> None:
     """On first use it is made from the environment, once, and usable."""
     pool = config.pool
-    if config.db_type is DatabaseType.SQLITE:
-        url = f"sqlite:///{config.sqlite_path}"
-    else:
-        url = f"postgresql:///{pool.database}?host={pool.host}&port={pool.port}&user={pool.user or ''}"
-    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("DB_TYPE", config.db_type.value)
+    on_sqlite = config.db_type is DatabaseType.SQLITE
+    monkeypatch.setenv("DB_DATABASE", config.sqlite_path if on_sqlite else pool.database)
+    for name, value in {"HOST": pool.host, "PORT": pool.port, "USER": pool.user}.items():
+        monkeypatch.setenv(f"DB_{name}", str(value))
+    monkeypatch.setenv("DB_PASSWORD", pool.current_password() or "")
     AsyncDatabaseAdapter.set_instance(None)
     found = await AsyncDatabaseAdapter.get_instance()
     try:
@@ -295,7 +297,7 @@ async def test_memory() -> None:
                 await adapter.execute("INSERT INTO n (i) VALUES (?)", (writer * 100 + n,))
                 async with adapter.transaction() as tx:
                     await tx.execute("UPDATE n SET i = i WHERE i = ?", (n,))
-                    assert await adapter.fetch_value("SELECT count(*) FROM n") > 0
+                    assert await tx.fetch_value("SELECT count(*) FROM n") > 0
 
         async with AsyncCrowd() as crowd:
             for writer in range(4):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tracemalloc
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 import pytest
@@ -25,14 +25,6 @@ class Attrs:
 @dataclasses.dataclass
 class Data:
     """A row as a dataclass."""
-
-    id: int
-    name: str
-    age: int | None = None
-
-
-class Named(NamedTuple):
-    """A row as a named tuple."""
 
     id: int
     name: str
@@ -66,7 +58,7 @@ async def test_fetch_one_and_value(three: AsyncDatabaseAdapter) -> None:
         assert await tx.fetch_one(text, (9,)) is None
 
 
-@pytest.mark.parametrize("kind", [Attrs, Data, Named])
+@pytest.mark.parametrize("kind", [Attrs, Data])
 async def test_rows_as_classes(three: AsyncDatabaseAdapter, kind: Any) -> None:
     """row_type makes each row an instance by its column names; defaults fill what the query leaves out."""
     rows = await three.fetch_all("SELECT age, id, name FROM people ORDER BY id", row_type=kind)

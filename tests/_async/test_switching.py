@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from dbadapter import AsyncDatabaseAdapter, DatabaseConfig, DatabaseType, PoolConfig
 from dbadapter.errors import PoolClosed, SwitchAborted, SwitchInProgress
 from tests.conftest import other
-from tests.crowd import AsyncCrowd, AsyncSignal
+from tests.crowd import AsyncCrowd, AsyncJob, AsyncSignal
 
 ADD = "INSERT INTO ledger (writer, n) VALUES (?, ?)"
 
@@ -126,6 +127,28 @@ async def test_a_switch_under_load_loses_nothing(roomy: AsyncDatabaseAdapter) ->
     assert found[DatabaseType.POSTGRESQL]
 
 
+class Pause:
+    """Tells when a switch has begun to hold new work back."""
+
+    def __init__(self, adapter: AsyncDatabaseAdapter, crowd: AsyncCrowd) -> None:
+        self._adapter, self._crowd, self._phases = adapter, crowd, [""]
+
+    def progress(self, report: Mapping[str, Any]) -> None:
+        """What the switch is given to report to."""
+        self._phases.append(report["phase"])
+
+    async def begun(self) -> AsyncJob:
+        """A caller that was held back by the switch, and is waiting still."""
+        while self._phases[-1] != "draining":
+            await self._crowd.breathe()
+        while True:
+            caller = self._crowd.start(self._adapter.fetch_value, "SELECT count(*) FROM ledger")
+            for _ in range(20):
+                await self._crowd.breathe()
+            if not caller.done():
+                return caller
+
+
 @pytest.mark.parametrize("start", list(DatabaseType))
 async def test_a_transaction_ends_where_it_began(roomy: AsyncDatabaseAdapter, start: DatabaseType) -> None:
     """The switch waits for an open transaction; a caller that comes meanwhile waits for the switch."""
@@ -143,20 +166,18 @@ async def test_a_transaction_ends_where_it_began(roomy: AsyncDatabaseAdapter, st
                 await inner.insert_many("ledger", [{"writer": 1, "n": 3}])
             assert tx.db_type is start
 
-    async def late() -> None:
-        await roomy.execute(ADD, (2, 1))
-
     async with AsyncCrowd() as crowd:
         crowd.start(slow)
         await begun.wait()
-        switch = crowd.start(roomy.switch_database, other(start))
-        while not (await roomy.status()).get("switching"):
-            await crowd.breathe()
-        newcomer = crowd.start(late)
-        for _ in range(20):
-            await crowd.breathe()
-        assert (switch.done(), newcomer.done()) == (False, False)
+        pause = Pause(roomy, crowd)
+        switch = crowd.start(switch_to, roomy, other(start), 30.0, pause.progress)
+        reader = await pause.begun()
+        writer = crowd.start(roomy.execute, ADD, (2, 1))
+        assert (await roomy.status())["switching"] is True
+        assert (switch.done(), reader.done(), writer.done()) == (False, False, False)
         go_on.set()
+        await switch.result()
+        await writer.result()
     found = await contents(roomy)
     assert found[start] == [(1, 1), (1, 2), (1, 3)]
     assert found[other(start)] == [(2, 1)]
@@ -167,44 +188,48 @@ async def test_a_stream_ends_where_it_began(roomy: AsyncDatabaseAdapter) -> None
     await roomy.insert_many("ledger", [{"writer": 1, "n": n} for n in range(100)])
     seen = 0
     async with AsyncCrowd() as crowd:
+        pause = Pause(roomy, crowd)
         async for _ in roomy.stream("SELECT n FROM ledger", batch_size=10):
             if seen == 0:
-                switch = crowd.start(roomy.switch_database, DatabaseType.POSTGRESQL)
-                while not (await roomy.status()).get("switching"):
-                    await crowd.breathe()
+                switch = crowd.start(switch_to, roomy, DatabaseType.POSTGRESQL, 30.0, pause.progress)
+                await pause.begun()
             seen += 1
             assert not switch.done()
         await switch.result()
     assert (seen, roomy.db_type) == (100, DatabaseType.POSTGRESQL)
 
 
-async def test_what_does_not_end_in_time_aborts_the_switch(roomy: AsyncDatabaseAdapter) -> None:
-    """After drain_timeout the old backend stays in use, and those who waited go on there without an error."""
-    async with AsyncCrowd() as crowd:
-        async with roomy.transaction() as tx:
+async def switch_to(
+    adapter: AsyncDatabaseAdapter, target: DatabaseType, timeout: float, progress: Any
+) -> None:
+    """A switch to be run beside others."""
+    await adapter.switch_database(target, drain_timeout=timeout, progress=progress)
+
+
+@pytest.mark.parametrize("start", list(DatabaseType))
+async def test_what_does_not_end_in_time_aborts_the_switch(both: DatabaseConfig, start: DatabaseType) -> None:
+    """After drain_timeout the old backend stays in use, and whoever waited goes on there."""
+    impatient = attrs.evolve(both, db_type=start, pool=attrs.evolve(both.pool, connection_timeout=0.2))
+    async with AsyncDatabaseAdapter(impatient) as adapter, AsyncCrowd() as crowd:
+        await adapter.execute("CREATE TABLE ledger (writer BIGINT, n BIGINT)")
+        async with adapter.transaction() as tx:
             await tx.execute(ADD, (1, 1))
-            switch = crowd.start(switch_quickly, roomy)
-            # The holder of the transaction itself comes back through the adapter: it must not wait for ever.
-            while not (await roomy.status()).get("switching"):
-                await crowd.breathe()
-            assert await roomy.fetch_value("SELECT count(*) FROM ledger") == 0
+            pause = Pause(adapter, crowd)
+            switch = crowd.start(switch_to, adapter, other(start), 0.6, pause.progress)
+            held_back = await pause.begun()
+            # The holder of the transaction itself comes back through the adapter: it does not wait for itself.
+            assert await adapter.fetch_value("SELECT count(*) FROM ledger") == 0
             with pytest.raises(SwitchAborted) as caught:
                 await switch.result()
+            crowd.forget(switch)
             assert caught.value.reason
+            assert await held_back.result() == 0
             await tx.execute(ADD, (1, 2))
-        crowd.forget(switch)
-    assert roomy.db_type is DatabaseType.SQLITE
-    await roomy.execute(ADD, (1, 3))
-    assert await contents(roomy) == {
-        DatabaseType.SQLITE: [(1, 1), (1, 2), (1, 3)],
-        DatabaseType.POSTGRESQL: [],
-    }
-    assert (await roomy.switch_database(DatabaseType.POSTGRESQL)).target is not None
-
-
-async def switch_quickly(adapter: AsyncDatabaseAdapter) -> None:
-    """A switch that waits only a moment for work in flight."""
-    await adapter.switch_database(DatabaseType.POSTGRESQL, drain_timeout=0.3)
+        assert adapter.db_type is start
+        await adapter.execute(ADD, (1, 3))
+        assert await adapter.fetch_value("SELECT count(*) FROM ledger") == 3
+        await adapter.switch_database(other(start))
+        assert adapter.db_type is other(start)
 
 
 async def test_an_unreachable_target_changes_nothing(roomy: AsyncDatabaseAdapter, tmp_path: Path) -> None:
@@ -259,9 +284,9 @@ async def test_one_switch_at_a_time(roomy: AsyncDatabaseAdapter) -> None:
     async with AsyncCrowd() as crowd:
         crowd.start(slow)
         await begun.wait()
-        crowd.start(roomy.switch_database, DatabaseType.POSTGRESQL)
-        while not (await roomy.status()).get("switching"):
-            await crowd.breathe()
+        pause = Pause(roomy, crowd)
+        crowd.start(switch_to, roomy, DatabaseType.POSTGRESQL, 30.0, pause.progress)
+        await pause.begun()
         for target in DatabaseType:
             with pytest.raises(SwitchInProgress):
                 await roomy.switch_database(target)

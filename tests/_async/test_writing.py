@@ -61,7 +61,7 @@ async def test_execute_of_an_upsert(people: AsyncDatabaseAdapter) -> None:
     for name in ("Ada", "Eve"):
         assert (await people.execute(text, {"id": 1, "name": name, "age": 20})).rowcount == 1
     assert (
-        await people.execute(text.partition("DO")[0] + "DO NOTHING", {"id": 1, "name": "", "age": 1})
+        await people.execute(text.partition("DO")[0] + "DO NOTHING", {"id": 1, "name": "", "age": 20})
     ).rowcount == 0
     assert await names(people) == ["Eve"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import tracemalloc
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 import pytest
@@ -26,14 +26,6 @@ class Attrs:
 @dataclasses.dataclass
 class Data:
     """A row as a dataclass."""
-
-    id: int
-    name: str
-    age: int | None = None
-
-
-class Named(NamedTuple):
-    """A row as a named tuple."""
 
     id: int
     name: str
@@ -67,7 +59,7 @@ def test_fetch_one_and_value(three: DatabaseAdapter) -> None:
         assert tx.fetch_one(text, (9,)) is None
 
 
-@pytest.mark.parametrize("kind", [Attrs, Data, Named])
+@pytest.mark.parametrize("kind", [Attrs, Data])
 def test_rows_as_classes(three: DatabaseAdapter, kind: Any) -> None:
     """row_type makes each row an instance by its column names; defaults fill what the query leaves out."""
     rows = three.fetch_all("SELECT age, id, name FROM people ORDER BY id", row_type=kind)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType, PoolConfig
 from dbadapter.errors import PoolClosed, SwitchAborted, SwitchInProgress
 from tests.conftest import other
-from tests.crowd import Crowd, Signal
+from tests.crowd import Crowd, Job, Signal
 
 ADD = "INSERT INTO ledger (writer, n) VALUES (?, ?)"
 
@@ -125,6 +126,28 @@ def test_a_switch_under_load_loses_nothing(roomy: DatabaseAdapter) -> None:
     assert found[DatabaseType.POSTGRESQL]
 
 
+class Pause:
+    """Tells when a switch has begun to hold new work back."""
+
+    def __init__(self, adapter: DatabaseAdapter, crowd: Crowd) -> None:
+        self._adapter, self._crowd, self._phases = adapter, crowd, [""]
+
+    def progress(self, report: Mapping[str, Any]) -> None:
+        """What the switch is given to report to."""
+        self._phases.append(report["phase"])
+
+    def begun(self) -> Job:
+        """A caller that was held back by the switch, and is waiting still."""
+        while self._phases[-1] != "draining":
+            self._crowd.breathe()
+        while True:
+            caller = self._crowd.start(self._adapter.fetch_value, "SELECT count(*) FROM ledger")
+            for _ in range(20):
+                self._crowd.breathe()
+            if not caller.done():
+                return caller
+
+
 @pytest.mark.parametrize("start", list(DatabaseType))
 def test_a_transaction_ends_where_it_began(roomy: DatabaseAdapter, start: DatabaseType) -> None:
     """The switch waits for an open transaction; a caller that comes meanwhile waits for the switch."""
@@ -142,20 +165,18 @@ def test_a_transaction_ends_where_it_began(roomy: DatabaseAdapter, start: Databa
                 inner.insert_many("ledger", [{"writer": 1, "n": 3}])
             assert tx.db_type is start
 
-    def late() -> None:
-        roomy.execute(ADD, (2, 1))
-
     with Crowd() as crowd:
         crowd.start(slow)
         begun.wait()
-        switch = crowd.start(roomy.switch_database, other(start))
-        while not roomy.status().get("switching"):
-            crowd.breathe()
-        newcomer = crowd.start(late)
-        for _ in range(20):
-            crowd.breathe()
-        assert (switch.done(), newcomer.done()) == (False, False)
+        pause = Pause(roomy, crowd)
+        switch = crowd.start(switch_to, roomy, other(start), 30.0, pause.progress)
+        reader = pause.begun()
+        writer = crowd.start(roomy.execute, ADD, (2, 1))
+        assert roomy.status()["switching"] is True
+        assert (switch.done(), reader.done(), writer.done()) == (False, False, False)
         go_on.set()
+        switch.result()
+        writer.result()
     found = contents(roomy)
     assert found[start] == [(1, 1), (1, 2), (1, 3)]
     assert found[other(start)] == [(2, 1)]
@@ -166,44 +187,46 @@ def test_a_stream_ends_where_it_began(roomy: DatabaseAdapter) -> None:
     roomy.insert_many("ledger", [{"writer": 1, "n": n} for n in range(100)])
     seen = 0
     with Crowd() as crowd:
+        pause = Pause(roomy, crowd)
         for _ in roomy.stream("SELECT n FROM ledger", batch_size=10):
             if seen == 0:
-                switch = crowd.start(roomy.switch_database, DatabaseType.POSTGRESQL)
-                while not roomy.status().get("switching"):
-                    crowd.breathe()
+                switch = crowd.start(switch_to, roomy, DatabaseType.POSTGRESQL, 30.0, pause.progress)
+                pause.begun()
             seen += 1
             assert not switch.done()
         switch.result()
     assert (seen, roomy.db_type) == (100, DatabaseType.POSTGRESQL)
 
 
-def test_what_does_not_end_in_time_aborts_the_switch(roomy: DatabaseAdapter) -> None:
-    """After drain_timeout the old backend stays in use, and those who waited go on there without an error."""
-    with Crowd() as crowd:
-        with roomy.transaction() as tx:
+def switch_to(adapter: DatabaseAdapter, target: DatabaseType, timeout: float, progress: Any) -> None:
+    """A switch to be run beside others."""
+    adapter.switch_database(target, drain_timeout=timeout, progress=progress)
+
+
+@pytest.mark.parametrize("start", list(DatabaseType))
+def test_what_does_not_end_in_time_aborts_the_switch(both: DatabaseConfig, start: DatabaseType) -> None:
+    """After drain_timeout the old backend stays in use, and who waited, however impatient, goes on there."""
+    impatient = attrs.evolve(both, db_type=start, pool=attrs.evolve(both.pool, connection_timeout=0.2))
+    with DatabaseAdapter(impatient) as adapter, Crowd() as crowd:
+        adapter.execute("CREATE TABLE ledger (writer BIGINT, n BIGINT)")
+        with adapter.transaction() as tx:
             tx.execute(ADD, (1, 1))
-            switch = crowd.start(switch_quickly, roomy)
-            # The holder of the transaction itself comes back through the adapter: it must not wait for ever.
-            while not roomy.status().get("switching"):
-                crowd.breathe()
-            assert roomy.fetch_value("SELECT count(*) FROM ledger") == 0
+            pause = Pause(adapter, crowd)
+            switch = crowd.start(switch_to, adapter, other(start), 0.6, pause.progress)
+            held_back = pause.begun()
+            # The holder of the transaction itself comes back through the adapter: it does not wait for itself.
+            assert adapter.fetch_value("SELECT count(*) FROM ledger") == 0
             with pytest.raises(SwitchAborted) as caught:
                 switch.result()
+            crowd.forget(switch)
             assert caught.value.reason
+            assert held_back.result() == 0
             tx.execute(ADD, (1, 2))
-        crowd.forget(switch)
-    assert roomy.db_type is DatabaseType.SQLITE
-    roomy.execute(ADD, (1, 3))
-    assert contents(roomy) == {
-        DatabaseType.SQLITE: [(1, 1), (1, 2), (1, 3)],
-        DatabaseType.POSTGRESQL: [],
-    }
-    assert roomy.switch_database(DatabaseType.POSTGRESQL).target is not None
-
-
-def switch_quickly(adapter: DatabaseAdapter) -> None:
-    """A switch that waits only a moment for work in flight."""
-    adapter.switch_database(DatabaseType.POSTGRESQL, drain_timeout=0.3)
+        assert adapter.db_type is start
+        adapter.execute(ADD, (1, 3))
+        assert adapter.fetch_value("SELECT count(*) FROM ledger") == 3
+        adapter.switch_database(other(start))
+        assert adapter.db_type is other(start)
 
 
 def test_an_unreachable_target_changes_nothing(roomy: DatabaseAdapter, tmp_path: Path) -> None:
@@ -258,9 +281,9 @@ def test_one_switch_at_a_time(roomy: DatabaseAdapter) -> None:
     with Crowd() as crowd:
         crowd.start(slow)
         begun.wait()
-        crowd.start(roomy.switch_database, DatabaseType.POSTGRESQL)
-        while not roomy.status().get("switching"):
-            crowd.breathe()
+        pause = Pause(roomy, crowd)
+        crowd.start(switch_to, roomy, DatabaseType.POSTGRESQL, 30.0, pause.progress)
+        pause.begun()
         for target in DatabaseType:
             with pytest.raises(SwitchInProgress):
                 roomy.switch_database(target)

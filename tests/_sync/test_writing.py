@@ -62,7 +62,7 @@ def test_execute_of_an_upsert(people: DatabaseAdapter) -> None:
     for name in ("Ada", "Eve"):
         assert people.execute(text, {"id": 1, "name": name, "age": 20}).rowcount == 1
     assert (
-        people.execute(text.partition("DO")[0] + "DO NOTHING", {"id": 1, "name": "", "age": 1})
+        people.execute(text.partition("DO")[0] + "DO NOTHING", {"id": 1, "name": "", "age": 20})
     ).rowcount == 0
     assert names(people) == ["Eve"]
 
