@@ -38,7 +38,8 @@ def tests(session: nox.Session) -> None:
     """Run all tests, those of the documentation's code included; arguments after -- go to pytest."""
     session.install(f".[dev,{TESTED}]")
     _install_programs(session)
-    session.run("pytest", "-n", os.environ.get("DBADAPTER_TEST_WORKERS", "2"), *session.posargs)
+    workers = os.environ.get("DBADAPTER_TEST_WORKERS", "2")
+    session.run("pytest", "-n", workers, "--dist", "worksteal", *session.posargs)
 
 
 @nox.session
