@@ -28,8 +28,8 @@ class Dialect:
         catalog: queries by part, each with the parameter ``:tbl`` (a table's name, or NULL for all tables).
             Run them all and hand their rows, as mappings, to `table_info` or to the schema reader.
         others: a query for what stands beside the tables (views, triggers, ...): ``kind`` and ``name``.
-        enums: a query for enumeration types (``name``, ``labels``, the tables that are ``users``), or None where
-            there are none.
+        enums: a query for enumeration types (``name``, ``labels``, the tables that are ``users``), or None
+            where there are none.
     """
 
     name: str

@@ -102,7 +102,8 @@ ORDER BY 1, 2""".format(size=len(BOOKKEEPING_PREFIX), prefix=BOOKKEEPING_PREFIX)
 # Enumeration types, with the tables that use each of them.
 ENUMS = """
 SELECT t.typname::text AS name,
-    (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid) AS labels,
+    (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e
+        WHERE e.enumtypid = t.oid) AS labels,
     ARRAY(SELECT DISTINCT c.relname::text FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
         WHERE a.atttypid IN (t.oid, t.typarray) AND NOT a.attisdropped AND c.relkind <> 'i') AS users
 FROM pg_type t WHERE t.typtype = 'e' AND t.typnamespace = current_schema()::regnamespace

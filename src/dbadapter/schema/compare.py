@@ -19,9 +19,9 @@ class Difference:
     """One thing that is not as the schema says.
 
     Attributes:
-        kind: what it is about: ``missing_table``, ``missing_column``, ``extra_column``, ``type``, ``nullable``,
-            ``default``, ``generated``, ``primary_key``, ``comment``, and ``missing_`` or ``extra_`` ``unique``,
-            ``check``, ``foreign_key`` or ``index``.
+        kind: what it is about: ``missing_table``, ``missing_column``, ``extra_column``, ``type``,
+            ``nullable``, ``default``, ``generated``, ``primary_key``, ``comment``, and ``missing_`` or
+            ``extra_`` ``unique``, ``check``, ``foreign_key`` or ``index``.
         table: the table.
         column: the column, where it is about one.
         expected: what the schema says, or None.

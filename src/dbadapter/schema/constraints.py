@@ -147,8 +147,8 @@ class Index:
         name: the index's name; chosen as PostgreSQL does if left out.
         unique: whether it refuses duplicates.
         where: index only the rows that meet this condition (SQL).
-        using: the index method of PostgreSQL (``btree``, ``gin``, ``hnsw``, ...). SQLite has one method only and
-            leaves out the indexes it has no words for.
+        using: the index method of PostgreSQL (``btree``, ``gin``, ``hnsw``, ...). SQLite has one method only
+            and leaves out the indexes it has no words for.
     """
 
     columns: tuple[str, ...] = field(eq=False)

@@ -63,8 +63,8 @@ def enums(tables: Sequence[Table]) -> dict[str, tuple[str, ...]]:
                 name = enum_name(table.name, column.name, kind)
                 if found.setdefault(name, kind.values) != kind.values:
                     raise ConfigError(
-                        f"table {table.name!r}, column {column.name!r}: the enumeration {name!r} has the values "
-                        f"{kind.values!r} here and {found[name]!r} elsewhere"
+                        f"table {table.name!r}, column {column.name!r}: the enumeration {name!r} has the "
+                        f"values {kind.values!r} here and {found[name]!r} elsewhere"
                     )
     return found
 

@@ -17,7 +17,8 @@ __all__ = ["NOW", "RANDOM_UUID", "statements"]
 
 quote = SQLITE.quote
 
-# Milliseconds in the form in which the adapter stores microseconds: six digits, and none where they are all zero.
+# Milliseconds in the form in which the adapter stores microseconds: six digits, and none if all are
+# zero.
 _FRACTION = "replace(strftime('{form}', 'now') || '000', '.000000', '')"
 NOW: dict[type[t.Type], str] = {
     t.Timestamp: _FRACTION.format(form="%Y-%m-%d %H:%M:%f"),

@@ -17,7 +17,8 @@ _NOW = frozenset(
     [
         "now", "current_timestamp", "localtimestamp", "transaction_timestamp", "current_date", "current_time",
         "localtime", "now at time zone utc", "timezone utc , now", "current_timestamp at time zone utc",
-        "timezone utc , current_timestamp", "datetime now", "date now", "time now", "strftime %Y-%m-%d %H:%M:%f , now",
+        "timezone utc , current_timestamp", "datetime now", "date now", "time now",
+        "strftime %Y-%m-%d %H:%M:%f , now",
         "strftime %Y-%m-%d %H:%M:%S , now", "replace strftime %Y-%m-%d %H:%M:%f , now || 000 , .000000 ,",
         "replace strftime %H:%M:%f , now || 000 , .000000 ,",
     ]

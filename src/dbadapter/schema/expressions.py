@@ -1,8 +1,8 @@
 """SQL expressions (checks, index parts, generated columns, defaults): compare them by meaning.
 
-A model keeps an expression as it was written, in PostgreSQL's spelling. PostgreSQL itself gives it back rewritten
-(``a IN ('x')`` as ``(a)::text = ANY ((ARRAY['x'::character varying])::text[])``), so two texts are compared by a key
-that leaves such rewriting out. sqlglot reads them; it is imported on first use.
+A model keeps an expression as it was written, in PostgreSQL's spelling. PostgreSQL itself gives it back
+rewritten (``a IN ('x')`` as ``(a)::text = ANY ((ARRAY['x'::character varying])::text[])``), so two texts are
+compared by a key that leaves such rewriting out. sqlglot reads them; it is imported on first use.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def _compare(sign: str, left: Any, right: Any) -> Any:
     return ("compare", sign, left, right)
 
 
-def _flat(node: Node, kind: type) -> list[Node]:
+def _flat(node: Node, kind: Any) -> list[Node]:
     node = strip_parens(node)
     if isinstance(node, kind):
         return [*_flat(node.this, kind), *_flat(node.args["expression"], kind)]

@@ -1,7 +1,8 @@
 """SQL expressions in SQLite's words, and SQLite's in the common ones (PostgreSQL's).
 
-Whatever both backends read alike is taken over to the letter. The rest is rewritten where SQLite can say the same, and
-refused (ConfigError naming the word) where it cannot: a check that is silently weaker is worse than an error.
+Whatever both backends read alike is taken over to the letter. The rest is rewritten where SQLite can say the
+same, and refused (ConfigError naming the word) where it cannot: a check that is silently weaker is worse than
+an error.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _COMMON = frozenset(["abs", "coalesce", "length", "lower", "nullif", "replace", 
 # What SQLite has in every build, as this module may write it.
 _SQLITE = _COMMON | frozenset(
     [
-        "char", "date", "datetime", "hex", "iif", "ifnull", "instr", "json_array_length", "json_extract", "json_type",
+        "char", "date", "datetime", "hex", "iif", "ifnull", "instr", "json_array_length", "json_extract",
+        "json_type",
         "json_valid", "ltrim", "max", "min", "printf", "quote", "random", "randomblob", "rtrim", "strftime",
         "substr", "substring", "time", "trim", "typeof", "unicode", "zeroblob",
     ]
@@ -35,8 +37,10 @@ _PLAIN_OPERATORS = frozenset(
 )
 _REFUSED_WORDS = frozenset(
     [
-        "all", "any", "array", "at", "cast", "collate", "current_date", "current_time", "current_timestamp", "date",
-        "distinct", "extract", "glob", "ilike", "interval", "isnull", "like", "localtimestamp", "notnull", "overlaps",
+        "all", "any", "array", "at", "cast", "collate", "current_date", "current_time",
+        "current_timestamp", "date",
+        "distinct", "extract", "glob", "ilike", "interval", "isnull", "like", "localtimestamp", "notnull",
+        "overlaps",
         "position", "regexp", "row", "similar", "some", "time", "timestamp", "trim",
     ]
 )  # fmt: skip
@@ -93,8 +97,8 @@ def _refuse_foreign(text: str, written: str) -> None:
             token.kind == "op" and ("?" in word or "@" in word or "~" in word or word in ("&&", "#>"))
         ):
             raise ConfigError(
-                f"SQLite has no words for {token.text} in {text!r}; give the SQLite expression with sqlite=..., "
-                'or sqlite="" to leave a check out there'
+                f"SQLite has no words for {token.text} in {text!r}; give the SQLite expression with "
+                'sqlite=..., or sqlite="" to leave a check out there'
             )
 
 
@@ -138,8 +142,8 @@ def _function(node: Node) -> Node:
         if other is not None and other.name in ("object", "array", "null") and node.arg_key == "this":
             return _sql(f"json_type({items[0]})")
         return _sql(
-            f"CASE json_type({items[0]}) {_JSON_KINDS} WHEN 'true' THEN 'boolean' WHEN 'false' THEN 'boolean' "
-            f"ELSE json_type({items[0]}) END"
+            f"CASE json_type({items[0]}) {_JSON_KINDS} WHEN 'true' THEN 'boolean' "
+            f"WHEN 'false' THEN 'boolean' ELSE json_type({items[0]}) END"
         )
     if name in ("cardinality", "jsonb_array_length"):
         return _sql(f"json_array_length({items[0]})")

@@ -42,7 +42,7 @@ def read_catalog(
     return [table for table in tables if table is not None], skipped
 
 
-# -- PostgreSQL ----------------------------------------------------------------------------------------------------
+# -- PostgreSQL ----------------------------------------------------------------------------------------------
 
 
 def _postgresql(drafts: dict[str, TableDraft], rows: Mapping[str, Rows]) -> None:
@@ -125,7 +125,7 @@ def _index(draft: TableDraft, sql: str, *, fold: bool) -> None:
     draft.notes += notes
 
 
-# -- SQLite --------------------------------------------------------------------------------------------------------
+# -- SQLite --------------------------------------------------------------------------------------------------
 
 
 def _sqlite(drafts: dict[str, TableDraft], rows: Mapping[str, Rows]) -> None:
@@ -143,7 +143,7 @@ def _sqlite(drafts: dict[str, TableDraft], rows: Mapping[str, Rows]) -> None:
 
 
 def _sqlite_table(name: str, sql: str, columns: Rows) -> TableDraft | None:
-    """What the statement says; None where it is not understood, or says something else than SQLite understood."""
+    """What the statement says; None where it is not understood as SQLite understood it."""
     draft = TableDraft(name)
     tokens = scan(sql)
     cursor = Cursor(tokens, sql, fold=False)

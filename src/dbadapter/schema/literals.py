@@ -119,7 +119,7 @@ def _fits_decimal(kind: t.Decimal, value: Decimal) -> bool:
     return (not value or value.adjusted() < kind.precision - kind.scale) and -exponent <= kind.scale
 
 
-# -- to SQL --------------------------------------------------------------------------------------------------------
+# -- to SQL --------------------------------------------------------------------------------------------------
 
 
 def sqlite_literal(kind: t.Type, value: Any) -> str:
@@ -201,7 +201,7 @@ def _array_item(kind: t.Type, value: Any) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-# -- from SQL ------------------------------------------------------------------------------------------------------
+# -- from SQL ------------------------------------------------------------------------------------------------
 
 
 def value_from_text(kind: t.Type, text: str) -> Any:
@@ -256,11 +256,11 @@ def _moment(kind: t.Type, text: str) -> Any:
 
 def _array(kind: t.Array, text: str) -> tuple[Any, ...]:
     if text.startswith("["):
+        as_is = (t.Text, t.Varchar, t.Enum, t.Boolean)
         return tuple(
-            item if isinstance(item, (str, bool)) and isinstance(kind.of, (t.Text, t.Varchar, t.Enum, t.Boolean))
-            else value_from_text(kind.of, _json_text(kind.of, item))
+            item if isinstance(kind.of, as_is) else value_from_text(kind.of, _json_text(kind.of, item))
             for item in json.loads(text)
-        )  # fmt: skip
+        )
     return tuple(value_from_text(kind.of, item) for item in _array_texts(text))
 
 
@@ -285,17 +285,30 @@ def _array_texts(text: str) -> Sequence[str]:
 
 
 _UNITS: dict[str, Decimal | int] = {
-    "year": 365 * 86400, "mon": 30 * 86400, "month": 30 * 86400, "week": 7 * 86400, "day": 86400, "hour": 3600,
-    "hr": 3600, "h": 3600, "minute": 60, "min": 60, "m": 60, "second": 1, "sec": 1, "s": 1, "millisecond": Decimal("0.001"),
+    "year": 365 * 86400,
+    "month": 30 * 86400,
+    "mon": 30 * 86400,
+    "week": 7 * 86400,
+    "day": 86400,
+    "hour": 3600,
+    "hr": 3600,
+    "h": 3600,
+    "minute": 60,
+    "min": 60,
+    "m": 60,
+    "second": 1,
+    "sec": 1,
+    "s": 1,
+    "millisecond": Decimal("0.001"),
     "microsecond": Decimal("0.000001"),
-}  # fmt: skip
+}
 _PART = re.compile(
     r"([+-]?\d+(?:\.\d+)?)\s*([a-z]+)|([+-]?)(\d+):(\d\d)(?::(\d\d(?:\.\d+)?))?", re.IGNORECASE
 )
 
 
 def interval_from_text(text: str) -> timedelta | None:
-    """``1 day 02:03:04.5``, ``36 hours``, ``-00:00:01``; a month counts 30 days, a year 365, as in psycopg."""
+    """Read ``1 day 02:03:04.5`` or ``36 hours``; a month counts 30 days and a year 365, as in psycopg."""
     seconds, end = Decimal(0), 0
     for match in _PART.finditer(text):
         if text[end : match.start()].strip(" @"):

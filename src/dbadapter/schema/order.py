@@ -13,7 +13,7 @@ __all__ = ["creation_order", "late_foreign_keys"]
 def creation_order(tables: Sequence[Table]) -> list[Table]:
     """Referenced tables first; otherwise, and within a cycle, the order given.
 
-    Depth first over the references: a table comes after all it refers to, except where that leads back to itself.
+    Depth first over the references: a table comes after all it refers to, unless that leads back to itself.
     """
     by_name = {table.name: table for table in tables}
     ordered: list[Table] = []

@@ -1,7 +1,7 @@
 """Text patterns in the words of both backends: LIKE and regular expressions into GLOB, and GLOB back.
 
-SQLite's LIKE ignores the case of ASCII letters where PostgreSQL's does not, so a pattern with letters becomes a GLOB.
-Only what GLOB can say exactly is translated.
+SQLite's LIKE ignores the case of ASCII letters where PostgreSQL's does not, so a pattern with letters becomes
+a GLOB. Only what GLOB can say exactly is translated.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def regex_to_sqlite(column: str, pattern: str) -> str | None:
 
     Args:
         column: the tested expression as SQL text.
-        pattern: a regular expression; the anchored kind checks are made of (``^[a-z0-9-]+$``, ``^[A-Z]{3}$``).
+        pattern: a regular expression; the anchored kind checks are made of (``^[a-z0-9-]+$``,
+            ``^[A-Z]{3}$``).
     """
     if whole := _WHOLE.fullmatch(pattern):
         inside = _SHORTHAND.get(whole["set"], whole["set"])[1:-1]

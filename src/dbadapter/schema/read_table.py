@@ -11,7 +11,8 @@ from .script import Cursor, split
 __all__ = ["CONSTRAINT_WORDS", "TABLE_WORDS", "read_body", "read_column", "read_table_constraint"]
 
 CONSTRAINT_WORDS = (
-    "CONSTRAINT", "NOT", "NULL", "DEFAULT", "PRIMARY", "UNIQUE", "CHECK", "REFERENCES", "GENERATED", "AS", "COLLATE",
+    "CONSTRAINT", "NOT", "NULL", "DEFAULT", "PRIMARY", "UNIQUE", "CHECK", "REFERENCES", "GENERATED", "AS",
+    "COLLATE",
     "DEFERRABLE", "INITIALLY", "STORAGE", "COMPRESSION",
 )  # fmt: skip
 TABLE_WORDS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN", "EXCLUDE", "LIKE")

@@ -116,7 +116,7 @@ def _distinct(tables: Sequence[Table]) -> None:
         for name in _relations(table):
             if name in owners:
                 raise ConfigError(
-                    f"table {table.name!r}: the name {name!r} is taken by the table {owners[name]!r} already; "
+                    f"table {table.name!r}: the name {name!r} is taken by the table {owners[name]!r}; "
                     "tables, indexes and keys need different names"
                 )
             owners[name] = table.name

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from .._dialects import MAX_NAME_BYTES
 from ..errors import ConfigError
 from . import ddl_postgresql, ddl_sqlite
+from .constraints import Check, ForeignKey, Unique
 from .table import Table
 
 __all__ = ["create_statements", "drop_statements", "require_fit"]
@@ -51,9 +52,8 @@ def require_fit(tables: Sequence[Table], dialect: str) -> None:
     """ConfigError for names that the backend would mistake for each other or refuse."""
     for table in tables:
         names = {"table": [table.name], "column": list(table.column_names)}
-        names["constraint"] = [
-            item.name or "" for item in (*table.unique, *table.checks, *table.foreign_keys)
-        ]
+        constraints: list[Unique | Check | ForeignKey] = [*table.unique, *table.checks, *table.foreign_keys]
+        names["constraint"] = [item.name or "" for item in constraints]
         names["index"] = [item.name or "" for item in table.indexes]
         if dialect == "postgresql":
             _short(table, names)
@@ -72,7 +72,8 @@ def _short(table: Table, names: dict[str, list[str]]) -> None:
         for name in found:
             if len(name.encode()) > MAX_NAME_BYTES:
                 raise ConfigError(
-                    f"table {table.name!r}: the {kind} name {name!r} is longer than PostgreSQL's {MAX_NAME_BYTES} bytes"
+                    f"table {table.name!r}: the {kind} name {name!r} is longer than PostgreSQL's "
+                    f"{MAX_NAME_BYTES} bytes"
                 )
 
 

@@ -15,8 +15,8 @@ class Token:
     """A piece of SQL.
 
     Attributes:
-        kind: ``word`` (unquoted name or keyword), ``name`` (quoted), ``string``, ``number``, ``comment`` (a block
-            comment), ``op``, or ``bad`` for what never ends.
+        kind: ``word`` (unquoted name or keyword), ``name`` (quoted), ``string``, ``number``, ``comment`` (a
+            block comment), ``op``, or ``bad`` for what never ends.
         text: a word as written; the content of a name, string or comment; otherwise the text itself.
         start: where it begins in the source.
         end: where it ends.

@@ -78,8 +78,9 @@ class Schema:
     def from_sql(cls, text: str, dialect: str = "postgresql") -> Schema:
         """Read a script of CREATE TABLE, TYPE, INDEX, ALTER TABLE and COMMENT statements.
 
-        What is no table (data, functions, triggers, views, rights) or cannot be kept is listed in ``skipped`` with
-        the reason. Read from PostgreSQL's words, a schema can be made on SQLite, and the other way round.
+        What is no table (data, functions, triggers, views, rights) or cannot be kept is listed in ``skipped``
+        with the reason. Read from PostgreSQL's words, a schema can be made on SQLite, and the other way
+        round.
 
         Args:
             text: the script.
@@ -101,8 +102,8 @@ class Schema:
     def from_database(cls, adapter: Any) -> Any:
         """Read the tables of a live database (on PostgreSQL: of the current schema).
 
-        The library's own tables are left out; what the model cannot hold is listed in ``skipped``. With an async
-        adapter, await the result.
+        The library's own tables are left out; what the model cannot hold is listed in ``skipped``. With an
+        async adapter, await the result.
         """
         return _shell(adapter).read_schema(adapter)
 
@@ -132,8 +133,8 @@ class Schema:
     def check(self, adapter: Any) -> Any:
         """Compare the schema with the live database: what is missing there or differs; empty if nothing does.
 
-        Tables of the database that the schema does not know are none of its business. With an async adapter, await
-        the result.
+        Tables of the database that the schema does not know are none of its business. With an async adapter,
+        await the result.
         """
         return _shell(adapter).check_schema(adapter, self)
 

@@ -1,8 +1,8 @@
 """How SQLite keeps each type: the declared name, and the check that refuses what the type cannot hold.
 
-The declared name tells the adapter how to read a value back, and its affinity must leave the stored form alone. The
-checks accept exactly the forms in which the adapter stores values, so a row written by anyone else reads and sorts
-like the rest.
+The declared name tells the adapter how to read a value back, and its affinity must leave the stored form
+alone. The checks accept exactly the forms in which the adapter stores values, so a row written by anyone else
+reads and sorts like the rest.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def _by_name(items: tuple[Any, ...]) -> list[Any]:
 class Table:
     """A table: its columns, and what holds for them.
 
-    Two tables are equal when their columns are, in order, and their constraints and indexes are, in any order.
+    Tables are equal when their columns are, in order, and their constraints and indexes, in any order.
 
     Args:
         name: the table's name, taken literally.
@@ -174,8 +174,8 @@ class Table:
         """The table with other constraints or indexes than it has; what is not given stays."""
         plain = [
             attrs.evolve(
-                column, primary_key=False, unique=False, check=None, references=None, on_delete=None, on_update=None,
-                deferrable=False,
+                column, primary_key=False, unique=False, check=None, references=None,
+                on_delete=None, on_update=None, deferrable=False,
             )
             for column in self.columns
         ]  # fmt: skip
@@ -266,8 +266,8 @@ class _Gathering:
             self._known(key, "primary_key")
         if identities and key != tuple(identities):
             raise ConfigError(
-                f"the Identity column {identities[0]!r} must be the table's whole primary key, not one part of "
-                f"{key + tuple(identities)!r}; use BigInteger() for a plain number"
+                f"the Identity column {identities[0]!r} must be the table's whole primary key, not one part "
+                f"of {key!r}; use BigInteger() for a plain number"
             )
         for column in self.columns:
             if column.name in key and isinstance(column.type, (t.Json, t.Vector, t.Array)):

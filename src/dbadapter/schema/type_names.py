@@ -27,7 +27,7 @@ def _char(arguments: Sequence[int]) -> t.Type:
 
 
 def _decimal(arguments: Sequence[int]) -> t.Type:
-    """Scales outside 0 to the precision are PostgreSQL's alone; such numbers go into a column without bounds."""
+    """A number without bounds for the scales beyond 0 to the precision, which only PostgreSQL has."""
     try:
         return t.Decimal(*arguments[:2]) if arguments else t.Decimal()
     except ConfigError:
@@ -64,8 +64,8 @@ _POSTGRESQL: dict[str, Make] = {
     "vector": _vector,
 }
 
-# What SQLite databases in the wild declare; the rest goes by SQLite's own rules of affinity. A plain integer column
-# holds 64 bits there, whatever it is called.
+# What SQLite databases in the wild declare; the rest goes by SQLite's own rules of affinity. A plain integer
+# column holds 64 bits there, whatever it is called.
 _SQLITE: dict[str, Make] = {
     **dict.fromkeys(["smallint", "int2", "tinyint", "tinyint unsigned"], _always(t.SmallInteger())),
     **dict.fromkeys(["boolean", "bool"], _always(t.Boolean())),
@@ -89,7 +89,7 @@ _SQLITE: dict[str, Make] = {
 
 
 def _taken_apart(text: str) -> tuple[str, list[int]]:
-    """``Numeric (10, 2)`` as (``numeric``, [10, 2]); ``timestamp(3) with time zone`` without its precision."""
+    """Take ``Numeric (10, 2)`` apart into ``numeric`` and [10, 2]."""
     match = _PARTS.match(" ".join(text.lower().split()))
     if not match:
         return text.lower(), []

@@ -1,7 +1,9 @@
-"""Column types and default expressions, the same words for both backends: ``from dbadapter.schema import types as t``.
+"""Column types and default expressions, the same words for both backends.
 
-What a backend lacks is emulated so that a value the type cannot hold is refused on both (`DataError`). The page
-"Schemas" of the documentation has the table of what each type becomes.
+``from dbadapter.schema import types as t``.
+
+What a backend lacks is emulated so that a value the type cannot hold is refused on both (`DataError`). The
+page "Schemas" of the documentation has the table of what each type becomes.
 """
 
 from __future__ import annotations
@@ -56,8 +58,8 @@ class Identity(Type):
     """A 64-bit integer the database counts up by itself: the table's primary key.
 
     Args:
-        autoincrement: on SQLite, never hand out a number again whose row was deleted (``AUTOINCREMENT``; a little
-            slower). PostgreSQL never does.
+        autoincrement: on SQLite, never hand out a number again whose row was deleted (``AUTOINCREMENT``; a
+            little slower). PostgreSQL never does.
     """
 
     autoincrement: bool = field(default=False, kw_only=True, eq=False)
@@ -234,7 +236,7 @@ class Vector(Type):
 
 @frozen
 class Native(Type):
-    """A type of PostgreSQL's that has no counterpart here (``inet``, ``tsvector``, ...): plain text on SQLite."""
+    """A type of PostgreSQL's with no counterpart here (``inet``, ``tsvector``, ...); text on SQLite."""
 
     postgresql: str
 
