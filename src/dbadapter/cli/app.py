@@ -23,15 +23,20 @@ __all__ = ["main"]
 
 @attrs.frozen
 class Entry:
-    """A command: the module whose ``command`` it is, and its line in ``--help``."""
+    """A command: where it is, and its line in ``--help``."""
 
     module: str
     summary: str
+    attribute: str = "command"
 
 
 # A command's module is imported when the command is used: `dbadapter --help` needs none of them.
 COMMANDS: Mapping[str, Entry] = {
     "demo": Entry("demo", "Switch a working shop from SQLite to Postgres and back."),
+    "status": Entry("status", "Show the database in use, its nodes and its pool.", "status"),
+    "health": Entry("status", "Say whether the database answers.", "health"),
+    "tables": Entry("tables", "List the tables, or describe one."),
+    "schema": Entry("schema", "Write a schema as SQL, or compare one with the database."),
 }
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -52,7 +57,8 @@ class Commands(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        command: click.Command = importlib.import_module(f"dbadapter.cli.{entry.module}").command
+        command = getattr(importlib.import_module(f"dbadapter.cli.{entry.module}"), entry.attribute)
+        assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -63,15 +69,14 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dbadapter")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 @connection_options
-def commands(debug: bool) -> None:
+def commands() -> None:
     """One database adapter for SQLite and Postgres.
 
     The database is named by --url, or by the environment: DATABASE_URL, DB_TYPE and the other DB_*,
     USE_POSTGRES and PG*; else it is the SQLite file ./data/app.db.
     """
-    click.get_current_context().meta["dbadapter.debug"] = debug
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,8 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result = commands.main(args=words, prog_name="dbadapter", standalone_mode=False)
     except BaseException as exc:
-        if isinstance(exc, SystemExit) or "--debug" in words:
+        if isinstance(exc, SystemExit):
             raise
+        if "--debug" in words and not isinstance(exc, click.ClickException):
+            raise
+        if isinstance(exc, click.exceptions.NoArgsIsHelpError):
+            click.echo(exc.ctx.get_help() if exc.ctx else exc.format_message(), err=True)
+            return USAGE
         code, line = _verdict(exc)
         click.echo(f"dbadapter: {without_secrets(line)}", err=True)
         return code
