@@ -1,0 +1,78 @@
+"""The search caches of an open database, shared by whoever works on it, and their bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from attrs import define, field
+
+from .columns import ColumnCache
+from .local_index import LocalIndex
+
+__all__ = ["DEFAULT_MEMORY", "Caches", "Slot", "caches_of"]
+
+DEFAULT_MEMORY = 1 << 30
+
+
+@define(eq=False)
+class Slot:
+    """What is cached of one collection.
+
+    Attributes:
+        index: its vectors; None until they are loaded.
+        columns: its metadata by column, as they were when `index` had its stamp.
+        loading: held by whoever fills the index, so that it is filled once.
+    """
+
+    loading: Any
+    index: LocalIndex | None = None
+    columns: ColumnCache = field(factory=ColumnCache)
+
+
+@define(eq=False)
+class Caches:
+    """The slots of one database; the collection used last comes last.
+
+    Attributes:
+        memory: bytes that vectors may take; a collection that alone takes more is kept as codes only.
+        has_catalog: the catalog table was seen.
+    """
+
+    new_lock: Any
+    memory: int = DEFAULT_MEMORY
+    has_catalog: bool = False
+    _slots: dict[str, Slot] = field(factory=dict)
+
+    def slot(self, uid: str) -> Slot:
+        """The slot of a collection."""
+        found = self._slots.pop(uid, None) or Slot(self.new_lock())
+        self._slots[uid] = found
+        return found
+
+    def forget(self, uid: str) -> None:
+        """Drop what is cached of a collection."""
+        self._slots.pop(uid, None)
+
+    def make_room(self, uid: str, size: int) -> None:
+        """Drop the caches not used for longest, so that one collection may take so many bytes."""
+        others = [(each, slot) for each, slot in list(self._slots.items()) if each != uid and slot.index]
+        used = sum(slot.index.rows.size for _, slot in others if slot.index)
+        for each, slot in others:
+            if used + size <= self.memory:
+                return
+            used -= slot.index.rows.size if slot.index else 0
+            self._slots.pop(each, None)
+
+    @property
+    def size(self) -> int:
+        """Bytes in use."""
+        return sum(slot.index.rows.size for slot in list(self._slots.values()) if slot.index)
+
+
+_open: WeakKeyDictionary[Any, Caches] = WeakKeyDictionary()
+
+
+def caches_of(owner: Any, new_lock: Any) -> Caches:
+    """The caches that live as long as ``owner``: an open pool, or a transaction."""
+    return _open.setdefault(owner, Caches(new_lock))
