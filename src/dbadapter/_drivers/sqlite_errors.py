@@ -7,6 +7,7 @@ import sqlite3
 
 from .. import errors
 from .._core.statement import Statement
+from .._dialects import DATATYPE_SUFFIX
 from .sqlite_constraints import foreign_key_at_fault, unique_constraint_name
 
 __all__ = ["is_gone", "translate"]
@@ -101,7 +102,7 @@ def is_gone(error: BaseException) -> bool:
 
 def _constraint(
     code: str, message: str, statement: Statement | None, raw: sqlite3.Connection | None
-) -> errors.IntegrityError | None:
+) -> errors.QueryError | None:
     """The violated constraint: sqlite3 tells it only in the words of its message."""
     text = statement.text if statement else None
     detail = message.partition(": ")[2]
@@ -124,6 +125,11 @@ def _constraint(
         table, columns = _columns(detail)
         return errors.NotNullViolation(
             message, statement=text, sqlstate="23502", table=table, columns=columns
+        )
+    if code == "SQLITE_CONSTRAINT_CHECK" and detail.endswith("_" + DATATYPE_SUFFIX):
+        # It stands for the column's type: what PostgreSQL says to a value that its types cannot hold.
+        return errors.DataError(
+            f"a value does not fit its column's type ({detail})", statement=text, sqlstate="22000"
         )
     if code == "SQLITE_CONSTRAINT_CHECK":
         table = _plain(statement.table) if statement and statement.table else None
