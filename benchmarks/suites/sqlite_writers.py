@@ -44,16 +44,26 @@ def suite(scratch: Path) -> Iterator[Suite]:
             with lock:
                 increment(shared, number)
 
-        def with_connections(number: int) -> None:
+        def own_connection() -> sqlite3.Connection:
             if not hasattr(local, "raw"):
                 local.raw = sqlite3.connect(path, isolation_level=None, timeout=60)
                 local.raw.execute("PRAGMA synchronous = FULL")
-            increment(local.raw, number)
+            raw: sqlite3.Connection = local.raw
+            return raw
+
+        def with_lock_and_connections(number: int) -> None:
+            raw = own_connection()
+            with lock:
+                increment(raw, number)
+
+        def with_connections(number: int) -> None:
+            increment(own_connection(), number)
 
         contenders = {
             "dbadapter": with_adapter,
-            "sqlite3, BEGIN IMMEDIATE under one lock": with_lock,
-            "sqlite3, BEGIN IMMEDIATE, a connection a thread": with_connections,
+            "sqlite3, BEGIN IMMEDIATE under one lock": with_lock_and_connections,
+            "sqlite3, the same on one shared connection": with_lock,
+            "sqlite3, BEGIN IMMEDIATE without a lock": with_connections,
         }
         yield Suite(
             title=f"SQLite: {THREADS} threads of read-then-write on one file",
