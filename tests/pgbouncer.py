@@ -156,7 +156,7 @@ def running_pgbouncer(
     """
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:{WHERE}")
     if program is None:
-        pytest.skip("pgbouncer is not installed (Debian: apt-get install pgbouncer)")
+        pytest.skip("missing: pgbouncer is not installed (apt-get install pgbouncer)")
     account = server_account()
     guard = Guard()
     guard.open()

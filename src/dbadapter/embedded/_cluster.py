@@ -26,6 +26,7 @@ SETTINGS = {
     "max_replication_slots": "20",
     "wal_keep_size": "64MB",
     "hot_standby": "on",
+    "wal_retrieve_retry_interval": "200ms",  # replicas are back soon after their primary
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",

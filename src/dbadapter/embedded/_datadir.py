@@ -16,8 +16,9 @@ from ._binaries import Binaries, cache_directory, publish
 from ._guard import Argument, Guard
 
 SUPERUSER, DATABASE = "postgres", "postgres"
-TEMPLATE_LAYOUT = 1  # raised when what is in a template changes
+TEMPLATE_LAYOUT = 2  # raised when what is in a template changes
 TOOL_TIMEOUT = 300.0
+LOG_SEGMENT = "[0-9A-F]" * 24  # large files, which pg_resetwal makes anew
 
 # Everything over a network needs the password; the socket lies in a directory that only we may enter.
 HBA = """\
@@ -80,7 +81,10 @@ def create_from_template(
             create(new, binaries=binaries, account=account, guard=guard, scratch=scratch, sync=False)
             with tempfile.TemporaryDirectory(dir=template.parent, prefix="new-") as near:
                 # Copied, so that the files are ours: what another account can write, we must not copy from.
-                publish(Path(shutil.copytree(new, Path(near, "template"))), template)
+                copy = shutil.copytree(
+                    new, Path(near, "template"), ignore=shutil.ignore_patterns(LOG_SEGMENT)
+                )
+                publish(Path(copy), template)
         shutil.copytree(template, target)
         _give_identity(target)
         if account is not None:

@@ -19,6 +19,7 @@ from ._datadir import SUPERUSER, TOOL_TIMEOUT, tail
 from ._guard import POLL, Argument
 from ._node import Node
 
+FAST = ("--no-manifest", "--no-verify-checksums")  # a copy of a running server, used at once
 FOLLOW_TIMEOUT = 15.0  # s that a repositioned replica gets to stream before it is copied anew
 
 
@@ -93,6 +94,7 @@ def drop_unused_slots(cluster: Cluster) -> None:
         "WHERE slot_name LIKE 'dbadapter\\_node%%' AND NOT active AND slot_name <> ALL (%s)",
         expected,
     )
+    cluster.save()
 
 
 def follower_settings(cluster: Cluster, node: Node) -> dict[str, str]:
@@ -147,7 +149,7 @@ def _can_follow(cluster: Cluster, node: Node) -> bool:
 
 
 def _forks(primary: Node) -> dict[int, int]:
-    """Where the primary's history left each of its earlier timelines."""
+    """Where the primary's history left each of its earlier timelines, in order."""
     timeline = _ask(primary, "SELECT left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)")
     history = _ask(primary, "SELECT pg_read_file('pg_wal/' || %s || '.history', true)", timeline) or ""
     lines = (line.split() for line in history.splitlines())
@@ -211,7 +213,7 @@ def _copy_primary(cluster: Cluster, node: Node) -> None:
         node.account.own(new)
     output = cluster.run / f"{node.name}.copy"
     copy: list[Argument] = [
-        *(node.binaries.program("pg_basebackup"), "-D", new, "-X", "stream", "-c", "fast", "--no-manifest"),
+        *(node.binaries.program("pg_basebackup"), "-D", new, "-X", "stream", "-c", "fast", *FAST),
         *("-h", cluster.primary.sockets, "-p", str(cluster.primary.port), "-U", SUPERUSER),
         *("-C", "-S", _slot(node), *(["--no-sync"] if cluster.temporary else [])),
     ]

@@ -144,6 +144,14 @@ class EmbeddedPostgres(ServerHandle):
         self._open = cluster
         return self
 
+    def stop(self, mode: str = "fast", timeout: float | None = None) -> None:
+        if self._open is not None:
+            super().stop(mode, timeout)
+
+    def kill(self) -> None:
+        if self._open is not None:
+            super().kill()
+
     def restart(self, mode: str = "fast") -> EmbeddedPostgres:
         """``stop`` and ``start``."""
         self.stop(mode)
