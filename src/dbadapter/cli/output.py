@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import datetime
-import decimal
-import enum
 import json
-import math
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import attrs
 import click
 
-__all__ = ["jsonable", "print_json", "print_lines", "print_table"]
+from .._jsonable import jsonable
 
-
-def jsonable(value: Any) -> Any:
-    """`value` as JSON can hold it: numbers that JSON lacks and bytes become text, records become objects."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, enum.Enum):
-        return jsonable(value.value)
-    if attrs.has(type(value)):
-        return {field.name: jsonable(getattr(value, field.name)) for field in attrs.fields(type(value))}
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return base64.b64encode(bytes(value)).decode()
-    if isinstance(value, (decimal.Decimal, uuid.UUID)):
-        return str(value)
-    if isinstance(value, (datetime.date, datetime.time)):
-        return value.isoformat()
-    if isinstance(value, datetime.timedelta):
-        return value.total_seconds()
-    if hasattr(value, "tolist"):  # numpy.ndarray
-        return value.tolist()
-    if isinstance(value, (set, frozenset)):
-        return [jsonable(item) for item in sorted(value, key=str)]
-    if isinstance(value, Iterable):
-        return [jsonable(item) for item in value]
-    return str(value)
+__all__ = ["print_json", "print_lines", "print_table"]
 
 
 def print_json(value: Any) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from .._jsonable import jsonable
 from ..types import ColumnInfo, TableInfo
-from .output import jsonable, print_json, print_lines, print_table
+from .output import print_json, print_lines, print_table
 from .settings import connection_options, open_adapter, settings
 
 __all__ = ["command"]
