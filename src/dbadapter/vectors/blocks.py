@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from attrs import define, field
+from attrs import define, evolve, field
 from numpy.typing import NDArray
 
 from .codes import Codes, encode_signs, words_for
@@ -27,7 +27,11 @@ Mask = NDArray[np.bool_]
 
 @define
 class Block:
-    """Up to `BLOCK` rows; what lies beyond ``count`` is not there yet."""
+    """Up to `BLOCK` rows; what lies beyond ``count`` is not there yet.
+
+    Attributes:
+        is_shared: its vectors belong to somebody else, and are copied before they are changed.
+    """
 
     seqs: Seqs
     lengths: NDArray[np.float32]
@@ -35,6 +39,24 @@ class Block:
     vectors: Vectors | None
     codes: Codes | None = None
     count: int = 0
+    is_shared: bool = False
+
+    def copy(self) -> Block:
+        """The same rows in memory of its own."""
+        return Block(
+            self.seqs.copy(),
+            self.lengths.copy(),
+            self.alive.copy(),
+            None if self.vectors is None else _copy_rows(self.vectors, self.count),
+            None if self.codes is None else self.codes.copy(),
+            self.count,
+        )
+
+    def own(self) -> None:
+        """Have memory of one's own."""
+        mine = self.copy()
+        self.lengths, self.vectors, self.codes = mine.lengths, mine.vectors, mine.codes
+        self.is_shared = False
 
 
 @define(eq=False)
@@ -59,6 +81,20 @@ class Rows:
     tame: bool = True
     mean: Vectors | None = None
     blocks: list[Block] = field(factory=list)
+
+    @property
+    def top(self) -> int:
+        """The highest number of a row; 0 without rows."""
+        return int(self.blocks[-1].seqs[self.blocks[-1].count - 1]) if self.count else 0
+
+    def fork(self) -> Rows:
+        """The same rows, to be changed apart from these. Under the lock."""
+        fork = evolve(self, blocks=[evolve(block, is_shared=True) for block in self.blocks])
+        if fork.blocks:
+            fork.blocks[-1] = fork.blocks[-1].copy()  # both will append to the last one
+        for block in fork.blocks:
+            block.alive = block.alive.copy()
+        return fork
 
     @property
     def size(self) -> int:
@@ -119,6 +155,8 @@ class Rows:
         )
 
     def _write(self, block: Block, rows: Any, vectors: Vectors) -> None:
+        if block.is_shared:
+            block.own()
         lengths = norms(vectors)
         self.longest = max(self.longest, float(lengths.max(initial=0.0)))
         self.tame = self.tame and is_tame(lengths)
@@ -183,6 +221,13 @@ class Rows:
                 np.take(block.vectors, inside, axis=0, out=vectors[done:end], mode="clip")
                 done = end
         return seqs, vectors, lengths
+
+
+def _copy_rows(vectors: Vectors, count: int) -> Vectors:
+    """A copy that takes no memory for rows that are not there yet."""
+    copy = np.empty_like(vectors)
+    copy[:count] = vectors[:count]
+    return copy
 
 
 def _mean(vectors: Vectors) -> Vectors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,7 +13,8 @@ from .local_index import LocalIndex
 
 __all__ = ["DEFAULT_MEMORY", "Caches", "Slot", "caches_of"]
 
-DEFAULT_MEMORY = 1 << 30
+# A quarter of the machine's memory, at most 2 GiB.
+DEFAULT_MEMORY = min(2 << 30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4)
 
 
 @define(eq=False)

@@ -15,18 +15,20 @@ from .metadata import InvalidRecord, Metadata, check_metadata, exact_json, read_
 __all__ = [
     "CATALOG",
     "COLUMNS",
+    "DEFAULT_METRIC",
     "METRICS",
     "CollectionInfo",
     "Reference",
     "check_collection_name",
     "check_metric",
+    "named_metric",
     "new_info",
     "parse_reference",
-    "split_metric",
 ]
 
 CATALOG = "_dbadapter_collections"
 METRICS = ("cosine", "l2", "ip")
+DEFAULT_METRIC = "cosine"
 MAX_DIMENSION = 16_000  # of pgvector's type vector
 
 COLUMNS = "uid, name, dimension, metric, metadata, embedding_function, reference, text_index"
@@ -146,20 +148,17 @@ def check_metric(metric: Any) -> str:
     return str(metric)
 
 
-def split_metric(
-    metric: str | None, metadata: Any, configuration: Mapping[str, Any] | None
-) -> tuple[str, Any]:
-    """The metric that a collection is created with, and its metadata.
+def named_metric(metric: str | None, metadata: Any, configuration: Mapping[str, Any] | None) -> str | None:
+    """The metric that a caller asked for, if any.
 
-    Chroma's callers name it in ``metadata["hnsw:space"]`` or ``configuration["hnsw"]["space"]``; that key
-    stays in the metadata, as it does with Chroma.
+    Chroma's callers name it in ``metadata["hnsw:space"]`` or ``configuration["hnsw"]["space"]``.
     """
     named = metric
     if named is None and isinstance(metadata, Mapping):
         named = metadata.get("hnsw:space")
     if named is None and configuration:
         named = (configuration.get("hnsw") or configuration.get("spann") or {}).get("space")
-    return named or "cosine", metadata
+    return named
 
 
 def parse_reference(references: Any) -> Reference | None:

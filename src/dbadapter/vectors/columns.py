@@ -16,17 +16,18 @@ import numpy as np
 from attrs import define, field, frozen
 from numpy.typing import NDArray
 
-from .blocks import Mask
+from .blocks import Mask, Seqs
 from .filter_sql import sqlite_value
 from .filters import Compare, OneOf, Scalar
 from .matching import matches
 from .metadata import Metadata
 
-__all__ = ["Column", "ColumnCache", "make_column"]
+__all__ = ["MAX_CHANGES", "Column", "ColumnCache", "make_column"]
 
 _MEMORY = 64 * 2**20
-_MAX_CHANGES = 2000
+MAX_CHANGES = 2000
 _BYTES_PER_VALUE = 90
+_MAX_ASKED = 1000
 
 
 @frozen(eq=False)
@@ -82,15 +83,24 @@ class Column:
         return at, at + int(at < high and self.values[at] == stored)
 
 
-def make_column(values: Sequence[Any], rows: NDArray[np.intp], count: int, seen: int) -> Column:
-    """A column from the values of a key in SQLite's order, and the row each belongs to (-1: to none)."""
-    ranks = np.full(count, -1, np.int32)
-    if not values:
+def make_column(found: Sequence[tuple[Any, int]], known: Seqs, seen: int) -> Column:
+    """A column.
+
+    Args:
+        found: the key's values in SQLite's order, each with its record's number.
+        known: the numbers of all rows, ascending; values of other records are passed over.
+        seen: how many of the cache's changes these values are newer than.
+    """
+    ranks = np.full(len(known), -1, np.int32)
+    if not found or not len(known):
         return Column(ranks, [], 0, 0, seen)
+    values = [value for value, _ in found]
+    seqs = np.fromiter((seq for _, seq in found), np.int64, len(found))
+    rows = np.minimum(np.searchsorted(known, seqs), len(known) - 1)
     is_new = np.ones(len(values), np.bool_)
     is_new[1:] = [a != b for a, b in pairwise(values)]
-    known = rows >= 0
-    ranks[rows[known]] = (np.cumsum(is_new) - 1)[known]
+    is_known = known[rows] == seqs
+    ranks[rows[is_known]] = (np.cumsum(is_new) - 1)[is_known]
     distinct = [values[at] for at in np.flatnonzero(is_new).tolist()]
     kinds = [isinstance(value, str) + 2 * isinstance(value, bytes) for value in distinct]
     return Column(ranks, distinct, bisect_left(kinds, 1), bisect_left(kinds, 2), seen)
@@ -102,6 +112,7 @@ class ColumnCache:
 
     _columns: dict[str, Column] = field(factory=dict)
     _changes: list[tuple[int, Metadata | None]] = field(factory=list)
+    _asked: set[str] = field(factory=set)
 
     @property
     def is_empty(self) -> bool:
@@ -115,7 +126,7 @@ class ColumnCache:
 
     def copy(self) -> ColumnCache:
         """A cache of its own with the same content."""
-        return ColumnCache(dict(self._columns), list(self._changes))
+        return ColumnCache(dict(self._columns), list(self._changes), set(self._asked))
 
     def clear(self) -> None:
         """Forget everything."""
@@ -124,8 +135,17 @@ class ColumnCache:
     def note(self, changes: Iterator[tuple[int, Metadata | None]]) -> None:
         """Rows were added or have other metadata now."""
         self._changes.extend(changes)
-        if len(self._changes) > _MAX_CHANGES:
+        if len(self._changes) > MAX_CHANGES:
             self.clear()
+
+    def is_wanted(self, key: str) -> bool:
+        """Whether loading a column pays: from the second time its key is asked for."""
+        if key in self._asked:
+            return True
+        if len(self._asked) > _MAX_ASKED:
+            self._asked.clear()
+        self._asked.add(key)
+        return False
 
     def get(self, key: str) -> Column | None:
         """The column of a key, if it is there."""

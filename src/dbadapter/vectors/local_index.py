@@ -27,7 +27,7 @@ from .blocks import Block, Mask, Rows, Seqs
 from .codes import differing_bits, encode_signs, pick_candidates
 from .distance import Distances, Vectors, exact_distances, is_tame, nearest, rough_bound, rough_distances
 
-__all__ = ["Found", "LocalIndex"]
+__all__ = ["Found", "LocalIndex", "sampled_recall"]
 
 # Up to so many numbers in all, going through them exactly is as fast as anything.
 _EXACT_UP_TO = 3_000_000
@@ -80,6 +80,22 @@ class LocalIndex:
 
     def __len__(self) -> int:
         return self.rows.count - self.rows.dead
+
+    @property
+    def top(self) -> int:
+        """The highest number of a row, deleted or not."""
+        return self.rows.top
+
+    def fork(self) -> LocalIndex:
+        """The same rows, to be changed apart from these."""
+        with self.lock:
+            return LocalIndex(
+                self.metric,
+                self.rows.fork(),
+                stamp=self.stamp,
+                queries=self._queries,
+                depths=deque(self._depths, maxlen=self._depths.maxlen),
+            )
 
     @property
     def wasteful(self) -> bool:
@@ -179,15 +195,14 @@ class LocalIndex:
         return self._settle(query, k, *self.rows.gather(picked), "codes")
 
     def _similar(self, query: Vectors, k: int, mask: Mask | None) -> Found:
-        """Without vectors: the rows worth comparing, all of the mask's if they are few."""
+        """Without vectors: the rows worth comparing, all of the mask's if there is one."""
         wanted = self.rows.alive()
         if mask is not None:
             wanted = wanted[: len(mask)] & mask
         picked = np.flatnonzero(wanted)
         path = "exact"
-        if len(picked) > max(_BLIND_DEPTH, 40 * k):
-            bits = self._differing(query)[: len(wanted)]
-            bits[~wanted] = _BEYOND
+        if mask is None and len(picked) > max(_BLIND_DEPTH, 40 * k):
+            bits = self._differing(query)
             picked, path = pick_candidates(bits, max(_BLIND_DEPTH, 40 * k)), "codes"
             picked = picked[bits[picked] < _BEYOND]
         return Found(self.rows.sequence_numbers()[picked], None, path, len(picked))
@@ -239,3 +254,26 @@ class LocalIndex:
 
     def _is_tame_with(self, query: Vectors) -> bool:
         return self.rows.tame and is_tame(np.asarray([np.linalg.norm(query)]))
+
+
+def sampled_recall(index: LocalIndex, samples: int, k: int) -> float:
+    """The share of true nearest neighbours that searches find, from evenly spread rows as queries.
+
+    Where vectors are not in memory nothing can be told, and the answer is NaN.
+    """
+    if not index.rows.keep_vectors:
+        return float("nan")
+    rows = np.flatnonzero(index.rows.alive())
+    if not len(rows):
+        return 1.0
+    _, queries, _ = index.rows.gather(rows[:: max(1, len(rows) // samples)][:samples])
+    shares = []
+    for query in queries:
+        truth, found = index.search_exactly(query, k), index.search(query, k)
+        assert truth.distances is not None
+        assert found.distances is not None
+        # Of ties any will do, so distances are compared, not numbers.
+        least = min(k, len(truth.seqs))
+        last = np.sort(truth.distances)[least - 1]
+        shares.append(min(1.0, np.count_nonzero(found.distances <= last) / least))
+    return float(np.mean(shares))

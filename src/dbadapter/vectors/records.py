@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 
 from ..errors import DimensionMismatch, DuplicateID
 from .distance import Vectors
-from .metadata import InvalidRecord, Metadata, check_metadata
+from .metadata import InvalidRecord, Metadata, check_metadata, merge_metadata
 
 __all__ = ["Records", "as_ids", "as_matrix", "as_texts", "check_dimension", "check_limit", "make_records"]
 
@@ -52,6 +52,25 @@ class Records:
             some(self.documents),
             some(self.uris),
         )
+
+    def part(self, start: int, stop: int) -> Records:
+        """The records from one position up to another."""
+        if start == 0 and stop >= len(self.ids):
+            return self
+        some = slice(start, stop)
+        return Records(
+            self.ids[some],
+            None if self.vectors is None else self.vectors[some],
+            None if self.metadatas is None else self.metadatas[some],
+            None if self.documents is None else self.documents[some],
+            None if self.uris is None else self.uris[some],
+        )
+
+    def without_deletions(self) -> Records:
+        """The same records as new ones: metadata keys to be deleted are left out."""
+        if self.metadatas is None:
+            return self
+        return evolve(self, metadatas=[merge_metadata(None, each) for each in self.metadatas])
 
     def with_vectors(self, vectors: Vectors) -> Records:
         """The same records with vectors."""

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from .metadata import InvalidRecord, Metadata
 
-__all__ = ["Hit", "Match", "check_include", "get_result", "hit_order", "query_result", "similarity"]
+__all__ = [
+    "Hit",
+    "Match",
+    "Searched",
+    "check_include",
+    "get_result",
+    "hit_order",
+    "query_result",
+    "similarity",
+]
 
 _INCLUDABLE = ("documents", "embeddings", "metadatas", "distances", "uris", "data")
 
@@ -25,6 +34,27 @@ class Hit:
     metadata: Metadata | None
     distance: float | None = None
     vector: Any = None
+
+    def at(self, distance: float) -> Hit:
+        """The same record, that far away."""
+        return evolve(self, distance=distance)
+
+
+@frozen(eq=False)
+class Searched:
+    """What a search found, and how.
+
+    Attributes:
+        hits: for each query the nearest records, in order.
+        path: "exact", "codes" (the local engine's sign codes) or an index ("hnsw", "ivfflat").
+        compared: how many records were compared exactly, for the last query.
+        matched: how many records the filter let through; None without a filter, or where nobody counted.
+    """
+
+    hits: list[list[Hit]]
+    path: str
+    compared: int
+    matched: int | None
 
 
 @frozen

@@ -10,7 +10,10 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import nsmallest
+
+from attrs import frozen
 
 __all__ = ["K1", "MAX_WORDS", "B", "fuse", "inverse_frequency", "text_score", "words_of"]
 
@@ -27,6 +30,21 @@ _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff]+"
 )
+
+
+@frozen
+class TextMatch:
+    """A document that has some of the words searched for.
+
+    Attributes:
+        id: its record's.
+        length: how many words it has.
+        counts: how often each of the words searched for occurs.
+    """
+
+    id: str
+    length: int
+    counts: dict[str, int]
 
 
 def words_of(text: str) -> list[str]:
@@ -55,6 +73,30 @@ def _cut(word: str, words: list[str]) -> None:
         at = match.end()
     if at < len(word):
         words.append(word[at:][:_MAX_WORD])
+
+
+def query_words(text: str) -> list[str]:
+    """The distinct words of a text to search for, the first 64 of them."""
+    return list(dict.fromkeys(words_of(text)))[:MAX_QUERY_WORDS]
+
+
+def word_weights(documents: int, containing: Mapping[str, int]) -> dict[str, float]:
+    """The words worth searching for, with their weights.
+
+    Words that a fifth of the documents contain tell little and cost much: they only count where there is
+    nothing else to go by.
+    """
+    known = {word: count for word, count in containing.items() if count}
+    telling = {word: count for word, count in known.items() if count * 5 <= documents}
+    return {word: inverse_frequency(documents, count) for word, count in (telling or known).items()}
+
+
+def rank_texts(
+    matches: Iterable[TextMatch], weights: Mapping[str, float], mean_length: float, depth: int
+) -> list[str]:
+    """The ids of the best matching documents, best first, ties by id."""
+    scored = [(-text_score(match.counts, weights, match.length, mean_length), match.id) for match in matches]
+    return [each for _, each in nsmallest(depth, scored)]
 
 
 def inverse_frequency(documents: int, containing: int) -> float:

@@ -1,0 +1,121 @@
+"""What a vector engine does for collections, and which one a backend has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..vectors.caches import Caches
+from ..vectors.catalog import CollectionInfo
+from ..vectors.distance import Vectors
+from ..vectors.metadata import Metadata
+from ..vectors.records import Records
+from ..vectors.results import Hit, Searched
+from ..vectors.selection import Selection
+from ..vectors.text import TextMatch
+
+__all__ = ["AsyncVectorEngine", "new_engine"]
+
+Present = dict[str, tuple[int, Metadata | None]]
+
+
+class AsyncVectorEngine(Protocol):
+    """Collections on one backend, through an adapter or within a transaction.
+
+    What changes anything expects to be in a transaction.
+    """
+
+    async def has_catalog(self) -> bool:
+        """Whether there is a catalog of collections."""
+
+    async def create_catalog(self) -> None:
+        """Make the catalog, and whatever else the engine needs in the database."""
+
+    async def lock(self, uid: str, *, alone: bool) -> None:
+        """Keep the collection from being deleted, or (alone) from being written to by others as well."""
+
+    async def create(self, info: CollectionInfo) -> None:
+        """Make a collection's tables."""
+
+    async def drop(self, info: CollectionInfo) -> None:
+        """Take a collection's tables away."""
+
+    async def set_dimension(self, info: CollectionInfo) -> None:
+        """The collection's dimension is known now."""
+
+    async def insert(self, info: CollectionInfo, records: Records) -> list[int]:
+        """Add records; returns the positions of those passed over, whose ids are there already."""
+
+    async def existing(self, info: CollectionInfo, ids: list[str]) -> Present:
+        """Number and metadata of those of the ids that are there, held against changes by others."""
+
+    async def change(self, info: CollectionInfo, records: Records, present: Present) -> None:
+        """Update records that are there; what is None stays, metadata is merged."""
+
+    async def delete(self, info: CollectionInfo, selection: Selection, limit: int | None) -> int:
+        """Delete records, the first ``limit`` of them if there is one; how many."""
+
+    async def count(self, info: CollectionInfo) -> int:
+        """How many records there are."""
+
+    async def fetch(
+        self, info: CollectionInfo, selection: Selection, limit: int | None, offset: int, *, vectors: bool
+    ) -> list[Hit]:
+        """The selected records in the order they came."""
+
+    async def nearest(
+        self, info: CollectionInfo, queries: Vectors, k: int, selection: Selection, *, vectors: bool
+    ) -> Searched:
+        """The k nearest of the selected records to each query."""
+
+    async def create_text(self, info: CollectionInfo) -> None:
+        """Make the full-text index and fill it."""
+
+    async def text_figures(self, info: CollectionInfo, words: list[str]) -> tuple[int, float, dict[str, int]]:
+        """How many documents are indexed, their mean length in words, how many contain each word."""
+
+    async def text_matches(
+        self, info: CollectionInfo, weights: dict[str, float], selection: Selection
+    ) -> list[TextMatch]:
+        """The selected records whose documents have one of the words."""
+
+    async def create_index(self, info: CollectionInfo, kind: str, options: dict[str, Any]) -> None:
+        """Make the index that approximate searches use."""
+
+    async def drop_index(self, info: CollectionInfo) -> None:
+        """Take the index away; searches are exact then."""
+
+    async def explain(self, info: CollectionInfo) -> dict[str, Any]:
+        """What is known of how the collection is searched."""
+
+    async def figures(self, info: CollectionInfo) -> dict[str, Any]:
+        """Sizes on disk and in memory, and the state of the index."""
+
+    async def recall(self, info: CollectionInfo, samples: int, k: int) -> float:
+        """The share of true neighbours that searches find, from a sample of the vectors."""
+
+    async def vacuum(self, info: CollectionInfo) -> None:
+        """Give room that deleted records took back. Not in a transaction."""
+
+    async def reindex(self, info: CollectionInfo) -> None:
+        """Make the index anew."""
+
+    def forget(self, info: CollectionInfo) -> None:
+        """The collection is gone."""
+
+
+def new_engine(executor: Any, caches: Caches, *, in_transaction: bool) -> AsyncVectorEngine:
+    """The engine of the backend that an adapter or transaction works on."""
+
+    def local() -> AsyncVectorEngine:
+        from .vector_local_engine import AsyncLocalEngine
+
+        return AsyncLocalEngine(executor, caches, in_transaction=in_transaction)
+
+    def postgres() -> AsyncVectorEngine:
+        from .vector_postgres import AsyncPostgresEngine
+
+        return AsyncPostgresEngine(executor, caches, in_transaction=in_transaction)
+
+    engines: dict[str, Callable[[], AsyncVectorEngine]] = {"sqlite": local, "postgresql": postgres}
+    return engines[executor.dialect.name]()

@@ -1,0 +1,311 @@
+"""Collections in the SQLite file: what is written, and what is read without searching."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..errors import ForeignKeyViolation, UndefinedColumn, UndefinedTable, VectorError
+from ..vectors.catalog import CollectionInfo, Reference
+from ..vectors.filter_sql import Condition, json_list, sqlite_condition, sqlite_value
+from ..vectors.metadata import Metadata, exact_json, merge_metadata, read_json
+from ..vectors.records import Records
+from ..vectors.results import Hit
+from ..vectors.selection import Selection, seqs_condition
+from ..vectors.sqlite_tables import CREATE_CATALOG, HAS_CATALOG, LocalTables, Parent
+from ..vectors.text import words_of
+
+__all__ = ["IDS_IN", "SEQS_IN", "AsyncLocalRecords", "local_hit"]
+
+IDS_IN = "id IN (SELECT value FROM json_each(?))"
+SEQS_IN = "seq IN (SELECT value FROM json_each(?))"
+_AT_ONCE = 5000
+_LOG_KEPT = 100_000
+
+
+class AsyncLocalRecords:
+    """The records of local collections, on an adapter or within a transaction."""
+
+    def __init__(self, executor: Any) -> None:
+        self.executor = executor
+
+    # -- tables ----------------------------------------------------------------------------------------
+
+    async def has_catalog(self) -> bool:
+        """Whether there is a catalog of collections."""
+        return bool(await self.executor.fetch_value(HAS_CATALOG))
+
+    async def create_catalog(self) -> None:
+        """Make the catalog. In a transaction."""
+        await self.executor.execute(CREATE_CATALOG)
+
+    async def lock(self, uid: str, *, alone: bool) -> None:
+        """Nothing to do: who writes to SQLite is alone."""
+
+    async def create(self, info: CollectionInfo) -> None:
+        """Make a collection's tables. In a transaction."""
+        parent = None if info.reference is None else await self._parent(info.reference)
+        for statement in LocalTables.of(info).create(parent):
+            await self.executor.execute(statement)
+
+    async def drop(self, info: CollectionInfo) -> None:
+        """Take a collection's tables away. In a transaction."""
+        for statement in LocalTables.of(info).drop(has_text=info.has_text):
+            await self.executor.execute(statement)
+
+    async def set_dimension(self, info: CollectionInfo) -> None:
+        """Nothing to do: a BLOB has no declared length."""
+
+    async def _parent(self, reference: Reference) -> Parent:
+        rows = await self.executor.fetch_all(
+            "SELECT name, type, pk FROM pragma_table_info(?)", [reference.table], row_type=tuple
+        )
+        if not rows:
+            raise UndefinedTable(f"references={str(reference)!r}: there is no table {reference.table!r}")
+        found = [row for row in rows if row[0].lower() == reference.column.lower()]
+        if not found:
+            raise UndefinedColumn(f"references={str(reference)!r}: the table has no such column")
+        name, declared, position = found[0]
+        is_key = position == 1 and sum(1 for row in rows if row[2]) == 1
+        if not is_key and not await self._is_unique(reference.table, name):
+            raise VectorError(f"references={str(reference)!r}: the column is neither primary key nor unique")
+        quote = self.executor.dialect.quote
+        kind = "".join(each for each in declared if each.isalnum() or each in " (),") or "BLOB"
+        return Parent(quote(reference.table), quote(name), kind, "INT" in declared.upper())
+
+    async def _is_unique(self, table: str, column: str) -> bool:
+        sql = (
+            'SELECT count(*) FROM pragma_index_list(?) AS i WHERE i."unique" AND NOT i.partial'
+            " AND (SELECT group_concat(name) FROM pragma_index_info(i.name)) = ?"
+        )
+        return bool(await self.executor.fetch_value(sql, [table, column]))
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    async def insert(self, info: CollectionInfo, records: Records) -> list[int]:
+        """Add records; returns the positions of those passed over, whose ids are there already.
+
+        In a transaction.
+        """
+        tables = LocalTables.of(info)
+        passed: list[int] = []
+        for start in range(0, len(records), _AT_ONCE):
+            chunk = records.part(start, start + _AT_ONCE)
+            passed += [start + at for at in await self._insert(info, tables, chunk)]
+        await self._end_of_write(tables)
+        return passed
+
+    async def _insert(self, info: CollectionInfo, tables: LocalTables, records: Records) -> list[int]:
+        last = await self.executor.fetch_value(tables.last_seq) or 0
+        keys = records.ids if info.reference is None else await self._keys(info, records.ids)
+        count = len(records)
+        rows = zip(
+            range(last + 1, last + 1 + count),
+            keys,
+            records.documents or [None] * count,
+            records.uris or [None] * count,
+            map(exact_json, records.metadatas or [None] * count),
+            strict=True,
+        )
+        added: int = await self.executor.insert_many(info.table, list(rows), on_conflict="ignore")
+        positions = list(range(count))
+        if added < count:
+            sql = f"SELECT seq FROM {tables.records} WHERE seq > ? ORDER BY seq"
+            new = await self.executor.fetch_all(sql, [last], row_type=tuple)
+            positions = [seq - last - 1 for (seq,) in new]
+            records = records.take(positions)
+        if positions:
+            await self._insert_rest(info, [last + 1 + at for at in positions], records)
+        return sorted(set(range(count)).difference(positions)) if added < count else []
+
+    async def _insert_rest(self, info: CollectionInfo, seqs: list[int], records: Records) -> None:
+        assert records.vectors is not None
+        await self.executor.insert_many(
+            info.table + "_e", list(zip(seqs, _blobs(records.vectors), strict=True))
+        )
+        if records.metadatas is not None:
+            await self.executor.insert_many(info.table + "_m", list(_value_rows(seqs, records.metadatas)))
+        if info.has_text and records.documents is not None:
+            await self.write_text(info, zip(seqs, records.documents, strict=True))
+
+    async def _keys(self, info: CollectionInfo, ids: list[str]) -> list[Any]:
+        """The referenced keys that ids stand for."""
+        sql = "SELECT type FROM pragma_table_info(?) WHERE name = 'ref'"
+        declared = await self.executor.fetch_value(sql, [info.table])
+        if "INT" not in declared.upper():
+            return list(ids)
+        return [_integer_key(each, info) for each in ids]
+
+    async def existing(self, info: CollectionInfo, ids: list[str]) -> dict[str, tuple[int, Metadata | None]]:
+        """Number and metadata of those of the ids that are there."""
+        sql = f"SELECT id, seq, metadata FROM {LocalTables.of(info).records} WHERE {IDS_IN}"
+        rows = await self.executor.fetch_all(sql, [json_list(ids)], row_type=tuple)
+        return {name: (seq, read_json(metadata)) for name, seq, metadata in rows}
+
+    async def change(
+        self, info: CollectionInfo, records: Records, present: dict[str, tuple[int, Metadata | None]]
+    ) -> None:
+        """Update records that are there; what is None stays, metadata is merged. In a transaction."""
+        tables, run = LocalTables.of(info), self.executor.execute_many
+        seqs = [present[each][0] for each in records.ids]
+        if records.vectors is not None:
+            sql = f"UPDATE {tables.vectors} SET embedding = ? WHERE seq = ?"
+            await run(sql, list(zip(_blobs(records.vectors), seqs, strict=True)))
+        if records.uris is not None:
+            changed = [(uri, seq) for uri, seq in zip(records.uris, seqs, strict=True) if uri is not None]
+            await run(f"UPDATE {tables.records} SET uri = ? WHERE seq = ?", changed)
+        if records.documents is not None:
+            pairs = zip(records.documents, seqs, strict=True)
+            texts = [(text, seq) for text, seq in pairs if text is not None]
+            await run(f"UPDATE {tables.records} SET document = ? WHERE seq = ?", texts)
+            if info.has_text:
+                await self._delete_text(tables, [seq for _, seq in texts])
+                await self.write_text(info, ((seq, text) for text, seq in texts))
+        if records.metadatas is not None:
+            old = [present[each][1] for each in records.ids]
+            await self._change_metadata(info, tables, seqs, old, records.metadatas)
+        await self._end_of_write(tables)
+
+    async def _change_metadata(
+        self,
+        info: CollectionInfo,
+        tables: LocalTables,
+        seqs: list[int],
+        old: Sequence[Metadata | None],
+        new: Sequence[Metadata | None],
+    ) -> None:
+        merged = [
+            (seq, merge_metadata(before, change))
+            for seq, before, change in zip(seqs, old, new, strict=True)
+            if change is not None
+        ]
+        await self.executor.execute_many(
+            f"UPDATE {tables.records} SET metadata = ? WHERE seq = ?",
+            [(exact_json(metadata), seq) for seq, metadata in merged],
+        )
+        await self.executor.execute_many(
+            f"DELETE FROM {tables.values} WHERE seq = ?", [(seq,) for seq, _ in merged]
+        )
+        rows = _value_rows([seq for seq, _ in merged], [metadata for _, metadata in merged])
+        await self.executor.insert_many(info.table + "_m", list(rows))
+
+    async def delete(self, info: CollectionInfo, selection: Selection, limit: int | None) -> int:
+        """Delete records, the first ``limit`` of them if there is one. In a transaction."""
+        tables = LocalTables.of(info)
+        condition = await self.condition(info, selection)
+        where, params = condition.sql, list(condition.params)
+        if limit is not None:
+            where = f"seq IN (SELECT seq FROM {tables.records} WHERE {where} ORDER BY seq LIMIT ?)"
+            params.append(limit)
+        result = await self.executor.execute(f"DELETE FROM {tables.records} WHERE {where}", params)
+        await self._end_of_write(tables)
+        return int(result.rowcount)
+
+    async def _end_of_write(self, tables: LocalTables) -> None:
+        """Mark the end of a change in the log, and cut the log's far end."""
+        last = f"SELECT coalesce(max(seq), 0) FROM {tables.records}"
+        result = await self.executor.execute(f"INSERT INTO {tables.log} (seq) VALUES (({last}))")
+        if result.last_id is not None and result.last_id % 64 == 0:
+            await self.executor.execute(f"DELETE FROM {tables.log} WHERE n < ?", [result.last_id - _LOG_KEPT])
+
+    # -- full text -------------------------------------------------------------------------------------
+
+    async def create_text(self, info: CollectionInfo) -> None:
+        """Make the full-text index and fill it. In a transaction."""
+        tables = LocalTables.of(info)
+        for statement in tables.create_text():
+            await self.executor.execute(statement)
+        sql = (
+            f"SELECT seq, document FROM {tables.records}"
+            " WHERE seq > ? AND document IS NOT NULL ORDER BY seq LIMIT ?"
+        )
+        last = 0
+        while rows := await self.executor.fetch_all(sql, [last, _AT_ONCE], row_type=tuple):
+            await self.write_text(info, rows)
+            last = rows[-1][0]
+
+    async def write_text(self, info: CollectionInfo, documents: Any) -> None:
+        """Put documents, as pairs of number and text, into the full-text index."""
+        tables = LocalTables.of(info)
+        words = [(seq, words_of(text)) for seq, text in documents if text is not None]
+        await self.executor.execute_many(
+            f"INSERT INTO {tables.text} (rowid, words) VALUES (?, ?)",
+            [(seq, " ".join(each)) for seq, each in words],
+        )
+        await self.executor.insert_many(info.table + "_tl", [(seq, len(each)) for seq, each in words])
+
+    async def _delete_text(self, tables: LocalTables, seqs: list[int]) -> None:
+        for table, key in ((tables.text, "rowid"), (tables.lengths, "seq")):
+            await self.executor.execute_many(f"DELETE FROM {table} WHERE {key} = ?", [(seq,) for seq in seqs])
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    async def count(self, info: CollectionInfo) -> int:
+        """How many records there are."""
+        return int(await self.executor.fetch_value(f"SELECT count(*) FROM {LocalTables.of(info).records}"))
+
+    async def condition(self, info: CollectionInfo, selection: Selection) -> Condition:
+        """The exact condition of a selection; what SQL cannot decide is decided here, record by record."""
+        tables = LocalTables.of(info)
+        found = selection.condition(partial(sqlite_condition, values_table=tables.values), IDS_IN)
+        if found.exact:
+            return found
+        sql = f"SELECT seq, metadata, document FROM {tables.records} WHERE {found.sql}"
+        rows = await self.executor.fetch_all(sql, list(found.params), row_type=tuple)
+        return seqs_condition(selection.confirmed(rows), SEQS_IN)
+
+    async def fetch(
+        self, info: CollectionInfo, selection: Selection, limit: int | None, offset: int, *, vectors: bool
+    ) -> list[Hit]:
+        """The selected records in the order they came."""
+        condition = await self.condition(info, selection)
+        sql = LocalTables.of(info).select(condition.sql, vectors=vectors)
+        params = [*condition.params, -1 if limit is None else limit, offset]
+        rows = await self.executor.fetch_all(sql, params, row_type=tuple)
+        return [local_hit(row) for row in rows]
+
+
+def local_hit(row: tuple[Any, ...], distance: float | None = None) -> Hit:
+    """A record from a row of seq, id, document, uri, metadata, embedding."""
+    seq, name, document, uri, metadata, embedding = row
+    vector = None if embedding is None else np.frombuffer(embedding, "<f4")
+    return Hit(seq, name, document, uri, read_json(metadata), distance, vector)
+
+
+def _blobs(vectors: Any) -> list[bytes]:
+    data, width = vectors.astype("<f4", copy=False).tobytes(), vectors.shape[1] * 4
+    return [data[start : start + width] for start in range(0, len(data), width)]
+
+
+def _value_rows(
+    seqs: Sequence[int], metadatas: Sequence[Metadata | None]
+) -> Iterator[tuple[int, str, int, Any]]:
+    """The rows of the table of metadata values."""
+    for seq, metadata in zip(seqs, metadatas, strict=True):
+        if metadata is None:
+            continue
+        for key, value in metadata.items():
+            if isinstance(value, list):
+                for item, each in enumerate(value, 1):
+                    yield seq, key, item, sqlite_value(each)
+            else:
+                yield seq, key, 0, sqlite_value(value)
+
+
+def _integer_key(name: str, info: CollectionInfo) -> int:
+    """The integer whose decimal text an id is; other ids are no keys of the table."""
+    try:
+        key = int(name)
+    except ValueError:
+        key = None
+    if key is None or str(key) != name or not -(2**63) <= key < 2**63:
+        raise ForeignKeyViolation(
+            f"id {name!r} is no key of {info.reference}, whose keys are integers",
+            sqlstate="23503",
+            table=info.table,
+            columns=("id",),
+        )
+    return key

@@ -1,0 +1,160 @@
+# Generated from src/dbadapter/_async/vector_local_index.py by tools/unasync.py; do not edit.
+"""Keeping a local collection's search cache in step with the database.
+
+A cache bears the state of the database it shows: the highest number of a record, and the end of the log of
+changes. On an adapter it only ever shows what was committed. Within a transaction that has changed the
+collection it is forked, and the fork, which shows the transaction's own view, ends with the transaction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..vectors._threads import Lock, in_thread
+from ..vectors.blocks import Rows, Seqs
+from ..vectors.caches import Caches, Slot, caches_of
+from ..vectors.catalog import CollectionInfo
+from ..vectors.columns import MAX_CHANGES, ColumnCache
+from ..vectors.distance import Vectors
+from ..vectors.filter_sql import json_list
+from ..vectors.local_index import LocalIndex
+from ..vectors.metadata import read_json
+from ..vectors.sqlite_tables import LocalTables
+
+__all__ = ["LocalIndexes", "State", "unpack"]
+
+# Highest number of a record; the log's last number and its nonce.
+State = tuple[int, int, int]
+
+_AT_ONCE = 8192
+_LISTED = "seq IN (SELECT value FROM json_each(?))"
+
+
+class LocalIndexes:
+    """The search caches of local collections, as an adapter or a transaction sees them."""
+
+    def __init__(self, executor: Any, caches: Caches, *, in_transaction: bool) -> None:
+        self.executor = executor
+        self.caches = caches
+        self.in_transaction = in_transaction
+
+    def state(self, info: CollectionInfo) -> State:
+        """The collection's present state."""
+        row: State = self.executor.fetch_one(LocalTables.of(info).state, row_type=tuple)
+        return row
+
+    def current(self, info: CollectionInfo, *, check: bool) -> Slot:
+        """The collection's cache, filled; brought up to date if ``check``, or if it is a transaction's."""
+        slot = self.caches.slot(info.uid)
+        if slot.index is not None and not check and not self.in_transaction:
+            return slot
+        state = self.state(info)
+        if slot.index is not None and slot.index.stamp == state:
+            return slot
+        if self.in_transaction:
+            return self._own(info, slot, state)
+        with slot.loading:
+            self._bring_up(info, slot, state)
+        return slot
+
+    def _own(self, info: CollectionInfo, shared: Slot, state: State) -> Slot:
+        """This transaction's own cache: a fork of the shared one, or filled anew."""
+        own = caches_of(self.executor, Lock).slot(info.uid)
+        if own.index is None and shared.index is not None:
+            own.index, own.columns = shared.index.fork(), shared.columns.copy()
+        self._bring_up(info, own, state)
+        return own
+
+    def _bring_up(self, info: CollectionInfo, slot: Slot, state: State) -> None:
+        index = slot.index
+        if index is not None and index.stamp == state:
+            return
+        if index is not None and self._is_ahead(info, index.stamp, state) and not index.wasteful:
+            self._catch_up(info, index, slot.columns, state)
+        else:
+            slot.index, slot.columns = self._load(info, state), ColumnCache()
+
+    def _is_ahead(self, info: CollectionInfo, stamp: State, state: State) -> bool:
+        """Whether the log tells all that happened from the one state to the other."""
+        sql = f"SELECT nonce FROM {LocalTables.of(info).log} WHERE n = ?"
+        return state[1] >= stamp[1] and self.executor.fetch_value(sql, [stamp[1]]) == stamp[2]
+
+    # -- filling ---------------------------------------------------------------------------------------
+
+    def _load(self, info: CollectionInfo, state: State) -> LocalIndex:
+        assert info.dimension is not None
+        size = self.executor.fetch_value(f"SELECT count(*) FROM {LocalTables.of(info).vectors}")
+        size *= info.dimension * 4
+        self.caches.make_room(info.uid, size)
+        rows = Rows(info.dimension, keep_vectors=size <= self.caches.memory)
+        index = LocalIndex(info.metric, rows, stamp=state)
+        self._append(info, index, -1, state[0])
+        return index
+
+    def _append(self, info: CollectionInfo, index: LocalIndex, after: int, upto: int) -> list[int]:
+        """Append the records numbered above ``after``, up to ``upto``."""
+        sql = (
+            f"SELECT seq, embedding FROM {LocalTables.of(info).vectors}"
+            " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+        )
+        appended: list[int] = []
+        while rows := self.executor.fetch_all(sql, [after, upto, _AT_ONCE], row_type=tuple):
+            seqs, vectors = in_thread(unpack, rows, info.dimension)
+            with index.lock:
+                index.rows.append(seqs, vectors)
+            after = rows[-1][0]
+            if len(appended) <= MAX_CHANGES:
+                appended += [row[0] for row in rows]
+            if len(rows) < _AT_ONCE:
+                break
+        return appended
+
+    def _catch_up(self, info: CollectionInfo, index: LocalIndex, columns: ColumnCache, state: State) -> None:
+        """Apply what the log tells, and what is new, up to a state."""
+        tables, top = LocalTables.of(info), index.top
+        sql = (
+            f"SELECT DISTINCT seq FROM {tables.log}"
+            " WHERE n > ? AND n <= ? AND seq > 0 AND seq <= ? ORDER BY seq"
+        )
+        logged = self.executor.fetch_all(sql, [index.stamp[1], state[1], top], row_type=tuple)
+        changed = [seq for (seq,) in logged]
+        for start in range(0, len(changed), _AT_ONCE):
+            self._renew(info, index, changed[start : start + _AT_ONCE])
+        appended = self._append(info, index, top, state[0])
+        self._note(tables, index, columns, changed + appended)
+        with index.lock:
+            index.stamp = state
+
+    def _renew(self, info: CollectionInfo, index: LocalIndex, seqs: list[int]) -> None:
+        """Read again what has changed; what is gone is deleted."""
+        sql = f"SELECT seq, embedding FROM {LocalTables.of(info).vectors} WHERE {_LISTED} ORDER BY seq"
+        rows = self.executor.fetch_all(sql, [json_list(seqs)], row_type=tuple)
+        present, vectors = unpack(rows, info.dimension)
+        gone = np.setdiff1d(np.asarray(seqs, np.int64), present)
+        with index.lock:
+            index.change(present, vectors)
+            index.remove(gone)
+
+    def _note(self, tables: LocalTables, index: LocalIndex, columns: ColumnCache, seqs: list[int]) -> None:
+        """Tell the columns which metadata are new."""
+        if columns.is_empty or not seqs:
+            return
+        if len(seqs) > MAX_CHANGES:
+            columns.clear()
+            return
+        sql = f"SELECT seq, metadata FROM {tables.records} WHERE {_LISTED} ORDER BY seq"
+        found = self.executor.fetch_all(sql, [json_list(seqs)], row_type=tuple)
+        rows = index.rows.rows_of(np.asarray([seq for seq, _ in found], np.int64)).tolist()
+        if len(rows) == len(found):
+            columns.note((row, read_json(text)) for row, (_, text) in zip(rows, found, strict=True))
+        else:
+            columns.clear()
+
+
+def unpack(rows: list[tuple[int, bytes]], dimension: int | None) -> tuple[Seqs, Vectors]:
+    """Numbers and vectors of rows of the table of vectors."""
+    seqs = np.asarray([seq for seq, _ in rows], np.int64)
+    data = np.frombuffer(b"".join([blob for _, blob in rows]), "<f4")
+    return seqs, data.reshape(len(rows), dimension or 1).astype(np.float32, copy=False)
