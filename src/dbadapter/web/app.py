@@ -79,8 +79,10 @@ def create_app(adapter: DatabaseAdapter | AsyncDatabaseAdapter, *, token: str | 
         Route("/tables/{name:path}", _answering(pages.table)),
         Route("/metrics", _answering(pages.metrics)),
         Route("/openapi.json", _answering(pages.openapi)),
+        # For its 405: a method that the outer route does not take is passed on to the mount.
+        Route("/health", _answering(pages.health)),
     ]
-    guarded: Any = Router(routes, default=_not_found)
+    guarded: Any = Router(routes, default=_not_found, redirect_slashes=False)
     if token is not None:
         guarded = Guard(guarded, token=token, refuse=_refuse)
     app = Starlette(
