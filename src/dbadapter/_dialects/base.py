@@ -20,7 +20,7 @@ BOOKKEEPING_PREFIX = "_dbadapter_"
 
 @frozen
 class Dialect:
-    """One backend's quoting and introspection.
+    """One backend's quoting, introspection, and what sets it apart when tables are made.
 
     Attributes:
         name: ``sqlite`` or ``postgresql``.
@@ -30,6 +30,11 @@ class Dialect:
         others: a query for what stands beside the tables (views, triggers, ...): ``kind`` and ``name``.
         enums: a query for enumeration types (``name``, ``labels``, the tables that are ``users``), or None
             where there are none.
+        vectors: a query for whether the type of vectors is there, or None where it is not needed.
+        serialize: a query that waits until no one else makes tables, or None where a transaction does that.
+        ignores_case: whether two names of tables that differ by case are the same.
+        keeps_text: whether an expression is given back as it was written.
+        drops_circles: whether one transaction can drop tables that refer to each other.
     """
 
     name: str
@@ -37,6 +42,11 @@ class Dialect:
     catalog: Mapping[str, str] = field(repr=False)
     others: str = field(repr=False)
     enums: str | None = field(repr=False)
+    vectors: str | None = field(repr=False)
+    serialize: str | None = field(repr=False)
+    ignores_case: bool = field(repr=False)
+    keeps_text: bool = field(repr=False)
+    drops_circles: bool = field(repr=False)
     _read: Callable[[str, Mapping[str, Rows]], TableInfo] = field(repr=False)
 
     def quote(self, identifier: str) -> str:
@@ -50,6 +60,10 @@ class Dialect:
         if "\x00" in text:
             raise ValueError("an SQL literal cannot hold a NUL character")
         return "'" + text.replace("'", "''") + "'"
+
+    def table_key(self, name: str) -> str:
+        """What is equal for two names of one table."""
+        return name.encode().lower().decode() if self.ignores_case else name  # of bytes: ASCII letters only
 
     def table_info(self, table: str, rows: Mapping[str, Rows]) -> TableInfo:
         """Read what the `catalog` queries gave for one table; UndefinedTable where they gave nothing."""

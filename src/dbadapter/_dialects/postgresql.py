@@ -159,5 +159,10 @@ POSTGRESQL = Dialect(
     catalog={"tables": TABLES, "columns": COLUMNS, "constraints": CONSTRAINTS, "indexes": INDEXES},
     others=OTHERS,
     enums=ENUMS,
+    vectors="SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'vector')",
+    serialize="SELECT pg_advisory_xact_lock(7211, hashtext('dbadapter.create_tables'))",
+    ignores_case=False,
+    keeps_text=False,
+    drops_circles=True,
     read=read_table,
 )

@@ -129,5 +129,10 @@ SQLITE = Dialect(
     catalog={"tables": TABLES, "columns": COLUMNS, "foreign_keys": FOREIGN_KEYS, "indexes": INDEXES},
     others=OTHERS,
     enums=None,
+    vectors=None,
+    serialize=None,
+    ignores_case=True,
+    keeps_text=True,
+    drops_circles=False,
     read=read_table,
 )

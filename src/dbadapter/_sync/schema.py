@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._drivers.sqlite_drop import drop_circle
 from ..errors import ConfigError, QueryError
 from ..schema import Difference, Schema
 from ..schema.compare import differences
 from ..schema.ddl_postgresql import enums
 from ..schema.from_catalog import read_catalog
-from ..schema.order import creation_order
+from ..schema.order import creation_order, late_foreign_keys
 from ..schema.render import create_statements, drop_statements, require_fit
 from ..schema.table import Table
 
@@ -19,40 +20,47 @@ if TYPE_CHECKING:
 
 __all__ = ["check_schema", "create_tables", "drop_tables", "read_schema"]
 
-# One app's processes make its tables one after the other.
-_LOCK = "SELECT pg_advisory_xact_lock(7211, hashtext('dbadapter.create_tables'))"
-_HAS_VECTORS = "SELECT count(*) FROM pg_extension WHERE extname = 'vector'"
-
 
 def create_tables(adapter: DatabaseAdapter, schema: Schema) -> None:
     """Create the tables that are missing; those there are stay as they are. All or nothing."""
-    dialect = adapter.dialect.name
-    require_fit(schema.tables, dialect)
+    dialect = adapter.dialect
+    require_fit(schema.tables, dialect.name)
     with adapter.transaction() as tx:
-        if dialect == "postgresql":
-            tx.fetch_value(_LOCK)
-        there = _table_names(tx)
-        missing = [table for table in schema.in_creation_order() if _folded(tx, table.name) not in there]
+        if dialect.serialize is not None:
+            tx.fetch_value(dialect.serialize)
+        there = _table_keys(tx)
+        missing = [
+            table for table in schema.in_creation_order() if dialect.table_key(table.name) not in there
+        ]
         existing = _existing_enums(tx, missing)
-        has_vectors = dialect == "postgresql" and bool(tx.fetch_value(_HAS_VECTORS))
+        has_vectors = dialect.vectors is None or tx.fetch_value(dialect.vectors)
         for statement in create_statements(
-            missing, dialect, existing_enums=existing, has_vectors=has_vectors
+            missing, dialect.name, existing_enums=existing, has_vectors=has_vectors
         ):
             tx.execute(statement)
 
 
 def drop_tables(adapter: DatabaseAdapter, schema: Schema) -> None:
     """Drop the tables that are there, those that refer to others first. All or nothing."""
+    dialect = adapter.dialect
+    there = _table_keys(adapter)
+    found = [table for table in schema.in_creation_order() if dialect.table_key(table.name) in there]
+    if late_foreign_keys(found) and not dialect.drops_circles:
+        _drop_circle(adapter, [table.name for table in found])
+        return
     with adapter.transaction() as tx:
-        there = _table_names(tx)
-        found = [table for table in schema.in_creation_order() if _folded(tx, table.name) in there]
         names = {table.name for table in found}
         in_use: list[str] = []
-        if tx.dialect.enums is not None:
-            rows = tx.fetch_all(tx.dialect.enums)
+        if dialect.enums is not None:
+            rows = tx.fetch_all(dialect.enums)
             in_use = [row["name"] for row in rows if set(row["users"]) - names]
-        for statement in drop_statements(found, tx.dialect.name, keep_enums=in_use):
+        for statement in drop_statements(found, dialect.name, keep_enums=in_use):
             tx.execute(statement)
+
+
+def _drop_circle(adapter: DatabaseAdapter, names: list[str]) -> None:
+    with adapter.connection() as raw:
+        drop_circle(raw, names)
 
 
 def read_schema(adapter: DatabaseAdapter) -> Schema:
@@ -63,12 +71,12 @@ def read_schema(adapter: DatabaseAdapter) -> Schema:
 
 def check_schema(adapter: DatabaseAdapter, schema: Schema) -> list[Difference]:
     """What differs between the schema and the live database."""
-    dialect = adapter.dialect.name
+    dialect = adapter.dialect
     found = read_schema(adapter).tables
-    if dialect == "sqlite":
+    if dialect.keeps_text:
         # The schema as it reads after a stay on SQLite, so that what is said in other words there is no
         # difference.
-        expected = Schema.from_sql(schema.to_sql("sqlite"), "sqlite").tables
+        expected = Schema.from_sql(schema.to_sql(dialect.name), dialect.name).tables
         return differences(expected, found, on_sqlite=True)
     plain = differences(schema.tables, found, on_sqlite=False)
     if all(item.kind == "missing_table" for item in plain):
@@ -106,13 +114,9 @@ def _catalog(tx: Any) -> tuple[list[Table], list[Any]]:
     return read_catalog(tx.dialect, rows, tx.fetch_all(tx.dialect.others))
 
 
-def _table_names(tx: Any) -> set[str]:
-    return {_folded(tx, row["name"]) for row in tx.fetch_all(tx.dialect.list_tables)}
-
-
-def _folded(tx: Any, name: str) -> str:
-    """SQLite takes names of tables without regard to case."""
-    return name.lower() if tx.dialect.name == "sqlite" else name
+def _table_keys(asked: Any) -> set[str]:
+    """The tables there are, as the dialect tells them apart; asked of an adapter or a transaction."""
+    return {asked.dialect.table_key(row["name"]) for row in asked.fetch_all(asked.dialect.list_tables)}
 
 
 def _existing_enums(tx: Any, tables: list[Table]) -> list[str]:

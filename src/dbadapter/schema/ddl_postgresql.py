@@ -9,6 +9,7 @@ from .._dialects import POSTGRESQL, constraint_name
 from ..errors import ConfigError
 from . import types as t
 from .constraints import ForeignKey, Index
+from .expressions import to_postgresql
 from .literals import postgresql_literal
 from .order import late_foreign_keys
 from .table import Column, Table
@@ -103,11 +104,21 @@ def statements(
 
 
 def _create_table(table: Table, foreign_keys: Sequence[ForeignKey]) -> str:
+    try:
+        return _table(table, foreign_keys)
+    except ConfigError as error:
+        raise ConfigError(f"table {table.name!r}: {error}") from None
+
+
+def _table(table: Table, foreign_keys: Sequence[ForeignKey]) -> str:
     lines = [_column(table, column) for column in table.columns]
     if table.primary_key:
         lines.append(f"CONSTRAINT {quote(table.primary_key_name)} PRIMARY KEY ({_names(table.primary_key)})")
     lines += [f"CONSTRAINT {quote(item.name or '')} UNIQUE ({_names(item.columns)})" for item in table.unique]
-    lines += [f"CONSTRAINT {quote(item.name or '')} CHECK ({item.expression})" for item in table.checks]
+    lines += [
+        f"CONSTRAINT {quote(item.name or '')} CHECK ({to_postgresql(item.expression)})"
+        for item in table.checks
+    ]
     lines += [_foreign_key(key) for key in foreign_keys]
     return f"CREATE TABLE {quote(table.name)} (\n    " + ",\n    ".join(lines) + "\n)"
 
@@ -115,7 +126,7 @@ def _create_table(table: Table, foreign_keys: Sequence[ForeignKey]) -> str:
 def _column(table: Table, column: Column) -> str:
     parts = [quote(column.name), type_text(table.name, column.name, column.type)]
     if column.generated is not None:
-        parts.append(f"GENERATED ALWAYS AS ({column.generated}) STORED")
+        parts.append(f"GENERATED ALWAYS AS ({to_postgresql(column.generated)}) STORED")
     elif column.default is not None:
         parts.append(f"DEFAULT {_default(column)}")
     if not column.nullable and not isinstance(column.type, t.Identity):
@@ -126,7 +137,7 @@ def _column(table: Table, column: Column) -> str:
 def _default(column: Column) -> str:
     default, kind = column.default, column.type
     if isinstance(default, t.Sql):
-        return f"({default.text})"
+        return f"({to_postgresql(default.text)})"
     if isinstance(default, t.RandomUuid):
         return "gen_random_uuid()" if isinstance(kind, t.Uuid) else "(gen_random_uuid()::text)"
     if isinstance(default, t.Now):
@@ -157,12 +168,12 @@ def _names(columns: Sequence[str]) -> str:
 def _create_index(table: Table, index: Index) -> str:
     parts = []
     for part in index.parts:
-        text = quote(part.column) if part.column is not None else f"({part.expression})"
+        text = quote(part.column) if part.column is not None else f"({to_postgresql(part.expression or '')})"
         text += f" {part.opclass}" if part.opclass else ""
         text += " DESC" if part.descending else ""
         parts.append(text + (f" NULLS {part.nulls.upper()}" if part.nulls else ""))
     using = "" if index.using == "btree" else f" USING {quote(index.using)}"
-    where = f" WHERE {index.where}" if index.where is not None else ""
+    where = f" WHERE {to_postgresql(index.where)}" if index.where is not None else ""
     return (
         f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {quote(index.name or '')} "
         f"ON {quote(table.name)}{using} ({', '.join(parts)}){where}"

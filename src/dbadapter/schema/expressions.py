@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from ..errors import ConfigError
-from .scan import scan
+from .scan import Token, scan
 
 __all__ = [
     "NUMERIC_CASTS",
@@ -22,6 +22,7 @@ __all__ = [
     "parse",
     "same_expression",
     "strip_parens",
+    "to_postgresql",
 ]
 
 Node: TypeAlias = Any
@@ -50,6 +51,26 @@ def same_expression(one: str | None, other: str | None) -> bool:
     if one is None or other is None:
         return one is other
     return one == other or expression_key(one) == expression_key(other)
+
+
+# What an expression read from SQLite may still hold when there were no other words for it.
+_SQLITE_FUNCTIONS = frozenset(
+    [
+        "datetime", "glob", "hex", "ifnull", "iif", "instr", "json_extract", "json_group_array", "json_type",
+        "json_valid", "julianday", "printf", "randomblob", "strftime", "total", "typeof", "unhex", "unicode",
+        "unixepoch", "zeroblob",
+    ]
+)  # fmt: skip
+
+
+def to_postgresql(text: str) -> str:
+    """The expression as it is; ConfigError where it has words that only SQLite has."""
+    tokens = scan(text)
+    for token, after in zip(tokens, [*tokens[1:], Token("op", ";", 0, 0)], strict=True):
+        called = after.is_op("(") and token.text.lower() in _SQLITE_FUNCTIONS
+        if token.kind == "word" and (called or token.is_word("GLOB", "REGEXP", "MATCH")):
+            raise ConfigError(f"PostgreSQL has no words for {token.text} in {text!r}")
+    return text
 
 
 @lru_cache(maxsize=2000)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import enum
 import json
 import re
+import struct
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
@@ -61,7 +62,8 @@ def normalized(kind: t.Type, value: Any) -> Any:
         and hasattr(value, "__iter__")
     ):
         if isinstance(kind, t.Vector):
-            return tuple(float(item) for item in value)
+            # What float32 keeps of each number.
+            return tuple(struct.unpack("<f", struct.pack("<f", item))[0] for item in value)
         return tuple(normalized(kind.of, item) for item in value)
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
@@ -213,7 +215,7 @@ def value_from_text(kind: t.Type, text: str) -> Any:
     if isinstance(kind, t.Float):
         return float(text)
     if isinstance(kind, t.Decimal):
-        return Decimal(text)
+        return _decimal(text)
     if isinstance(kind, t.Bytes):
         return bytes.fromhex(text[2:]) if text.startswith("\\x") else text.encode()
     if isinstance(kind, t.Uuid):
@@ -225,6 +227,13 @@ def value_from_text(kind: t.Type, text: str) -> Any:
     if isinstance(kind, t.Vector):
         return tuple(float(item) for item in json.loads(text))
     return _moment(kind, text)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is no number") from None
 
 
 def _boolean(text: str) -> bool:

@@ -33,9 +33,7 @@ def create_statements(
 def drop_statements(tables: Sequence[Table], dialect: str, *, keep_enums: Sequence[str] = ()) -> list[str]:
     """The statements that drop the tables, which come in creation order, and the types made for them."""
     if dialect == "sqlite":
-        # With checks deferred to the end, tables that refer to each other can go one by one.
-        drops = [f"DROP TABLE IF EXISTS {ddl_sqlite.quote(table.name)}" for table in reversed(tables)]
-        return ["PRAGMA defer_foreign_keys = ON", *drops]
+        return [f"DROP TABLE IF EXISTS {ddl_sqlite.quote(table.name)}" for table in reversed(tables)]
     if not tables:
         return []
     quote = ddl_postgresql.quote

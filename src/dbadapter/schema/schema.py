@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from attrs import field, frozen
 
 from ..errors import ConfigError
+from .adapting import adapted_table
 from .compare import Difference
 from .drafts import Skipped
 from .order import creation_order
@@ -119,6 +120,21 @@ class Schema:
         from .render import create_statements
 
         return create_statements(self.in_creation_order(), dialect_name(dialect))
+
+    def adapted(self, dialect: str) -> Schema:
+        """The schema without the checks, defaults, indexes and generated columns that a backend has no words
+        for.
+
+        `create_tables` and `to_sql` refuse such a schema; this one they take. What was left out is listed in
+        ``skipped``.
+        """
+        dialect = dialect_name(dialect)
+        tables, skipped = [], list(self.skipped)
+        for table in self.tables:
+            kept, left_out = adapted_table(table, dialect)
+            tables.append(kept)
+            skipped += left_out
+        return Schema(tables, skipped=skipped)
 
     def in_creation_order(self) -> list[Table]:
         """The tables, each after those it refers to where that is possible."""

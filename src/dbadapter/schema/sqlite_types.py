@@ -101,9 +101,11 @@ _CHECKS: dict[type[t.Type], Callable[[str, Any], str]] = {
     t.Uuid: lambda column, kind: (
         f"{column} LIKE '________-____-____-____-____________' AND {column} NOT GLOB '*[^-0-9a-f]*'"
     ),
-    t.Json: lambda column, kind: f"typeof({column}) <> 'blob' AND json_valid({column})",
+    # Older SQLites call NULL no valid JSON.
+    t.Json: lambda column, kind: f"{column} IS NULL OR typeof({column}) <> 'blob' AND json_valid({column})",
     t.Array: lambda column, kind: (
-        f"typeof({column}) IN ('text', 'null') AND json_valid({column}) AND json_type({column}) = 'array'"
+        f"{column} IS NULL OR typeof({column}) = 'text' AND json_valid({column}) "
+        f"AND json_type({column}) = 'array'"
     ),
     t.Vector: lambda column, kind: (
         f"typeof({column}) IN ('blob', 'null') AND length({column}) = {4 * kind.dimension}"

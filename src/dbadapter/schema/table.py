@@ -56,7 +56,7 @@ class Column:
     generated: str | None = field(
         default=None, kw_only=True, eq=lambda text: None if text is None else expression_key(text)
     )
-    comment: str | None = field(default=None, kw_only=True)
+    comment: str | None = field(default=None, kw_only=True, converter=lambda text: text or None)
 
     def __attrs_post_init__(self) -> None:
         _name("column", self.name)
@@ -165,19 +165,20 @@ class Table:
     def replace(
         self,
         *,
+        columns: Iterable[Column] | None = None,
         primary_key_name: str | None = None,
         unique: Iterable[Unique] | None = None,
         checks: Iterable[Check] | None = None,
         foreign_keys: Iterable[ForeignKey] | None = None,
         indexes: Iterable[Index] | None = None,
     ) -> Table:
-        """The table with other constraints or indexes than it has; what is not given stays."""
+        """The table with other columns, constraints or indexes; what is not given stays."""
         plain = [
             attrs.evolve(
                 column, primary_key=False, unique=False, check=None, references=None,
                 on_delete=None, on_update=None, deferrable=False,
             )
-            for column in self.columns
+            for column in (self.columns if columns is None else columns)
         ]  # fmt: skip
         return Table(
             self.name,
@@ -240,11 +241,11 @@ class _Gathering:
             columns,
             key,
             primary_key_name or constraint_name(self.name, (), "pkey"),
-            self._uniques(unique),
+            self._uniques(key, unique),
             self._checks(checks),
             self._foreign_keys(foreign_keys),
             self._indexes(indexes),
-            comment,
+            comment or None,
         )
 
     def _known(self, columns: Sequence[str], where: str) -> None:
@@ -274,13 +275,18 @@ class _Gathering:
                 raise ConfigError(f"column {column.name!r}: {column.type!r} cannot be a primary key")
         return key
 
-    def _uniques(self, given: Iterable[str | Iterable[str] | Unique]) -> tuple[Unique, ...]:
+    def _uniques(
+        self, key: tuple[str, ...], given: Iterable[str | Iterable[str] | Unique]
+    ) -> tuple[Unique, ...]:
         all_of = [Unique((column.name,)) for column in self.columns if column.unique]
         all_of += [item if isinstance(item, Unique) else Unique(names_of(item)) for item in given]
         for item in all_of:
             self._known(item.columns, "unique")
+        # PostgreSQL makes one index of several that say the same, the primary key's if it is among them.
         named: list[Unique] = []
-        for item in all_of:
+        for place, item in enumerate(all_of):
+            if item.columns == key or item.columns in [other.columns for other in all_of[:place]]:
+                continue
             self._add(named, item, item.columns, "key", all_of)
         return tuple(named)
 

@@ -75,7 +75,7 @@ _SQLITE: dict[str, Make] = {
          "native character", "varchar2", "nvarchar2"],
         _varchar,
     ),
-    **dict.fromkeys(["text", "clob", "string", "longvarchar", "ntext", "guid", ""], _always(t.Text())),
+    **dict.fromkeys(["text", "clob", "string", "longvarchar", "ntext", "guid", "enum", "set", ""], _always(t.Text())),
     **dict.fromkeys(["blob", "bytea", "binary", "varbinary", "image", "longblob"], _always(t.Bytes())),
     "date": _always(t.Date()),
     **dict.fromkeys(["time", "time without time zone"], _always(t.Time())),
@@ -128,9 +128,9 @@ def postgresql_type(text: str, named: Mapping[str, t.Type]) -> t.Type:
 
 def sqlite_type(text: str) -> t.Type:
     """The type for what an SQLite column is declared to hold."""
-    if text.endswith("[]"):
+    if text.endswith("[]"):  # written so by this library only, which says BIGINT where it means 64 bits
         try:
-            return t.Array(sqlite_type(text[:-2]))
+            return t.Array(t.Integer() if text == "INTEGER[]" else sqlite_type(text[:-2]))
         except ConfigError:
             return t.Json()
     words, arguments = _taken_apart(text)

@@ -1,0 +1,1 @@
+"""Schemas: one model, two backends."""
