@@ -216,7 +216,7 @@ class Statement:
             return f"${len(values)}" if numbered else "?"
 
         for piece, slot in zip(self.pieces, self.slots, strict=False):
-            value = params[slot.key]  # type: ignore[index, call-overload]
+            value = params[slot.key]  # type: ignore[index]
             if not slot.expands:
                 if not numbered or slot.key not in numbers:
                     numbers[slot.key] = marker(value)

@@ -193,9 +193,17 @@ class SQLiteConnection:
 
     @contextmanager
     def _atomically(self) -> Iterator[None]:
-        """A transaction of its own, unless one is open already."""
+        """A transaction of its own, or a savepoint in the one that is open already."""
         if self.raw.in_transaction:
-            yield
+            self._run("SAVEPOINT dbadapter_batch")
+            try:
+                yield
+            except BaseException:
+                if self.raw.in_transaction:  # SQLite ends it by itself when the disk is full
+                    self._run("ROLLBACK TO SAVEPOINT dbadapter_batch")
+                    self._run("RELEASE SAVEPOINT dbadapter_batch")
+                raise
+            self._run("RELEASE SAVEPOINT dbadapter_batch")
             return
         self.begin()
         try:
@@ -336,7 +344,12 @@ class SQLiteConnection:
             return refusal(refused, statement, params, POSTGRES_ENCODERS)
         if isinstance(exc, ValueRefused):
             return refusal(exc, statement, params, SQLITE_ENCODERS)
-        return translate(exc, statement, self.raw, query_only=self._is_query_only())
+
+        def again() -> None:
+            text, values = statement.bind_plain(params)
+            self.raw.execute(text, encode(values, SQLITE_ENCODERS)).fetchall()
+
+        return translate(exc, statement, self.raw, query_only=self._is_query_only(), again=again)
 
     def _is_query_only(self) -> bool:
         try:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from .._core.statement import Statement
+from .._dialects import SQLITE
 
 __all__ = ["foreign_key_at_fault", "unique_constraint_name"]
+
+quote = SQLITE.quote
 
 ForeignKey = tuple[str, tuple[str, ...], str | None]
 _PLAIN_NAME = re.compile(r'(?:.*\.)?["`]?(.*?)["`]?$', re.DOTALL)
@@ -39,11 +42,13 @@ def _declared_name(raw: sqlite3.Connection, table: str, kind: str, columns: tupl
     return found.group(1).strip('"').replace('""', '"') if found else "_".join((table, *columns, suffix))
 
 
-def foreign_key_at_fault(raw: sqlite3.Connection, statement: Statement | None) -> ForeignKey | None:
+def foreign_key_at_fault(
+    raw: sqlite3.Connection, statement: Statement | None, again: Callable[[], object] | None
+) -> ForeignKey | None:
     """(table, columns, constraint) of the foreign key that `statement` violated, as far as that can be known.
 
-    With one candidate it is certain. Among several, an INSERT is tried again with the checks deferred and its row
-    looked at, all inside a savepoint that is rolled back.
+    With one candidate it is certain. Among several, an INSERT is tried `again` with the checks deferred and its row
+    looked at, all inside a savepoint that is rolled back; for other statements the columns stay unknown.
     """
     if statement is None or statement.table is None:
         return None
@@ -54,8 +59,52 @@ def foreign_key_at_fault(raw: sqlite3.Connection, statement: Statement | None) -
     candidates = outgoing + incoming
     if len(candidates) == 1:
         return candidates[0]
+    if statement.inserts_values and again is not None and (found := _by_trial(raw, table, outgoing, again)):
+        return found
     tables = {candidate[0] for candidate in candidates}
     return (tables.pop(), (), None) if len(tables) == 1 else None
+
+
+def _by_trial(
+    raw: sqlite3.Connection, table: str, candidates: list[ForeignKey], again: Callable[[], object]
+) -> ForeignKey | None:
+    """The first foreign key that the inserted row has no parent for."""
+    parents = _parents(raw, table)
+    raw.execute("SAVEPOINT _dbadapter_trial")
+    try:
+        raw.execute("PRAGMA defer_foreign_keys = ON")
+        again()
+        for candidate, (parent, keys) in zip(candidates, parents, strict=True):
+            pairs = list(zip(candidate[1], keys, strict=True))
+            given = " AND ".join(f"child.{quote(column)} IS NOT NULL" for column, _ in pairs)
+            same = " AND ".join(f"parent.{quote(key)} = child.{quote(column)}" for column, key in pairs)
+            orphan = f"""SELECT 1 FROM {quote(table)} child WHERE child.rowid = last_insert_rowid() AND {given}
+                AND NOT EXISTS (SELECT 1 FROM {quote(parent)} parent WHERE {same})"""
+            if raw.execute(orphan).fetchone():
+                return candidate
+    except (sqlite3.Error, ValueError):
+        return None  # no rowid, a parent that is not there: the error is told without the columns
+    finally:
+        raw.execute("ROLLBACK TO _dbadapter_trial")
+        raw.execute("PRAGMA defer_foreign_keys = OFF")
+        raw.execute("RELEASE _dbadapter_trial")
+    return None
+
+
+def _parents(raw: sqlite3.Connection, table: str) -> list[tuple[str, list[str]]]:
+    """For each foreign key of `table`, in the order of `_foreign_keys`: the parent and the columns referred to."""
+    rows = raw.execute(
+        'SELECT id, "table", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq', (table,)
+    ).fetchall()
+    found = []
+    for number in sorted({row[0] for row in rows}):
+        parent = next(row[1] for row in rows if row[0] == number)
+        keys = [row[2] for row in rows if row[0] == number]
+        if keys[0] is None:  # it refers to the primary key
+            primary = "SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk"
+            keys = [row[0] for row in raw.execute(primary, (parent,))]
+        found.append((parent, keys))
+    return found
 
 
 def _foreign_keys(raw: sqlite3.Connection, table: str) -> Iterator[ForeignKey]:

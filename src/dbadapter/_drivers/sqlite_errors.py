@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Callable
 
 from .. import errors
 from .._core.statement import Statement
@@ -60,7 +61,12 @@ def _code(exc: BaseException) -> str:
 
 
 def translate(
-    exc: Exception, statement: Statement | None, raw: sqlite3.Connection | None, *, query_only: bool = False
+    exc: Exception,
+    statement: Statement | None,
+    raw: sqlite3.Connection | None,
+    *,
+    query_only: bool = False,
+    again: Callable[[], object] | None = None,
 ) -> errors.DatabaseAdapterError:
     """Our exception for `exc`; raise it ``from exc``.
 
@@ -68,6 +74,7 @@ def translate(
         exc: what sqlite3 raised.
         statement: the statement it was raised for.
         raw: the connection, to look up which constraint was violated.
+        again: runs the statement once more, to find out which foreign key it was.
         query_only: the connection is for reads only, so a refused write is the statement's fault, not the file's.
     """
     text = statement.text if statement else None
@@ -83,7 +90,7 @@ def translate(
         return errors.DatabaseUnavailable(f"{_UNAVAILABLE[primary]}: {message}")
     if "closed database" in message:
         return errors.DatabaseUnavailable("the connection was closed")
-    if primary == "SQLITE_CONSTRAINT" and (found := _constraint(code, message, statement, raw)):
+    if primary == "SQLITE_CONSTRAINT" and (found := _constraint(code, message, statement, raw, again)):
         return found
     for known in (code, primary):
         if known in _BY_CODE:
@@ -101,7 +108,11 @@ def is_gone(error: BaseException) -> bool:
 
 
 def _constraint(
-    code: str, message: str, statement: Statement | None, raw: sqlite3.Connection | None
+    code: str,
+    message: str,
+    statement: Statement | None,
+    raw: sqlite3.Connection | None,
+    again: Callable[[], object] | None,
 ) -> errors.QueryError | None:
     """The violated constraint: sqlite3 tells it only in the words of its message."""
     text = statement.text if statement else None
@@ -132,15 +143,15 @@ def _constraint(
             f"a value does not fit its column's type ({detail})", statement=text, sqlstate="22000"
         )
     if code == "SQLITE_CONSTRAINT_CHECK":
-        table = _plain(statement.table) if statement and statement.table else None
+        checked = _plain(statement.table) if statement and statement.table else None
         return errors.CheckViolation(
-            message, statement=text, sqlstate="23514", table=table, constraint=detail
+            message, statement=text, sqlstate="23514", table=checked, constraint=detail
         )
     if code == "SQLITE_CONSTRAINT_FOREIGNKEY":
-        found = foreign_key_at_fault(raw, statement) if raw else None
-        table, columns, name = found or (None, (), None)
+        found = foreign_key_at_fault(raw, statement, again) if raw else None
+        child, child_columns, label = found or (None, (), None)
         return errors.ForeignKeyViolation(
-            message, statement=text, sqlstate="23503", table=table, columns=columns, constraint=name
+            message, statement=text, sqlstate="23503", table=child, columns=child_columns, constraint=label
         )
     return None
 
