@@ -13,8 +13,10 @@ from typing import Any
 from attrs import frozen
 
 __all__ = [
+    "FOREIGN",
     "INT64_MAX",
     "INT64_MIN",
+    "Foreign",
     "RawText",
     "from_raw",
     "from_tag",
@@ -24,6 +26,9 @@ __all__ = [
     "to_token",
 ]
 
+FOREIGN = "postgres"
+"""Stands for the storage class of a `Foreign` value in the bookkeeping."""
+
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
@@ -32,6 +37,13 @@ class RawText:
     """A TEXT value whose bytes are not valid in the database's encoding, so that it is no Python str."""
 
     data: bytes
+
+
+@frozen
+class Foreign:
+    """A value of Postgres that SQLite cannot hold, as text."""
+
+    text: str
 
 
 def storage_class(value: Any) -> str:
@@ -58,6 +70,9 @@ def to_token(value: Any) -> bytes:
         return b"r%b;" % float_hex(value).encode()
     if isinstance(value, bytes):
         return b"b%b;" % value.hex().encode()
+    if isinstance(value, Foreign):
+        data = value.text.encode()
+        return b"?%d:%b;" % (len(data), data)
     data = value.data if isinstance(value, RawText) else value.encode("utf-8", "surrogatepass")
     return b"t%d:%b;" % (len(data), data)
 
@@ -73,7 +88,11 @@ def from_tag(tag: str | None) -> Any:
         return struct.unpack(">d", bytes.fromhex(rest))[0]
     if kind == "b":
         return bytes.fromhex(rest)
-    return rest
+    if kind == "v":
+        from .conversions import swap_float32
+
+        return swap_float32(bytes.fromhex(rest))
+    return Foreign(rest) if kind == "?" else rest
 
 
 def to_raw(value: Any) -> tuple[str, bytes | None]:
@@ -84,6 +103,8 @@ def to_raw(value: Any) -> tuple[str, bytes | None]:
         return "blob", value
     if isinstance(value, RawText):
         return "text", value.data
+    if isinstance(value, Foreign):
+        return FOREIGN, value.text.encode()
     if isinstance(value, str):
         return "text", value.encode("utf-8", "surrogatepass")
     return storage_class(value), repr(value).encode()
@@ -99,6 +120,8 @@ def from_raw(storage: str, raw: bytes | None) -> Any:
         return float(raw)
     if storage == "blob":
         return bytes(raw)
+    if storage == FOREIGN:
+        return Foreign(bytes(raw).decode())
     try:
         return bytes(raw).decode()
     except UnicodeDecodeError:
@@ -109,6 +132,8 @@ def show(value: Any, limit: int = 60) -> str:
     """The value for a message: short, and unmistakable about its storage class."""
     if value is None:
         return "NULL"
+    if isinstance(value, Foreign):
+        return value.text[:limit]
     if isinstance(value, (bytes, RawText)):
         data = value if isinstance(value, bytes) else value.data
         text = f"x'{data[: limit // 2].hex()}'" + (f"… ({len(data)} bytes)" if len(data) > limit // 2 else "")

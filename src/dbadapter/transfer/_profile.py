@@ -1,0 +1,152 @@
+"""What a table really holds: every value is read, and tried with the conversions that its declaration suggests."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from attrs import define, field
+
+from ._candidates import candidates
+from ._read import Rows, read_batches
+from ._sqlite_catalog import SQLiteColumn, SQLiteTable
+from ._tally import Candidate, Tally
+from ._values import INT64_MAX, INT64_MIN, RawText
+
+__all__ = ["ColumnProfile", "TableProfile", "declared_only", "profile_table", "try_on_all"]
+
+_CLASS_OF = {type(None): "null", int: "integer", float: "real", str: "text", bytes: "blob", RawText: "text"}
+
+
+@define
+class ColumnProfile:
+    """What a column holds.
+
+    Attributes:
+        classes: how many values there are of each storage class.
+        broken: TEXT values that are not valid in the database's encoding.
+        whole_reals: REAL values that are whole numbers of 64 bits.
+        low: the least integer.
+        high: the greatest integer.
+        longest: the length of the longest text, in characters.
+        tried: what the conversions that come into question make of the values.
+    """
+
+    classes: Counter[str] = field(factory=Counter)
+    broken: int = 0
+    whole_reals: int = 0
+    low: int | None = None
+    high: int | None = None
+    longest: int = 0
+    tried: Candidate = field(factory=lambda: candidates("", checked=False))
+
+    @property
+    def filled(self) -> int:
+        """How many values are not NULL."""
+        return sum(self.classes.values()) - self.classes["null"]
+
+    def add(self, values: Sequence[Any]) -> None:
+        """Count one batch's values of the column."""
+        types = Counter(map(type, values))
+        if nulls := types.pop(type(None), 0):
+            self.classes["null"] += nulls
+            if not types:
+                return
+            values = [value for value in values if value is not None]
+        for kind, count in types.items():
+            self.classes[_CLASS_OF[kind]] += count
+        kinds = set(types)
+        if int in kinds:
+            integers = values if len(kinds) == 1 else [value for value in values if type(value) is int]
+            low, high = min(integers), max(integers)
+            self.low = low if self.low is None else min(self.low, low)
+            self.high = high if self.high is None else max(self.high, high)
+        if float in kinds and len(kinds) > 1:
+            self.whole_reals += sum(_is_whole(value) for value in values)
+        if str in kinds:
+            texts = values if len(kinds) == 1 else [value for value in values if type(value) is str]
+            self.longest = max(self.longest, max(map(len, texts)))
+        self.broken += types.get(RawText, 0)
+        self.tried.add(values, kinds)
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is float and value.is_integer() and INT64_MIN <= value <= INT64_MAX
+
+
+@define
+class TableProfile:
+    """What a table holds; `row_bytes` is the size of its largest row."""
+
+    rows: int = 0
+    row_bytes: int = 0
+    columns: dict[str, ColumnProfile] = field(factory=dict)
+
+
+def profile_table(
+    raw: sqlite3.Connection,
+    table: SQLiteTable,
+    *,
+    checked: Iterable[str] = (),
+    utf16: str | None = None,
+    encoding: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> TableProfile:
+    """Read every value of a table once.
+
+    Args:
+        raw: the source.
+        table: the table.
+        checked: columns whose declared type a check of the adapter's own DDL enforces.
+        utf16: see `read_batches`.
+        encoding: how text that is not valid UTF-8 is to be read.
+        progress: called with the rows read so far.
+    """
+    found = TableProfile()
+    checked = set(checked)
+    for column in table.columns:
+        tried = candidates(column.declared, checked=column.name in checked, encoding=encoding)
+        found.columns[column.name] = ColumnProfile(tried=tried)
+    profiles = list(found.columns.values())
+    names = [column.name for column in table.columns]
+    for rows in read_batches(raw, table.name, names, rowid=table.rowid_name, utf16=utf16):
+        found.rows += len(rows)
+        found.row_bytes = max(found.row_bytes, _largest(rows))
+        columns = list(zip(*rows, strict=True))
+        for profile, values in zip(profiles, columns[1:] if table.rowid_name else columns, strict=True):
+            profile.add(values)
+        if progress:
+            progress(found.rows)
+    return found
+
+
+def _largest(rows: Rows) -> int:
+    """An upper bound for the largest row of a batch: the largest value of each column together."""
+    total = 0
+    for values in zip(*rows, strict=True):
+        sized = [len(value) for value in values if isinstance(value, (str, bytes))]
+        total += max(sized, default=0) + 8
+    return total
+
+
+def try_on_all(
+    raw: sqlite3.Connection, table: SQLiteTable, tallies: dict[str, list[Tally]], *, utf16: str | None = None
+) -> None:
+    """Count, in one more pass, what conversions make of all values of their columns."""
+    for rows in read_batches(raw, table.name, list(tallies), rowid=table.rowid_name, utf16=utf16):
+        columns = list(zip(*rows, strict=True))
+        for several, values in zip(
+            tallies.values(), columns[1:] if table.rowid_name else columns, strict=True
+        ):
+            filled = [value for value in values if value is not None]
+            if filled:
+                kinds = set(map(type, filled))
+                for tally in several:
+                    tally.add(filled, kinds)
+
+
+def declared_only(column: SQLiteColumn, *, checked: bool, encoding: str | None) -> ColumnProfile:
+    """The profile of a column whose values were not read."""
+    return ColumnProfile(tried=candidates(column.declared, checked=checked, encoding=encoding))

@@ -1,0 +1,143 @@
+"""Rows of an SQLite table in batches of bounded size, every value as it is stored."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from .._dialects import SQLITE
+from ._values import RawText
+
+__all__ = ["Rows", "read_batches"]
+
+Rows = list[tuple[Any, ...]]
+
+_BATCH_BYTES = 2_000_000
+_MOST_ROWS = 2000
+_FEWEST_ROWS = 4
+
+
+def read_batches(
+    raw: sqlite3.Connection,
+    table: str,
+    columns: Sequence[str],
+    *,
+    rowid: str | None = None,
+    after: int | None = None,
+    row_bytes: int = -1,
+    utf16: str | None = None,
+) -> Iterator[Rows]:
+    """The table's rows, in the order of the rowid where there is one.
+
+    Text that is not valid in the database's encoding comes as `RawText`.
+
+    Args:
+        raw: a connection whose ``text_factory`` is str.
+        table: the table.
+        columns: the columns to read; with `rowid`, that comes first.
+        rowid: the name of the rowid, to order by it.
+        after: only rows with a greater rowid.
+        row_bytes: the size of the largest row if that is known: a batch stays small, whatever comes.
+        utf16: ``utf-16-le`` or ``utf-16-be`` where the database is encoded so.
+    """
+    order = SQLITE.quote(rowid) if rowid else None
+    names = ([order] if order else []) + [SQLITE.quote(column) for column in columns]
+    reader = _Reader(raw, table, names, order, after, utf16)
+    size = _rows_for(row_bytes) if row_bytes >= 0 else 64
+    while rows := reader.fetch(size):
+        yield rows
+        if row_bytes < 0:
+            size = min(_rows_for(_sample_bytes(rows)), size * 4)
+
+
+def _rows_for(row_bytes: int) -> int:
+    return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
+
+
+def _sample_bytes(rows: Rows) -> int:
+    """The size of the largest of a few rows."""
+    return max(
+        sum(len(value) if isinstance(value, (str, bytes)) else 8 for value in row)
+        for row in rows[:: max(1, len(rows) // 16)]
+    )
+
+
+class _Reader:
+    """Fetches rows; on the first invalid text it starts again behind the rows it has given, decoding by itself."""
+
+    def __init__(
+        self,
+        raw: sqlite3.Connection,
+        table: str,
+        names: list[str],
+        rowid: str | None,
+        after: int | None,
+        utf16: str | None,
+    ) -> None:
+        self._raw, self._done = raw, 0
+        self._utf16 = utf16
+        self._decoding = utf16 is not None
+        if utf16:
+            names = [
+                part
+                for name in names
+                for part in (f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END",
+                             f"typeof({name})='text'")
+            ]  # fmt: skip
+        where = f" WHERE {rowid} > {after:d}" if rowid and after is not None else ""
+        order = f" ORDER BY {rowid}" if rowid else ""
+        self._query = f"SELECT {', '.join(names)} FROM {SQLITE.quote(table)}{where}{order}"
+        self._cursor = raw.execute(self._query)
+
+    def fetch(self, size: int) -> Rows:
+        """The next rows; none at the end."""
+        rows: Rows
+        if self._decoding:
+            rows = self._fetch_decoding(size)
+        else:
+            try:
+                rows = self._cursor.fetchmany(size)
+            except sqlite3.OperationalError as error:
+                if not str(error).startswith("Could not decode"):
+                    raise
+                self._decoding = True
+                self._cursor = self._raw.execute(f"{self._query} LIMIT -1 OFFSET {self._done}")
+                rows = self._fetch_decoding(size)
+        self._done += len(rows)
+        return rows
+
+    def _fetch_decoding(self, size: int) -> Rows:
+        if self._utf16:
+            return [_paired(row, self._utf16) for row in self._cursor.fetchmany(size)]
+        self._raw.text_factory = bytearray
+        try:
+            rows = self._cursor.fetchmany(size)
+        finally:
+            self._raw.text_factory = str
+        return [tuple([_text(v) if type(v) is bytearray else v for v in row]) for row in rows]
+
+
+def _text(data: bytearray) -> str | RawText:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return RawText(bytes(data))
+
+
+def _paired(row: tuple[Any, ...], encoding: str) -> tuple[Any, ...]:
+    """Values from pairs of (value, is text)."""
+    return tuple(
+        _utf16_text(value, encoding) if is_text else value
+        for value, is_text in zip(row[::2], row[1::2], strict=True)
+    )
+
+
+def _utf16_text(data: bytes, encoding: str) -> str | RawText:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        try:
+            return RawText(data.decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass"))
+        except UnicodeDecodeError:  # an odd number of bytes
+            return RawText(data)

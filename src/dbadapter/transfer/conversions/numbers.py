@@ -1,0 +1,306 @@
+"""Integers, doubles, exact numbers, booleans and intervals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal as PythonDecimal
+from decimal import InvalidOperation
+from typing import Any, ClassVar
+
+from attrs import frozen
+
+from ..._drivers.values import EXACT_DIGITS, sqlite_decimal
+from .._values import INT64_MAX, INT64_MIN, show
+from .base import Conversion, Refused, double_hex
+
+__all__ = ["Boolean", "Decimal", "Float", "Integer", "Interval", "Number"]
+
+_CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
+_BITS = {16: (-(2**15), 2**15 - 1), 32: (-(2**31), 2**31 - 1), 64: (INT64_MIN, INT64_MAX)}
+
+
+@frozen
+class Integer(Conversion):
+    """INTEGER ↔ smallint, integer or bigint."""
+
+    kind: ClassVar[str] = "integer"
+    storage = "integer"
+    bits: int = 64
+
+    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
+        """See `Conversion`."""
+        if kinds != {int}:
+            return None
+        if self.bits != 64:
+            low, high = _BITS[self.bits]
+            if min(values) < low or max(values) > high:
+                return None
+        return list(map(str, values))
+
+    def accepts(self, values: Sequence[Any], kinds: set[type]) -> bool:
+        """See `Conversion`."""
+        return kinds == {int} if self.bits == 64 else self.many(values, kinds) is not None
+
+    def one(self, value: Any) -> tuple[str, bool]:
+        """See `Conversion`; a whole real and canonical digits as text arrive with their original kept."""
+        low, high = _BITS[self.bits]
+        number: int
+        if isinstance(value, int):
+            number = value
+        elif (isinstance(value, float) and value.is_integer()) or (
+            isinstance(value, str) and _CANONICAL_INTEGER.fullmatch(value)
+        ):
+            number = int(value)
+        else:
+            raise self.refuse(value, "an integer")
+        if not low <= number <= high:
+            raise Refused(f"{show(value)} is beyond {self.bits} bits")
+        return str(number), isinstance(value, int)
+
+    def sqlite_sql(self, column: str) -> str:
+        """See `Conversion`."""
+        return column
+
+
+@frozen
+class Float(Conversion):
+    """REAL ↔ double precision."""
+
+    kind: ClassVar[str] = "float"
+    storage = "real"
+
+    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
+        """See `Conversion`."""
+        return list(map(repr, values)) if kinds == {float} else None
+
+    def accepts(self, values: Sequence[Any], kinds: set[type]) -> bool:
+        """See `Conversion`."""
+        return kinds == {float}
+
+    def one(self, value: Any) -> tuple[str, bool]:
+        """See `Conversion`; an integer that is exact as a double arrives with its original kept."""
+        if isinstance(value, float):
+            return repr(value), True
+        if isinstance(value, int) and int(float(value)) == value:
+            return repr(float(value)), False
+        if isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value):
+            number = float(value)
+            if PythonDecimal(value) == PythonDecimal(repr(number)):
+                return repr(number), False
+        raise self.refuse(value, "exactly a double-precision number")
+
+    def sqlite_sql(self, column: str) -> str:
+        """See `Conversion`."""
+        return f"{column}::float8"
+
+    def refuses_sql(self, column: str) -> str | None:
+        """See `Conversion`: SQLite makes NULL of NaN."""
+        return f"{column}='NaN'"
+
+
+def _fits(number: PythonDecimal, precision: int | None, scale: int | None) -> bool:
+    if precision is None:
+        return True
+    if not number.is_finite():
+        return False
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return -exponent <= (scale or 0) and number.adjusted() < precision - (scale or 0)
+
+
+def _exact(value: Any) -> PythonDecimal:
+    """The number that a stored value is. Raises `Refused`."""
+    if isinstance(value, (int, float)):
+        return PythonDecimal(repr(value))
+    if isinstance(value, str):
+        try:
+            number = PythonDecimal(value.rstrip("_")) if value[:1] not in "_ " else None
+        except InvalidOperation:
+            number = None
+        if number is not None and number.is_finite():
+            return number
+    raise Refused(f"{show(value)} is not a number")
+
+
+class _Exact(Conversion):
+    """What the two conversions to numeric share."""
+
+    storage = "tagged"
+    precision: int | None
+    scale: int | None
+
+    def one(self, value: Any) -> tuple[str, bool]:
+        """See `Conversion`."""
+        number = _exact(value)
+        if not _fits(number.normalize() if number.is_finite() else number, self.precision, self.scale):
+            raise Refused(f"{show(value)} does not fit numeric({self.precision},{self.scale})")
+        return str(number), self._conforms(value, number)
+
+    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
+        """See `Conversion`."""
+        try:
+            found = [self.one(value) for value in values]
+        except Refused:
+            return None
+        return [text for text, _ in found] if all(exact for _, exact in found) else None
+
+    def _conforms(self, value: Any, number: PythonDecimal) -> bool:
+        raise NotImplementedError
+
+
+@frozen
+class Number(_Exact):
+    """INTEGER and REAL ↔ numeric: whole numbers of 64 bits are integers, others doubles."""
+
+    kind: ClassVar[str] = "number"
+    precision: int | None = None
+    scale: int | None = None
+
+    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
+        """See `Conversion`; written out for doubles with few digits, as prices have."""
+        if self.precision is None or not kinds <= {int, float}:
+            return super().many(values, kinds)
+        texts = list(map(repr, values))
+        scale, digits = self.scale or 0, self.precision - (self.scale or 0)
+        for text, value in zip(texts, values, strict=True):
+            whole, _, fraction = text.partition(".")
+            if "e" in text or len(fraction) > scale or len(whole) > digits or value != value:
+                return super().many(values, kinds)  # perhaps it fits all the same: -1.0, 1e-05
+            if fraction == "0":
+                return super().many(values, kinds)
+        return texts
+
+    def _conforms(self, value: Any, number: PythonDecimal) -> bool:
+        if isinstance(value, float):
+            return not value.is_integer() or not INT64_MIN <= value <= INT64_MAX
+        return isinstance(value, int)
+
+    def tagged(self, column: str, text: str) -> str:
+        """See `Conversion`."""
+        return (
+            f"CASE WHEN {column} BETWEEN {INT64_MIN} AND {INT64_MAX} AND {column} = trunc({column})"
+            f" THEN 'i'||trunc({column})::text ELSE {double_hex(column + '::float8')} END"
+        )
+
+    def refuses_sql(self, column: str) -> str | None:
+        """See `Conversion`: NaN, and what a double does not hold exactly (a number changed in Postgres may not)."""
+        whole = f"{column} BETWEEN {INT64_MIN} AND {INT64_MAX} AND {column}=trunc({column})"
+        exact = f"{column}::float8::text::numeric={column}"
+        # Up to 15 digits (and a point) are exact in a double; that is quickly seen.
+        return (
+            f"({column}='NaN' OR length({column}::text)>16 AND NOT({whole}) AND abs({column})<>'Infinity'"
+            f" AND (abs({column}) NOT BETWEEN 1e-300 AND 1e300 OR NOT({exact})))"
+        )
+
+
+@frozen
+class Decimal(_Exact):
+    """A number as the adapter stores a Python Decimal ↔ numeric.
+
+    An INTEGER or REAL where that is exact, else TEXT of the plain digits with an underscore after them.
+    """
+
+    kind: ClassVar[str] = "decimal"
+    precision: int | None = None
+    scale: int | None = None
+
+    def _conforms(self, value: Any, number: PythonDecimal) -> bool:
+        if not number.is_finite():
+            return False
+        stored = sqlite_decimal(number)
+        return type(stored) is type(value) and stored == value
+
+    def tagged(self, column: str, text: str) -> str:
+        """See `Conversion`: the rule of `sqlite_decimal` in SQL."""
+        plain = f"trim_scale({column})"
+        digits = f"length(trim('0' from replace(abs({column})::text,'.','')))"
+        return (
+            f"CASE WHEN scale({plain})=0 AND abs({column})<1e18 THEN 'i'||{plain}::text"
+            f" WHEN {digits}<={EXACT_DIGITS} AND abs({column})>=1e-289 AND abs({column})<1e290"
+            f" THEN {double_hex(column + '::float8')}"
+            f" ELSE {text.format(f'({plain}::text||chr(95))')} END"
+        )
+
+    def refuses_sql(self, column: str) -> str | None:
+        """See `Conversion`: what is no number."""
+        return f"{column} IN ('NaN','Infinity','-Infinity')"
+
+
+@frozen
+class Boolean(Conversion):
+    """Two values of SQLite, numbers or words, ↔ boolean."""
+
+    kind: ClassVar[str] = "boolean"
+    true: int | str = 1
+    false: int | str = 0
+
+    @property
+    def storage(self) -> str:  # type: ignore[override]
+        """The class of the two values."""
+        return "integer" if isinstance(self.true, int) else "text"
+
+    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
+        """See `Conversion`."""
+        if kinds != {type(self.true)}:
+            return None
+        words = {self.true: "t", self.false: "f"}
+        try:
+            return [words[value] for value in values]
+        except KeyError:
+            return None
+
+    def one(self, value: Any) -> tuple[str, bool]:
+        """See `Conversion`; other spellings of true and false arrive with their original kept."""
+        for word, meant in ((self.true, "t"), (self.false, "f")):
+            if type(value) is type(word) and value == word:
+                return meant, True
+        word = value.lower() if isinstance(value, str) else value
+        if word in _TRUE or word in _FALSE:
+            return "t" if word in _TRUE else "f", False
+        raise self.refuse(value, "true or false")
+
+    def sqlite_sql(self, column: str) -> str:
+        """See `Conversion`."""
+        if (self.true, self.false) == (1, 0):
+            return f"{column}::int"
+        true, false = (str(v) if isinstance(v, int) else _quoted(v) for v in (self.true, self.false))
+        return f"CASE {column} WHEN true THEN {true} WHEN false THEN {false} END"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+_TRUE = {1, "1", "true", "t", "yes", "y", "on"}
+_FALSE = {0, "0", "false", "f", "no", "n", "off"}
+
+
+@frozen
+class Interval(Conversion):
+    """INTEGER microseconds ↔ interval."""
+
+    kind: ClassVar[str] = "interval"
+    storage = "integer"
+
+    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
+        """See `Conversion`."""
+        return [self.one(value)[0] for value in values] if kinds == {int} else None
+
+    def one(self, value: Any) -> tuple[str, bool]:
+        """See `Conversion`."""
+        if not isinstance(value, int):
+            raise self.refuse(value, "a number of microseconds")
+        seconds, micros = divmod(abs(value), 1_000_000)
+        hours, seconds = divmod(seconds, 3600)
+        return f"{'-' if value < 0 else ''}{hours}:{seconds // 60:02}:{seconds % 60:02}.{micros:06}", True
+
+    def sqlite_sql(self, column: str) -> str:
+        """See `Conversion`."""
+        return f"(extract(epoch from {column})*1000000)::bigint"
+
+    def refuses_sql(self, column: str) -> str | None:
+        """See `Conversion`: months have no length, and 64 bits of microseconds end after 292,000 years."""
+        months = f"extract(year from {column})*12+extract(month from {column})<>0"
+        return f"({months} OR abs(extract(epoch from {column}))>9223372036854.775807)"

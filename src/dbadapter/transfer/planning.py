@@ -1,0 +1,86 @@
+"""`plan_transfer`: look at both ends and at every value, then say what will be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from ..config import DatabaseConfig, DatabaseType
+from ..errors import ConfigError, TransferError
+from ._endpoints import display, open_postgres, resolve, sqlite_source
+from ._faults import reporting
+from ._plan_sqlite import Target, plan_from_sqlite
+from ._postgres_catalog import empty_tables, has_vectors, read_tables
+from .plan import TransferPlan
+
+__all__ = ["plan_transfer"]
+
+
+def plan_transfer(
+    source: Any,
+    target: Any,
+    *,
+    tables: Collection[str] | None = None,
+    profile: bool = True,
+    encoding: str | None = None,
+    progress: Callable[[str, str, int, int], None] | None = None,
+) -> TransferPlan:
+    """Plan to move all data from `source` to `target`, one of them SQLite and the other Postgres.
+
+    Nothing is changed at either end; SQLite files are opened for reading only.
+
+    Args:
+        source: where from: an adapter, a `DatabaseConfig` or a URL.
+        target: where to, likewise.
+        tables: only these tables of the source.
+        profile: read every value first, so that the plan fits the data; otherwise it goes by the declarations alone
+            and values that do not fit are rejected.
+        encoding: how text in SQLite that is not valid UTF-8 is to be read (``cp1252``, say); its bytes are kept. By
+            default such values are rejected.
+        progress: called as ``progress(phase, table, rows, total)``; the total is -1 where it is not known.
+
+    Raises:
+        ConfigError: the two ends are of the same kind, or a table is not there.
+        DatabaseUnavailable: an end cannot be opened.
+        TransferError: an end cannot be read.
+    """
+    source_config, target_config = resolve(source), resolve(target)
+    direction = _direction(source_config, target_config)
+    if encoding is not None:
+        try:
+            b"".decode(encoding)
+        except LookupError:
+            raise ConfigError(f"encoding must be one that Python knows, not {encoding!r}") from None
+    plan = TransferPlan(
+        direction=direction,
+        source=display(source_config),
+        target=display(target_config),
+        profiled=profile,
+        source_config=source_config,
+        target_config=target_config,
+    )
+    if direction == "sqlite-postgresql":
+        with sqlite_source(source_config) as raw:
+            found = _look_at_target(target_config)
+            plan_from_sqlite(
+                raw, found, plan, tables=tables, profile=profile, encoding=encoding, progress=progress
+            )
+    return plan
+
+
+def _direction(source: DatabaseConfig, target: DatabaseConfig) -> str:
+    if source.db_type is target.db_type:
+        raise ConfigError(f"both ends are {source.db_type.value}; a transfer goes from one kind to the other")
+    return "sqlite-postgresql" if source.db_type is DatabaseType.SQLITE else "postgresql-sqlite"
+
+
+def _look_at_target(config: DatabaseConfig) -> Target:
+    with open_postgres(config) as raw, reporting("cannot read the target"):
+        row = raw.execute("SHOW server_encoding").fetchone()
+        if row and row[0] != "UTF8":
+            raise TransferError(
+                f"the target database is encoded in {row[0]}, which cannot hold all text: create one with "
+                "ENCODING 'UTF8' TEMPLATE template0"
+            )
+        tables = read_tables(raw)
+        return Target(tables, empty_tables(raw, list(tables)), has_vectors(raw))

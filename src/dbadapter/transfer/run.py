@@ -1,0 +1,61 @@
+"""`run_transfer`: carry out a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+from ..errors import ConfigError
+from ._endpoints import resolve
+from .plan import TransferPlan
+from .report import TransferReport
+
+__all__ = ["run_transfer"]
+
+Progress = Callable[[str, str, int, int], None]
+
+
+def run_transfer(
+    plan: TransferPlan,
+    *,
+    create_only: bool = False,
+    dry_run: bool = False,
+    recreate: bool = False,
+    resume: bool = False,
+    verify: bool = True,
+    progress: Progress | None = None,
+) -> TransferReport:
+    """Carry out a plan. The source is only read.
+
+    Args:
+        plan: from `plan_transfer` or ``TransferPlan.load``.
+        create_only: make the tables with their keys and indexes, and leave them empty.
+        dry_run: change nothing; the report has the statements that would be executed.
+        recreate: drop the tables that the plan names, and no others, if the target has them already.
+        resume: go on where an interrupted run of this plan stopped.
+        verify: compare both ends when all is done (see `verify_transfer`).
+        progress: called as ``progress(phase, table, rows, total)``; phases are ``create``, ``copy``, ``index`` and
+            ``verify``; the total is -1 where it is not known.
+
+    Raises:
+        TransferError: the target has some of the tables already, a statement failed, or there is nothing to resume.
+        DatabaseUnavailable: an end cannot be opened, or was lost; `resume` goes on later.
+    """
+    if resume and recreate:
+        raise ConfigError("resume goes on with what is there, recreate drops it: give one of them")
+    started = perf_counter()
+    if plan.source_config is None:
+        plan.source_config = resolve(plan.source)
+    if plan.target_config is None:
+        plan.target_config = resolve(plan.target)
+    from ._run_postgres import to_postgres
+
+    options = {"create_only": create_only, "dry_run": dry_run, "recreate": recreate, "resume": resume}
+    report = to_postgres(plan, progress=progress, **options)
+    if verify and not (dry_run or create_only):
+        from .verifying import verify as verify_now
+
+        names = [table.name for table in plan.tables]
+        report.check = verify_now(plan.source_config, plan.target_config, tables=names, progress=progress)
+    report.seconds = perf_counter() - started
+    return report
