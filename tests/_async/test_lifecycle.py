@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import sqlite3
+import threading
 
 import attrs
 import pytest
@@ -94,13 +96,18 @@ async def test_the_constructor_touches_nothing(config: DatabaseConfig) -> None:
 
 
 async def test_opening_at_the_same_time(config: DatabaseConfig) -> None:
-    """Several callers of initialize get one open adapter."""
+    """Several callers of initialize get one open adapter, and close() leaves none of it behind."""
+    before = threading.active_count()
     adapter = AsyncDatabaseAdapter(config)
     async with AsyncCrowd() as crowd:
         for _ in range(4):
             crowd.start(adapter.initialize)
+        assert adapter.get_stats()["created"] <= 2 * config.pool.min_connections
     assert await adapter.fetch_value("SELECT 1") == 1
     await adapter.close()
+    gc.collect()
+    while threading.active_count() > before:  # else the time limit of the test says so
+        await AsyncCrowd().breathe()
 
 
 async def test_closing_while_in_use(config: DatabaseConfig) -> None:

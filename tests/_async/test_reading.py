@@ -127,6 +127,24 @@ async def test_stream_gives_every_row_once(three: AsyncDatabaseAdapter) -> None:
     assert [row async for row in three.stream("SELECT id FROM people WHERE id = 9")] == []
 
 
+async def test_a_stream_shares_its_transaction(three: AsyncDatabaseAdapter) -> None:
+    """Other statements, also another stream, run while one is read; leaving it early spoils nothing."""
+    await three.insert_many("people", [{"name": f"n{n}"} for n in range(50)])
+    async with three.transaction() as tx:
+        seen = []
+        async for row in tx.stream("SELECT id FROM people ORDER BY id", batch_size=10):
+            seen.append(row["id"])
+            await tx.execute("UPDATE people SET age = 44 WHERE id = ?", (row["id"],))
+            if row["id"] == 20:
+                inner = [r["id"] async for r in tx.stream("SELECT id FROM people WHERE id < 3", batch_size=1)]
+                assert sorted(inner) == [1, 2]
+        assert seen == list(range(1, 54))
+        async for _ in tx.stream("SELECT id FROM people", batch_size=10):
+            break
+        assert await tx.fetch_value("SELECT count(*) FROM people WHERE age = 44") == 53
+    assert await three.fetch_value("SELECT count(*) FROM people WHERE age = 44") == 53
+
+
 async def test_stream_reports_errors(three: AsyncDatabaseAdapter) -> None:
     """The statement's errors come out of the iteration; a wrong batch size is refused."""
     with pytest.raises(UndefinedTable):

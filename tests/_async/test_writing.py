@@ -10,7 +10,9 @@ import pytest
 from dbadapter import AsyncDatabaseAdapter
 from dbadapter.errors import (
     DatabaseAdapterError,
+    DataError,
     NotNullViolation,
+    ParameterError,
     UndefinedColumn,
     UndefinedTable,
     UniqueViolation,
@@ -95,6 +97,29 @@ async def test_execute_many_is_all_or_nothing(people: AsyncDatabaseAdapter) -> N
     assert await names(people) == []
     await people.execute(INSERT, {"name": "after", "age": 20})
     assert await names(people) == ["after"]
+
+
+async def test_a_failed_batch_in_a_transaction_leaves_nothing(people: AsyncDatabaseAdapter) -> None:
+    """A batch refused half way, inside a transaction that goes on, is undone as a whole."""
+
+    def breaking() -> Iterator[dict[str, Any]]:
+        yield {"name": "a", "age": 20}
+        raise LookupError("source ran dry")
+
+    half = [{"name": "a", "age": 20}, {"name": "nul\x00", "age": 20}]
+    async with people.transaction() as tx:
+        await tx.execute(INSERT, {"name": "before", "age": 20})
+        for load, target in ((tx.execute_many, INSERT), (tx.insert_many, "people")):
+            with pytest.raises(LookupError):
+                await load(target, breaking())
+            with pytest.raises(DataError):
+                await load(target, half)
+        with pytest.raises(ParameterError):
+            await tx.execute_many(INSERT, [half[0], {"name": "b"}])
+        with pytest.raises(ParameterError):
+            await tx.insert_many("people", [half[0], {"name": "b"}])
+        await tx.execute(INSERT, {"name": "after", "age": 20})
+    assert await names(people) == ["before", "after"]
 
 
 async def test_insert_many(people: AsyncDatabaseAdapter) -> None:

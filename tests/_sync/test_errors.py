@@ -271,14 +271,27 @@ def test_a_read_only_transaction_refuses_to_write(full: DatabaseAdapter) -> None
 
 def test_after_an_error_a_transaction_can_only_roll_back(full: DatabaseAdapter) -> None:
     """As on Postgres, so on SQLite: no later statement runs, and the block's end does not just commit."""
-    with pytest.raises(DatabaseAdapterError):
-        with full.transaction() as tx:
-            tx.execute("UPDATE people SET age = 50 WHERE id = 1")
-            with pytest.raises(UniqueViolation):
-                tx.execute(ONE)
-            with pytest.raises(TransactionFailed):
-                tx.fetch_value("SELECT 1")
-    assert full.fetch_value("SELECT age FROM people WHERE id = 1") == 36
+
+    def stream(tx: Any) -> None:
+        for _ in tx.stream("SELECT * FROM missing"):
+            pass
+
+    failures = [
+        lambda tx: tx.execute(ONE),
+        lambda tx: tx.fetch_one("SELECT nope FROM people"),
+        lambda tx: tx.insert_many("people", [{"name": None}]),
+        lambda tx: tx.execute_many("SELECT no_such_function(?)", [(1,)]),
+        stream,
+    ]
+    for fail in failures:
+        with pytest.raises(TransactionFailed):
+            with full.transaction() as tx:
+                tx.execute("UPDATE people SET age = 50 WHERE id = 1")
+                with pytest.raises(QueryError):
+                    fail(tx)
+                with pytest.raises(TransactionFailed):
+                    tx.fetch_value("SELECT 1")
+        assert full.fetch_value("SELECT age FROM people WHERE id = 1") == 36
 
 
 def test_a_statement_that_takes_too_long_is_stopped(config: DatabaseConfig) -> None:

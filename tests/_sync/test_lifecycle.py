@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import sqlite3
+import threading
 
 import attrs
 import pytest
@@ -95,13 +97,18 @@ def test_the_constructor_touches_nothing(config: DatabaseConfig) -> None:
 
 
 def test_opening_at_the_same_time(config: DatabaseConfig) -> None:
-    """Several callers of initialize get one open adapter."""
+    """Several callers of initialize get one open adapter, and close() leaves none of it behind."""
+    before = threading.active_count()
     adapter = DatabaseAdapter(config)
     with Crowd() as crowd:
         for _ in range(4):
             crowd.start(adapter.initialize)
+        assert adapter.get_stats()["created"] <= 2 * config.pool.min_connections
     assert adapter.fetch_value("SELECT 1") == 1
     adapter.close()
+    gc.collect()
+    while threading.active_count() > before:  # else the time limit of the test says so
+        Crowd().breathe()
 
 
 def test_closing_while_in_use(config: DatabaseConfig) -> None:

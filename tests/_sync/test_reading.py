@@ -126,6 +126,24 @@ def test_stream_gives_every_row_once(three: DatabaseAdapter) -> None:
     assert [row for row in three.stream("SELECT id FROM people WHERE id = 9")] == []
 
 
+def test_a_stream_shares_its_transaction(three: DatabaseAdapter) -> None:
+    """Other statements, also another stream, run while one is read; leaving it early spoils nothing."""
+    three.insert_many("people", [{"name": f"n{n}"} for n in range(50)])
+    with three.transaction() as tx:
+        seen = []
+        for row in tx.stream("SELECT id FROM people ORDER BY id", batch_size=10):
+            seen.append(row["id"])
+            tx.execute("UPDATE people SET age = 44 WHERE id = ?", (row["id"],))
+            if row["id"] == 20:
+                inner = [r["id"] for r in tx.stream("SELECT id FROM people WHERE id < 3", batch_size=1)]
+                assert sorted(inner) == [1, 2]
+        assert seen == list(range(1, 54))
+        for _ in tx.stream("SELECT id FROM people", batch_size=10):
+            break
+        assert tx.fetch_value("SELECT count(*) FROM people WHERE age = 44") == 53
+    assert three.fetch_value("SELECT count(*) FROM people WHERE age = 44") == 53
+
+
 def test_stream_reports_errors(three: DatabaseAdapter) -> None:
     """The statement's errors come out of the iteration; a wrong batch size is refused."""
     with pytest.raises(UndefinedTable):

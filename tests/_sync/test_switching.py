@@ -205,7 +205,7 @@ def switch_to(adapter: DatabaseAdapter, target: DatabaseType, timeout: float, pr
 
 @pytest.mark.parametrize("start", list(DatabaseType))
 def test_what_does_not_end_in_time_aborts_the_switch(both: DatabaseConfig, start: DatabaseType) -> None:
-    """After drain_timeout the old backend stays in use, and who waited, however impatient, goes on there."""
+    """After drain_timeout the old backend stays in use, and whoever waited goes on there."""
     impatient = attrs.evolve(both, db_type=start, pool=attrs.evolve(both.pool, connection_timeout=0.2))
     with DatabaseAdapter(impatient) as adapter, Crowd() as crowd:
         adapter.execute("CREATE TABLE ledger (writer BIGINT, n BIGINT)")

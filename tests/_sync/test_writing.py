@@ -11,7 +11,9 @@ import pytest
 from dbadapter import DatabaseAdapter
 from dbadapter.errors import (
     DatabaseAdapterError,
+    DataError,
     NotNullViolation,
+    ParameterError,
     UndefinedColumn,
     UndefinedTable,
     UniqueViolation,
@@ -94,6 +96,29 @@ def test_execute_many_is_all_or_nothing(people: DatabaseAdapter) -> None:
     assert names(people) == []
     people.execute(INSERT, {"name": "after", "age": 20})
     assert names(people) == ["after"]
+
+
+def test_a_failed_batch_in_a_transaction_leaves_nothing(people: DatabaseAdapter) -> None:
+    """A batch refused half way, inside a transaction that goes on, is undone as a whole."""
+
+    def breaking() -> Iterator[dict[str, Any]]:
+        yield {"name": "a", "age": 20}
+        raise LookupError("source ran dry")
+
+    half = [{"name": "a", "age": 20}, {"name": "nul\x00", "age": 20}]
+    with people.transaction() as tx:
+        tx.execute(INSERT, {"name": "before", "age": 20})
+        for load, target in ((tx.execute_many, INSERT), (tx.insert_many, "people")):
+            with pytest.raises(LookupError):
+                load(target, breaking())
+            with pytest.raises(DataError):
+                load(target, half)
+        with pytest.raises(ParameterError):
+            tx.execute_many(INSERT, [half[0], {"name": "b"}])
+        with pytest.raises(ParameterError):
+            tx.insert_many("people", [half[0], {"name": "b"}])
+        tx.execute(INSERT, {"name": "after", "age": 20})
+    assert names(people) == ["before", "after"]
 
 
 def test_insert_many(people: DatabaseAdapter) -> None:

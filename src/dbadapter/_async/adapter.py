@@ -73,6 +73,7 @@ class AsyncDatabaseAdapter:
         self._query_log = QueryLog.wanted(self._backend.config)
         self._epoch = 0
         self._is_open = False
+        self._opening = threading.Lock()
         self._switching = threading.Lock()
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -84,8 +85,14 @@ class AsyncDatabaseAdapter:
         """
         if self._is_open:
             return
-        self._backend = await open_backend(self._backend.config)
-        self._is_open = True
+        backend = await open_backend(self._backend.config)
+        with self._opening:
+            came_second = self._is_open
+            if not came_second:
+                self._backend, self._is_open = backend, True
+        if came_second:
+            await backend.pool.close()
+            return
         if self._schema is not None and self.config.synchronize:
             try:
                 await self.create_tables(self._schema)
@@ -111,7 +118,10 @@ class AsyncDatabaseAdapter:
         if cls._instance is None:
             adapter = cls(DatabaseConfig.from_env())
             await adapter.initialize()
-            cls._instance = cls._instance or adapter
+            if cls._instance is None:
+                cls._instance = adapter
+            else:
+                await adapter.close()
         return cls._instance
 
     @classmethod

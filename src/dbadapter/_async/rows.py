@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from .._core.statement import Parameters, Statement
-from ..errors import ConfigError
+from ..errors import ConfigError, DatabaseAdapterError
 
 __all__ = ["AsyncRowStream"]
 
@@ -25,10 +25,11 @@ class AsyncRowStream:
         params: Parameters,
         batch_size: int,
         row_type: type,
+        on_error: Callable[[BaseException], None] | None = None,
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ConfigError(f"batch_size must be an integer of at least 1, not {batch_size!r}")
-        self._rows = self._generate(acquire, statement, params, batch_size, row_type)
+        self._rows = self._generate(acquire, statement, params, batch_size, row_type, on_error)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self._rows
@@ -53,6 +54,7 @@ class AsyncRowStream:
         params: Parameters,
         batch_size: int,
         row_type: type,
+        on_error: Callable[[BaseException], None] | None,
     ) -> AsyncIterator[Any]:
         lane, connection = await acquire()
         try:
@@ -61,6 +63,10 @@ class AsyncRowStream:
                 async for columns, rows in batches:
                     for row in columns.rows(row_type, rows):
                         yield row
+            except DatabaseAdapterError as exc:
+                if on_error is not None:
+                    on_error(exc)
+                raise
             finally:
                 await batches.aclose()
         finally:

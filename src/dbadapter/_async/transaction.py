@@ -178,7 +178,7 @@ class AsyncTransaction:
         async def opened() -> tuple[Any, Any]:
             return None, self._ready()
 
-        return AsyncRowStream(opened, statement, params, batch_size, row_type or dict)
+        return AsyncRowStream(opened, statement, params, batch_size, row_type or dict, self._note)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:

@@ -36,6 +36,7 @@ __all__ = ["PostgresConnection", "connect"]
 _FAILURES = (psycopg.Error, psycopg.Warning, UnicodeError, OverflowError)
 _COPY_ROWS = 1000
 _STALE_PLAN = "0A000"
+_CURSOR_VERBS = frozenset({"select", "with", "values", "table"})
 
 
 def connect(host: str, port: int, config: PoolConfig, catalog: PostgresCatalog) -> PostgresConnection:
@@ -99,6 +100,7 @@ class PostgresConnection:
     __slots__ = (
         "__weakref__",
         "_catalog",
+        "_cursors",
         "_cursor",
         "created_at",
         "expires_at",
@@ -120,6 +122,7 @@ class PostgresConnection:
         self._catalog = catalog
         # One cursor for all statements: making one costs a tenth of a point read.
         self._cursor: RawCursor[Any] = RawCursor(raw)
+        self._cursors = 0  # server-side ones declared so far, for their names
 
     # -- statements ------------------------------------------------------------------------------------------------
 
@@ -267,6 +270,10 @@ class PostgresConnection:
         self, statement: Statement, params: Parameters, batch_size: int
     ) -> Iterator[tuple[Columns, list[tuple[Any, ...]]]]:
         """The rows in batches of `batch_size`, as they come from the server."""
+        if self.raw.info.transaction_status == TransactionStatus.INTRANS:
+            for portion in self._stream_in_transaction(statement, params, batch_size):
+                yield portion
+            return
         text, values = statement.bind_numbered(params)
         shape: Shape | None = None
         try:
@@ -285,11 +292,42 @@ class PostgresConnection:
         except (ValueRefused, *_FAILURES) as exc:
             raise self._error(exc, statement, params) from exc
 
-    def _streamed_shape(self, cursor: RawCursor[Any], text: str) -> Shape:
-        """The shape of a result that is still arriving, so that nothing can be asked on this connection."""
+    def _stream_in_transaction(
+        self, statement: Statement, params: Parameters, batch_size: int
+    ) -> Iterator[tuple[Columns, list[tuple[Any, ...]]]]:
+        """`stream` through a cursor on the server, so that other statements of the transaction can run in between."""
+        if statement.verb not in _CURSOR_VERBS or statement.writes:
+            columns, rows = self.fetch(statement, params, None)
+            for start in range(0, len(rows), batch_size):
+                yield columns, rows[start : start + batch_size]
+            return
+        text, values = statement.bind_numbered(params)
+        self._cursors += 1
+        name = f"_dbadapter_{self._cursors}"
+        declare = f"DECLARE {name} NO SCROLL CURSOR FOR {text.rstrip().rstrip(';')}"
+        try:
+            with RawCursor(self.raw) as cursor:
+                cursor.execute(cast(Any, declare), encode(values, POSTGRES_ENCODERS))
+                while True:
+                    cursor.execute(cast(Any, f"FETCH FORWARD {batch_size} FROM {name}"))
+                    if not (rows := cursor.fetchall()):
+                        break
+                    fields = self._fields(cursor)
+                    shape = self._catalog.known_shape(text, fields) or self._look_up(text, fields)
+                    yield shape.columns, shape.decode(rows) if shape.decoders else rows
+                # Left early, the cursor ends with the transaction: whoever closes a dropped stream may come too late.
+                cursor.execute(cast(Any, f"CLOSE {name}"))
+        except (ValueRefused, *_FAILURES) as exc:
+            raise self._error(exc, statement, params) from exc
+
+    def _fields(self, cursor: RawCursor[Any]) -> tuple[tuple[bytes | None, int], ...]:
         result = cursor.pgresult
         assert result is not None
-        fields = tuple([(result.fname(column), result.ftype(column)) for column in range(result.nfields)])
+        return tuple([(result.fname(column), result.ftype(column)) for column in range(result.nfields)])
+
+    def _streamed_shape(self, cursor: RawCursor[Any], text: str) -> Shape:
+        """The shape of a result that is still arriving, so that nothing can be asked on this connection."""
+        fields = self._fields(cursor)
         return self._catalog.known_shape(text, fields) or self._catalog.new_shape(text, fields)
 
     def columns_of(self, table: str) -> list[str]:

@@ -74,6 +74,7 @@ class DatabaseAdapter:
         self._query_log = QueryLog.wanted(self._backend.config)
         self._epoch = 0
         self._is_open = False
+        self._opening = threading.Lock()
         self._switching = threading.Lock()
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -85,8 +86,14 @@ class DatabaseAdapter:
         """
         if self._is_open:
             return
-        self._backend = open_backend(self._backend.config)
-        self._is_open = True
+        backend = open_backend(self._backend.config)
+        with self._opening:
+            came_second = self._is_open
+            if not came_second:
+                self._backend, self._is_open = backend, True
+        if came_second:
+            backend.pool.close()
+            return
         if self._schema is not None and self.config.synchronize:
             try:
                 self.create_tables(self._schema)
@@ -112,7 +119,10 @@ class DatabaseAdapter:
         if cls._instance is None:
             adapter = cls(DatabaseConfig.from_env())
             adapter.initialize()
-            cls._instance = cls._instance or adapter
+            if cls._instance is None:
+                cls._instance = adapter
+            else:
+                adapter.close()
         return cls._instance
 
     @classmethod

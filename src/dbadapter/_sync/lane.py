@@ -25,6 +25,8 @@ logger = logging.getLogger("dbadapter.pool")
 # An idle connection is looked at (no round trip) before use when it has been unused for this long.
 _PROBE_AFTER = 0.5
 _FIRST_RETRY, _LONGEST_RETRY = 0.02, 0.5
+# A caller that holds every connection waits this long: for a stream it has dropped, which an event loop closes later.
+_PATIENCE_IN_VAIN = 0.25
 
 
 class PoolMoved(PoolClosed):
@@ -112,7 +114,7 @@ class Lane:
         return grant
 
     def _wait(self, deadline: float, patience: float | None) -> Any:
-        waiter = Waiter()
+        waiter, in_vain = Waiter(), False
         state = self.state
         with self._lock:
             # What the answer was based on may have changed since the lock was released: ask again, then queue.
@@ -120,7 +122,9 @@ class Lane:
             entitled = state.paused and (patience is not None or self._entitled(waiter.holder))
             grant_now = state.take(entitled)
             if grant_now is Grant.WAIT:
-                self._refuse_to_wait_in_vain(waiter.holder)
+                self._refuse_if_crowded()
+                if in_vain := self._holds_everything(waiter.holder):
+                    deadline = min(deadline, perf_counter() + _PATIENCE_IN_VAIN)
                 state.waiters.append(waiter)
             elif grant_now is Grant.HELD_BACK:
                 state.held_back.append(waiter)
@@ -141,19 +145,22 @@ class Lane:
                 return waiter.value
             state.leave(waiter)
             state.timeouts += 1
-        raise self.exhausted(
-            f"no connection became free within {self._timeout if patience is None else patience:g} s"
-        )
-
-    def _refuse_to_wait_in_vain(self, holder: Any) -> None:
-        state = self.state
-        if state.is_crowded():
-            raise self.exhausted(f"{len(state.waiters)} callers wait already (max_waiting)")
-        if state.active and all(connection.holder == holder for connection in state.active):
+        if in_vain:
             raise self.exhausted(
                 "the caller itself holds every connection, so waiting would never end; inside a transaction use the "
                 "transaction's own methods (tx.execute, tx.fetch_all), or give the stream or connection back first",
             )
+        raise self.exhausted(
+            f"no connection became free within {self._timeout if patience is None else patience:g} s"
+        )
+
+    def _refuse_if_crowded(self) -> None:
+        if self.state.is_crowded():
+            raise self.exhausted(f"{len(self.state.waiters)} callers wait already (max_waiting)")
+
+    def _holds_everything(self, holder: Any) -> bool:
+        active = self.state.active
+        return bool(active) and all(connection.holder == holder for connection in active)
 
     def _abandon(self, waiter: Waiter) -> None:
         """The caller was cancelled while waiting: what it was handed meanwhile goes back, so that nothing is lost."""

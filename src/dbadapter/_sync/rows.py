@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .._core.statement import Parameters, Statement
-from ..errors import ConfigError
+from ..errors import ConfigError, DatabaseAdapterError
 
 __all__ = ["RowStream"]
 
@@ -26,10 +26,11 @@ class RowStream:
         params: Parameters,
         batch_size: int,
         row_type: type,
+        on_error: Callable[[BaseException], None] | None = None,
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ConfigError(f"batch_size must be an integer of at least 1, not {batch_size!r}")
-        self._rows = self._generate(acquire, statement, params, batch_size, row_type)
+        self._rows = self._generate(acquire, statement, params, batch_size, row_type, on_error)
 
     def __iter__(self) -> Iterator[Any]:
         return self._rows
@@ -54,6 +55,7 @@ class RowStream:
         params: Parameters,
         batch_size: int,
         row_type: type,
+        on_error: Callable[[BaseException], None] | None,
     ) -> Iterator[Any]:
         lane, connection = acquire()
         try:
@@ -62,6 +64,10 @@ class RowStream:
                 for columns, rows in batches:
                     for row in columns.rows(row_type, rows):
                         yield row
+            except DatabaseAdapterError as exc:
+                if on_error is not None:
+                    on_error(exc)
+                raise
             finally:
                 batches.close()
         finally:

@@ -175,7 +175,7 @@ class Transaction:
         def opened() -> tuple[Any, Any]:
             return None, self._ready()
 
-        return RowStream(opened, statement, params, batch_size, row_type or dict)
+        return RowStream(opened, statement, params, batch_size, row_type or dict, self._note)
 
     @contextmanager
     def connection(self) -> Iterator[Any]:
