@@ -71,6 +71,9 @@ def hosted(
         account: who runs it.
         environment: more of it.
     """
+    user: dict[str, Any] = {}
+    if account is not None:
+        user = {"user": account.uid, "group": account.gid, "extra_groups": []}
     process = subprocess.Popen(
         [python, "-c", PROGRAM.format(then=then), json.dumps(dict(arguments or {}))],
         stdin=subprocess.PIPE,
@@ -79,7 +82,7 @@ def hosted(
         text=True,
         env=environment_for(environment),
         cwd="/",
-        **({} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}),
+        **user,
     )
     try:
         assert process.stdout is not None
@@ -101,12 +104,19 @@ def environment_for(more: Mapping[str, str] | None = None) -> dict[str, str]:
 def gone(processes: list[psutil.Process], *paths: str, timeout: float = 40.0) -> bool:
     """Wait until processes and paths are gone; False when time is up."""
     until = time.monotonic() + timeout
-    _, alive = psutil.wait_procs(processes, timeout=timeout)
-    while any(os.path.exists(path) for path in paths):
+    while any(_alive(process) for process in processes) or any(os.path.exists(path) for path in paths):
         if time.monotonic() > until:
             return False
         time.sleep(0.01)
-    return not alive
+    return True
+
+
+def _alive(process: psutil.Process) -> bool:
+    """Whether it still runs; one that has ended may be listed until its parent, which is not ours, takes note."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.fixture
@@ -121,7 +131,7 @@ def plain_user() -> Account:
 @pytest.fixture
 def plain_python(plain_user: Account) -> str:
     """An interpreter like ours that the plain user can run, with our packages in its reach."""
-    if not all(can_enter(Path(place), plain_user) for place in (SOURCE, *SITE_PACKAGES)):
+    if not all(can_enter(Path(place), plain_user) for place in (str(SOURCE), *SITE_PACKAGES)):
         pytest.skip("the packages lie where only root can read them")
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for candidate in (sys.executable, shutil.which(version, path="/usr/bin:/usr/local/bin")):

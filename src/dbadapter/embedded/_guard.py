@@ -56,6 +56,11 @@ class Guard:
         """Whether the supervisor is there; in a forked child, which cannot ask, it is taken to be."""
         return self.foreign or (self._process is not None and self._process.poll() is None)
 
+    @property
+    def pid(self) -> int:
+        """The process id of the supervisor, which is the parent of every server."""
+        return self._process.pid if self._process is not None else 0
+
     def open(self) -> None:
         """Start the supervisor."""
         if not sys.executable:

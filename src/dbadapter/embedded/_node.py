@@ -138,7 +138,7 @@ class Node:
                 self.chosen_port = None
 
     def _start_once(self, extra: Mapping[str, str]) -> None:
-        check_pid_file(self.data)
+        check_pid_file(self.data, self.guard.pid)
         try:
             configure(self.data, self._settings() | dict(extra), self.account)
             if self.log.exists() and self.log.stat().st_size > MAX_LOG:

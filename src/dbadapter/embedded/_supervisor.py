@@ -265,6 +265,8 @@ class Supervisor:
 
     def finish(self) -> None:
         """Stop everything, then remove what was only temporary."""
+        for lock in self.locks:
+            os.ftruncate(lock, 0)  # whoever wants the directory next may as well wait
         for wanted, seconds in ((signal.SIGINT, 20.0), (signal.SIGQUIT, 8.0), (signal.SIGKILL, 8.0)):
             if wanted == signal.SIGINT and not self.gentle:
                 continue
