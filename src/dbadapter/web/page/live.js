@@ -67,7 +67,7 @@ function showStats(stats) {
   last = { at, stats };
 
   $("backend").textContent = backend;
-  now("use-now", stats.active + " of " + stats.max, " in use, " + stats.idle + " idle");
+  now("use-now", stats.active + " of " + stats.max, " in use (at most: the dashed line), " + stats.idle + " idle");
   now("rate-now", rate === null ? "–" : rounded(rate), " a second, " + stats.requests + " in all, "
     + stats.timeouts + " timed out, " + stats.errors + " failed to connect");
   now("wait-now", rounded(stats.wait_ms.p95) + " ms", " at the 95th percentile, longest "
@@ -209,10 +209,11 @@ function fill(id, rows, none, cells) {
 
 // -- charts ---------------------------------------------------------------------------------------
 
-const WIDTH = 560, HEIGHT = 170, LEFT = 52, RIGHT = 8, TOP = 10, BOTTOM = 24;
+const HEIGHT = 170, LEFT = 52, RIGHT = 8, TOP = 10, BOTTOM = 24;
 
 function draw(id, series, top, unit, filled) {
   const chart = $(id);
+  const WIDTH = Math.max(chart.clientWidth, 240); // one unit is one pixel, so that text is legible on a phone
   const values = series.flatMap(([, key]) => history.map((point) => point[key] ?? 0));
   const highest = niceTop(top ?? Math.max(0, ...values));
   const x = (index) => LEFT + ((WIDTH - LEFT - RIGHT) * (index + POINTS - history.length)) / (POINTS - 1);
