@@ -17,10 +17,10 @@ nox.options.sessions = ["tests", "lint", "types", "unasync", "docs"]
 nox.options.error_on_external_run = True
 
 # The extras the test run covers.
-TESTED = "embedded,web"
+TESTED = "embedded,web,sqlalchemy,otel"
 
 # Programs that tests use and pip cannot bring: program -> Debian package.
-PROGRAMS: Mapping[str, str] = {"pgbouncer": "pgbouncer"}
+PROGRAMS: Mapping[str, str] = {"pgbouncer": "pgbouncer", "chromium": "chromium"}
 
 # ruff as pinned in the extra "dev": what it formats is compared byte for byte.
 RUFF = "ruff>=0.17,<0.18"
