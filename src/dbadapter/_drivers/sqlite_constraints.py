@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from .._core.statement import Statement
 from .._dialects import SQLITE
+from ..errors import ParameterError
 
 __all__ = ["foreign_key_at_fault", "unique_constraint_name"]
 
@@ -82,8 +83,8 @@ def _by_trial(
                 AND NOT EXISTS (SELECT 1 FROM {quote(parent)} parent WHERE {same})"""
             if raw.execute(orphan).fetchone():
                 return candidate
-    except (sqlite3.Error, ValueError):
-        return None  # no rowid, a parent that is not there: the error is told without the columns
+    except (sqlite3.Error, ValueError, ParameterError):
+        return None  # no rowid, a parent that is not there, a bulk load: told without the columns
     finally:
         raw.execute("ROLLBACK TO _dbadapter_trial")
         raw.execute("PRAGMA defer_foreign_keys = OFF")
