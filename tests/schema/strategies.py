@@ -15,7 +15,21 @@ from dbadapter.schema import types as t
 NAMES = st.one_of(
     st.text(string.ascii_lowercase, min_size=1, max_size=8),
     st.sampled_from(
-        ["order", "select", "Group", "two words", 'quo"te', "ß", "größe", "a.b", "x'y", "1st", "naïve_", "in", "check"]
+        [
+            "order",
+            "select",
+            "Group",
+            "two words",
+            'quo"te',
+            "ß",
+            "größe",
+            "a.b",
+            "x'y",
+            "1st",
+            "naïve_",
+            "in",
+            "check",
+        ]
     ),
 )
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
@@ -182,7 +196,9 @@ def _tables(draw: st.DrawFn, name: str, others: list[str]) -> Table:
                 )
             )
     everything = [*key, *columns, *references, *generated]
-    indexed = [column.name for column in columns if isinstance(column.type, (t.Integer, t.Text, t.Date, t.Boolean))]
+    indexed = [
+        column.name for column in columns if isinstance(column.type, (t.Integer, t.Text, t.Date, t.Boolean))
+    ]
     indexes = []
     if indexed:
         direction = draw(st.sampled_from(["", " DESC"]))
@@ -197,7 +213,9 @@ def _tables(draw: st.DrawFn, name: str, others: list[str]) -> Table:
         *everything,
         primary_key=primary_key,
         unique=[Unique(tuple(indexed[-2:]))] if indexed and draw(st.booleans()) else (),
-        checks=[Check(text) for text in draw(st.lists(st.sampled_from(possible), max_size=3))] if possible else (),
+        checks=[Check(text) for text in draw(st.lists(st.sampled_from(possible), max_size=3))]
+        if possible
+        else (),
         foreign_keys=foreign_keys,
         indexes=indexes,
         comment=draw(st.one_of(st.none(), st.just("it's a -- /* comment */"))),
@@ -215,7 +233,8 @@ def schemas(draw: st.DrawFn) -> Schema:
         tables.append(draw(_tables(name, others or ([names[0]] if linked else []))))
     keyed = {table.name for table in tables if table.primary_key == ("id",)}
     fitting = [
-        table.replace(foreign_keys=[key for key in table.foreign_keys if key.table in keyed]) for table in tables
+        table.replace(foreign_keys=[key for key in table.foreign_keys if key.table in keyed])
+        for table in tables
     ]
     return Schema(fitting)
 

@@ -44,7 +44,12 @@ def read_body(draft: TableDraft, tokens: list[Token], text: str, *, fold: bool) 
 def _uncommented(text: str) -> str:
     """A comment as the SQLite renderer wrote it, between two spaces, or as anyone did."""
     ours = len(text) > 1 and text[0] == text[-1] == " "
-    return (text[1:-1] if ours else text.strip()).replace("/\\*", "/*").replace("*\\/", "*/").replace("\\\\", "\\")
+    return (
+        (text[1:-1] if ours else text.strip())
+        .replace("/\\*", "/*")
+        .replace("*\\/", "*/")
+        .replace("\\\\", "\\")
+    )
 
 
 def read_column(draft: TableDraft, tokens: list[Token], text: str, *, fold: bool) -> None:

@@ -69,10 +69,13 @@ _FRACTION = "'.[0-9][0-9][0-9][0-9][0-9][0-9]'"
 
 
 def _moment(function: str, size: int) -> Callable[[str, Any], str]:
-    """``datetime`` or ``time`` of the whole seconds gives them back unchanged; six digits or none follow."""
+    """``datetime`` or ``time`` of the whole seconds gives them back unchanged; six digits or none follow.
+
+    Only with a modifier does SQLite reckon, and find that there is no 30th of February.
+    """
     return lambda column, kind: (
         f"length({column}) IN ({size}, {size + 7}) "
-        f"AND {function}(substr({column}, 1, {size})) = substr({column}, 1, {size}) "
+        f"AND {function}(substr({column}, 1, {size}), '+0 days') IS substr({column}, 1, {size}) "
         f"AND (length({column}) = {size} OR substr({column}, {size + 1}) GLOB {_FRACTION})"
     )
 
@@ -94,7 +97,7 @@ _CHECKS: dict[type[t.Type], Callable[[str, Any], str]] = {
     ),
     t.Enum: _enum,
     t.Bytes: lambda column, kind: f"typeof({column}) IN ('blob', 'null')",
-    t.Date: lambda column, kind: f"length({column}) = 10 AND date({column}) = {column}",
+    t.Date: lambda column, kind: f"length({column}) = 10 AND date({column}, '+0 days') IS {column}",
     t.Time: _moment("time", 8),
     t.Timestamp: _moment("datetime", 19),
     t.Interval: _whole(64),

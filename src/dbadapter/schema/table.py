@@ -19,6 +19,11 @@ from .scan import columns_in
 __all__ = ["Column", "Table"]
 
 
+def _comment(text: str | None) -> str | None:
+    """PostgreSQL takes an empty comment for none."""
+    return text or None
+
+
 @frozen
 class Column:
     """A column.
@@ -56,7 +61,7 @@ class Column:
     generated: str | None = field(
         default=None, kw_only=True, eq=lambda text: None if text is None else expression_key(text)
     )
-    comment: str | None = field(default=None, kw_only=True, converter=lambda text: text or None)
+    comment: str | None = field(default=None, kw_only=True, converter=_comment)
 
     def __attrs_post_init__(self) -> None:
         _name("column", self.name)
