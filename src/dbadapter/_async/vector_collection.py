@@ -24,8 +24,8 @@ _FUSED_AT_LEAST, _FUSED_PER_RESULT = 50, 4
 class AsyncCollection(AsyncRecordCollection):
     """A collection of records: an id, a vector, and optionally a document, metadata and a uri.
 
-    Code written for a Chroma collection runs on it unchanged. What is stricter: NaN, infinities in vectors, NUL
-    characters and integers beyond 64 bits are refused instead of being lost.
+    Code written for a Chroma collection runs on it unchanged. What is stricter: NaN, infinities in vectors,
+    NUL characters and integers beyond 64 bits are refused instead of being lost.
     """
 
     # -- searching -------------------------------------------------------------------------------------
@@ -150,9 +150,10 @@ class AsyncCollection(AsyncRecordCollection):
     async def create_index(self, kind: str = "hnsw", **options: Any) -> None:
         """Make the index that approximate searches use, in the place of one that is there.
 
-        On Postgres: "hnsw" (options ``m``, ``ef_construction``, ``ef_search``) or "ivfflat" (``lists``, ``probes``);
-        what is not given is chosen by the collection's size. "fulltext" makes what `hybrid_search` needs. The local
-        engine needs no index; there the options are checked and nothing else is done.
+        On Postgres: "hnsw" (options ``m``, ``ef_construction``, ``ef_search``) or "ivfflat" (``lists``,
+        ``probes``); what is not given is chosen by the collection's size. "fulltext" makes what
+        `hybrid_search` needs. The local engine needs no index; there the options are checked and nothing
+        else is done.
 
         Raises `VectorError` for an unknown kind or option.
         """
@@ -165,12 +166,20 @@ class AsyncCollection(AsyncRecordCollection):
                 raise VectorError(
                     f"collection {info.name!r} has no dimension yet: add vectors first, or create it with one"
                 )
-            await engine.create_index(info, kind, chosen)
+            await engine.drop_index(info)
+            info = evolve(info, options=await engine.create_index(info, kind, chosen))
+            await self._store.write_row(engine, info)
+        if not self._store.in_transaction:
+            self._info = info
 
     async def drop_index(self) -> None:
         """Take the index away: searches are exact from then on."""
         async with self._store.writing(self._info.uid, alone=True) as (engine, info):
             await engine.drop_index(info)
+            info = evolve(info, options=None)
+            await self._store.write_row(engine, info)
+        if not self._store.in_transaction:
+            self._info = info
 
     async def explain(
         self, vector_or_text: Any = None, k: int = 10, *, where: Any = None, where_document: Any = None

@@ -79,8 +79,10 @@ class AsyncVectorEngine(Protocol):
     ) -> list[TextMatch]:
         """The selected records whose documents have one of the words."""
 
-    async def create_index(self, info: CollectionInfo, kind: str, options: dict[str, Any]) -> None:
-        """Make the index that approximate searches use."""
+    async def create_index(
+        self, info: CollectionInfo, kind: str, options: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """Make the index that approximate searches use; what to remember of it."""
 
     async def drop_index(self, info: CollectionInfo) -> None:
         """Take the index away; searches are exact then."""
@@ -113,7 +115,7 @@ def new_engine(executor: Any, caches: Caches, *, in_transaction: bool) -> AsyncV
         return AsyncLocalEngine(executor, caches, in_transaction=in_transaction)
 
     def postgres() -> AsyncVectorEngine:
-        from .vector_postgres import AsyncPostgresEngine
+        from .vector_postgres_engine import AsyncPostgresEngine
 
         return AsyncPostgresEngine(executor, caches, in_transaction=in_transaction)
 

@@ -69,8 +69,11 @@ class AsyncLocalEngine(AsyncLocalRecords):
 
     # -- upkeep ----------------------------------------------------------------------------------------
 
-    async def create_index(self, info: CollectionInfo, kind: str, options: dict[str, Any]) -> None:
+    async def create_index(
+        self, info: CollectionInfo, kind: str, options: dict[str, Any]
+    ) -> dict[str, Any] | None:
         """Nothing to do: codes are made by themselves once a collection has grown to need them."""
+        return None
 
     async def drop_index(self, info: CollectionInfo) -> None:
         """Nothing to do."""

@@ -36,8 +36,8 @@ _DEFAULT_QUERY = ("metadatas", "documents", "distances")
 class AsyncRecordCollection:
     """A collection of records: an id, a vector, and optionally a document, metadata and a uri.
 
-    Code written for a Chroma collection runs on it unchanged. What is stricter: NaN, infinities in vectors, NUL
-    characters and integers beyond 64 bits are refused instead of being lost.
+    Code written for a Chroma collection runs on it unchanged. What is stricter: NaN, infinities in vectors,
+    NUL characters and integers beyond 64 bits are refused instead of being lost.
     """
 
     def __init__(self, store: AsyncVectorStore, info: CollectionInfo, embedding_function: Any) -> None:
@@ -93,11 +93,13 @@ class AsyncRecordCollection:
         Args:
             ids: unique texts; one text stands for a list of one, here and below.
             embeddings: a vector for each id; without them the documents are embedded.
-            metadatas: for each id a mapping of text to str, int, float, bool or a list of one of these, or None.
+            metadatas: for each id a mapping of text to str, int, float, bool or a list of one of these, or
+            None.
             documents: a text for each id, or None.
             uris: a text for each id, or None.
 
-        Raises `InvalidRecord`, `DuplicateID`, `DimensionMismatch`, `CollectionNotFound`; nothing is written then.
+        Raises `InvalidRecord`, `DuplicateID`, `DimensionMismatch`, `CollectionNotFound`; nothing is written
+        then.
         """
         records = await self._complete(self._records(ids, embeddings, metadatas, documents, uris))
         await self._insert(records, replace=False)

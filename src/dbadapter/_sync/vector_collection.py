@@ -25,8 +25,8 @@ _FUSED_AT_LEAST, _FUSED_PER_RESULT = 50, 4
 class Collection(RecordCollection):
     """A collection of records: an id, a vector, and optionally a document, metadata and a uri.
 
-    Code written for a Chroma collection runs on it unchanged. What is stricter: NaN, infinities in vectors, NUL
-    characters and integers beyond 64 bits are refused instead of being lost.
+    Code written for a Chroma collection runs on it unchanged. What is stricter: NaN, infinities in vectors,
+    NUL characters and integers beyond 64 bits are refused instead of being lost.
     """
 
     # -- searching -------------------------------------------------------------------------------------
@@ -151,9 +151,10 @@ class Collection(RecordCollection):
     def create_index(self, kind: str = "hnsw", **options: Any) -> None:
         """Make the index that approximate searches use, in the place of one that is there.
 
-        On Postgres: "hnsw" (options ``m``, ``ef_construction``, ``ef_search``) or "ivfflat" (``lists``, ``probes``);
-        what is not given is chosen by the collection's size. "fulltext" makes what `hybrid_search` needs. The local
-        engine needs no index; there the options are checked and nothing else is done.
+        On Postgres: "hnsw" (options ``m``, ``ef_construction``, ``ef_search``) or "ivfflat" (``lists``,
+        ``probes``); what is not given is chosen by the collection's size. "fulltext" makes what
+        `hybrid_search` needs. The local engine needs no index; there the options are checked and nothing
+        else is done.
 
         Raises `VectorError` for an unknown kind or option.
         """
@@ -166,12 +167,20 @@ class Collection(RecordCollection):
                 raise VectorError(
                     f"collection {info.name!r} has no dimension yet: add vectors first, or create it with one"
                 )
-            engine.create_index(info, kind, chosen)
+            engine.drop_index(info)
+            info = evolve(info, options=engine.create_index(info, kind, chosen))
+            self._store.write_row(engine, info)
+        if not self._store.in_transaction:
+            self._info = info
 
     def drop_index(self) -> None:
         """Take the index away: searches are exact from then on."""
         with self._store.writing(self._info.uid, alone=True) as (engine, info):
             engine.drop_index(info)
+            info = evolve(info, options=None)
+            self._store.write_row(engine, info)
+        if not self._store.in_transaction:
+            self._info = info
 
     def explain(
         self, vector_or_text: Any = None, k: int = 10, *, where: Any = None, where_document: Any = None

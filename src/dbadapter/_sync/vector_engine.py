@@ -80,8 +80,8 @@ class VectorEngine(Protocol):
     ) -> list[TextMatch]:
         """The selected records whose documents have one of the words."""
 
-    def create_index(self, info: CollectionInfo, kind: str, options: dict[str, Any]) -> None:
-        """Make the index that approximate searches use."""
+    def create_index(self, info: CollectionInfo, kind: str, options: dict[str, Any]) -> dict[str, Any] | None:
+        """Make the index that approximate searches use; what to remember of it."""
 
     def drop_index(self, info: CollectionInfo) -> None:
         """Take the index away; searches are exact then."""
@@ -114,7 +114,7 @@ def new_engine(executor: Any, caches: Caches, *, in_transaction: bool) -> Vector
         return LocalEngine(executor, caches, in_transaction=in_transaction)
 
     def postgres() -> VectorEngine:
-        from .vector_postgres import PostgresEngine
+        from .vector_postgres_engine import PostgresEngine
 
         return PostgresEngine(executor, caches, in_transaction=in_transaction)
 

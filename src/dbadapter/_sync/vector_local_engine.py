@@ -68,8 +68,9 @@ class LocalEngine(LocalRecords):
 
     # -- upkeep ----------------------------------------------------------------------------------------
 
-    def create_index(self, info: CollectionInfo, kind: str, options: dict[str, Any]) -> None:
+    def create_index(self, info: CollectionInfo, kind: str, options: dict[str, Any]) -> dict[str, Any] | None:
         """Nothing to do: codes are made by themselves once a collection has grown to need them."""
+        return None
 
     def drop_index(self, info: CollectionInfo) -> None:
         """Nothing to do."""

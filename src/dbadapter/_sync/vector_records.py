@@ -37,8 +37,8 @@ _DEFAULT_QUERY = ("metadatas", "documents", "distances")
 class RecordCollection:
     """A collection of records: an id, a vector, and optionally a document, metadata and a uri.
 
-    Code written for a Chroma collection runs on it unchanged. What is stricter: NaN, infinities in vectors, NUL
-    characters and integers beyond 64 bits are refused instead of being lost.
+    Code written for a Chroma collection runs on it unchanged. What is stricter: NaN, infinities in vectors,
+    NUL characters and integers beyond 64 bits are refused instead of being lost.
     """
 
     def __init__(self, store: VectorStore, info: CollectionInfo, embedding_function: Any) -> None:
@@ -94,11 +94,13 @@ class RecordCollection:
         Args:
             ids: unique texts; one text stands for a list of one, here and below.
             embeddings: a vector for each id; without them the documents are embedded.
-            metadatas: for each id a mapping of text to str, int, float, bool or a list of one of these, or None.
+            metadatas: for each id a mapping of text to str, int, float, bool or a list of one of these, or
+            None.
             documents: a text for each id, or None.
             uris: a text for each id, or None.
 
-        Raises `InvalidRecord`, `DuplicateID`, `DimensionMismatch`, `CollectionNotFound`; nothing is written then.
+        Raises `InvalidRecord`, `DuplicateID`, `DimensionMismatch`, `CollectionNotFound`; nothing is written
+        then.
         """
         records = self._complete(self._records(ids, embeddings, metadatas, documents, uris))
         self._insert(records, replace=False)

@@ -92,7 +92,8 @@ class VectorStore:
                 ``configuration["hnsw"]["space"]`` are understood as well.
             embedding_function: turns texts into vectors, see `dbadapter.vectors.EmbeddingFunction`.
             metadata: the collection's own.
-            references: "table.column", a key that ids are tied to: an id is the text of a key that exists, and
+            references: "table.column", a key that ids are tied to: an id is the text of a key that exists,
+            and
                 deleting the row deletes its vector.
             configuration: Chroma's; only the metric is taken from it.
             get_or_create: return the collection if there is one of that name.

@@ -39,11 +39,15 @@ class Caches:
     Attributes:
         memory: bytes that vectors may take; a collection that alone takes more is kept as codes only.
         has_catalog: the catalog table was seen.
+        broad: filters that many records were seen to match.
+        options: the options of an index that somebody else made, as seen in the catalog.
     """
 
     new_lock: Any
     memory: int = DEFAULT_MEMORY
     has_catalog: bool = False
+    broad: dict[Any, None] = field(factory=dict)
+    options: dict[str, dict[str, Any]] = field(factory=dict)
     _slots: dict[str, Slot] = field(factory=dict)
 
     def slot(self, uid: str) -> Slot:

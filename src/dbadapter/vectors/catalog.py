@@ -31,7 +31,7 @@ METRICS = ("cosine", "l2", "ip")
 DEFAULT_METRIC = "cosine"
 MAX_DIMENSION = 16_000  # of pgvector's type vector
 
-COLUMNS = "uid, name, dimension, metric, metadata, embedding_function, reference, text_index"
+COLUMNS = "uid, name, dimension, metric, metadata, embedding_function, reference, text_index, options"
 
 
 @frozen
@@ -59,6 +59,7 @@ class CollectionInfo:
         dimension: None until the first vector is added.
         model: the embedding function's identity.
         has_text: there is a full-text index, so that documents have to be written to it.
+        options: the kind and the options of the index on the vectors; None without one.
     """
 
     uid: str
@@ -69,6 +70,7 @@ class CollectionInfo:
     model: dict[str, Any] | None
     reference: Reference | None
     has_text: bool
+    options: dict[str, Any] | None = None
 
     @property
     def table(self) -> str:
@@ -86,12 +88,13 @@ class CollectionInfo:
             None if self.model is None else json.dumps(self.model),
             None if self.reference is None else str(self.reference),
             int(self.has_text),
+            None if self.options is None else json.dumps(self.options),
         )
 
     @staticmethod
     def from_row(row: tuple[Any, ...]) -> CollectionInfo:
         """Read a row of the catalog."""
-        uid, name, dimension, metric, metadata, model, reference, has_text = row
+        uid, name, dimension, metric, metadata, model, reference, has_text, options = row
         return CollectionInfo(
             uid,
             name,
@@ -101,6 +104,7 @@ class CollectionInfo:
             None if model is None else json.loads(model),
             parse_reference(reference),
             bool(has_text),
+            None if options is None else json.loads(options),
         )
 
 

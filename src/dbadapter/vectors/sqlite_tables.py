@@ -26,7 +26,7 @@ HAS_CATALOG = f"SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name
 CREATE_CATALOG = f"""
 CREATE TABLE IF NOT EXISTS {CATALOG} (
     uid TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL UNIQUE, dimension INTEGER, metric TEXT NOT NULL,
-    metadata TEXT, embedding_function TEXT, reference TEXT, text_index INTEGER NOT NULL
+    metadata TEXT, embedding_function TEXT, reference TEXT, text_index INTEGER NOT NULL, options TEXT
 )"""
 
 

@@ -1,0 +1,409 @@
+"""Collections on Postgres with pgvector: what is written, and what is read without searching."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .._drivers.postgres_errors import translate
+from ..errors import (
+    DatabaseAdapterError,
+    ForeignKeyViolation,
+    UndefinedColumn,
+    UndefinedTable,
+    UniqueViolation,
+    VectorError,
+)
+from ..vectors.binary_copy import HEADER, TRAILER, binary_rows, read_vector
+from ..vectors.catalog import CollectionInfo, Reference
+from ..vectors.filter_sql import Condition, json_list, postgres_condition
+from ..vectors.metadata import Metadata, exact_json, merge_metadata, read_json
+from ..vectors.postgres_tables import (
+    CREATE_CATALOG,
+    HAS_CATALOG,
+    LOCK_CATALOG,
+    PostgresParent,
+    PostgresTables,
+)
+from ..vectors.records import Records
+from ..vectors.results import Hit
+from ..vectors.selection import Selection, seqs_condition
+from ..vectors.text import words_of
+
+__all__ = ["AsyncPostgresRecords", "postgres_hit", "vector_text"]
+
+IDS_IN = "id IN (SELECT jsonb_array_elements_text(CAST(? AS jsonb)))"
+SEQS_IN = "seq IN (SELECT CAST(jsonb_array_elements_text(CAST(? AS jsonb)) AS bigint))"
+_COLUMNS = "seq, id, document, uri, CAST(metadata AS text)"
+_AT_ONCE = 5000
+_FEW = 40
+_TOO_OLD, _OLD = (0, 8, 0), (0, 8, 4)
+_INTEGERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
+
+
+class AsyncPostgresRecords:
+    """The records of collections on Postgres, on an adapter or within a transaction."""
+
+    def __init__(self, executor: Any) -> None:
+        self.executor = executor
+
+    # -- tables ----------------------------------------------------------------------------------------
+
+    async def has_catalog(self) -> bool:
+        """Whether there is a catalog of collections."""
+        return bool(await self.executor.fetch_value(HAS_CATALOG))
+
+    async def create_catalog(self) -> None:
+        """Make the catalog, and the extension if it is missing. In a transaction."""
+        await self.executor.fetch_value(LOCK_CATALOG)
+        await self._create_extension()
+        await self.executor.execute(CREATE_CATALOG)
+
+    async def _create_extension(self) -> None:
+        found = "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'vector'"
+        version = await self.executor.fetch_value(found)
+        if version is None:
+            try:
+                async with self.executor.transaction() as attempt:
+                    await attempt.execute("CREATE EXTENSION IF NOT EXISTS vector")
+            except DatabaseAdapterError as error:
+                raise VectorError(await self._why_no_extension()) from error
+            version = await self.executor.fetch_value(found)
+        numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+        if numbers < _TOO_OLD:
+            raise VectorError(f"pgvector {version} is too old: 0.8.0 or later is needed, best 0.8.4 or later")
+        if numbers < _OLD:
+            warnings.warn(
+                f"pgvector {version} is in use; below 0.8.4 its searches have known faults: update it, then run"
+                " ALTER EXTENSION vector UPDATE",
+                stacklevel=2,
+            )
+
+    async def _why_no_extension(self) -> str:
+        sql = "SELECT count(*) FROM pg_catalog.pg_available_extensions WHERE name = 'vector'"
+        if not await self.executor.fetch_value(sql):
+            return (
+                "vector collections need pgvector, which is not installed on this server: install it (Debian: "
+                "postgresql-NN-pgvector), then try again"
+            )
+        return (
+            "vector collections need the extension pgvector, which this user may not create: "
+            "have a superuser run CREATE EXTENSION vector in this database"
+        )
+
+    async def lock(self, uid: str, *, alone: bool) -> None:
+        """Keep the collection from being deleted, or (alone) from being written to by others as well."""
+        strength = "UPDATE" if alone else "SHARE"
+        await self.executor.fetch_value(
+            f"SELECT 1 FROM _dbadapter_collections WHERE uid = ? FOR {strength}", [uid]
+        )
+
+    async def create(self, info: CollectionInfo) -> None:
+        """Make a collection's tables. In a transaction."""
+        parent = None if info.reference is None else await self._parent(info.reference)
+        for statement in PostgresTables(info).create(parent):
+            await self.executor.execute(statement)
+
+    async def drop(self, info: CollectionInfo) -> None:
+        """Take a collection's tables away. In a transaction."""
+        for statement in PostgresTables(info).drop():
+            await self.executor.execute(statement)
+
+    async def set_dimension(self, info: CollectionInfo) -> None:
+        """Give the column of vectors its dimension. In a transaction."""
+        await self.executor.execute(PostgresTables(info).set_dimension())
+
+    async def _parent(self, reference: Reference) -> PostgresParent:
+        quote = self.executor.dialect.quote
+        schema, _, table = reference.table.rpartition(".")
+        quoted = f"{quote(schema)}.{quote(table)}" if schema else quote(table)
+        if await self.executor.fetch_value("SELECT to_regclass(?)", [quoted]) is None:
+            raise UndefinedTable(f"references={str(reference)!r}: there is no table {reference.table!r}")
+        sql = (
+            "SELECT format_type(atttypid, NULL) FROM pg_catalog.pg_attribute"
+            " WHERE attrelid = to_regclass(?) AND attname = ? AND attnum > 0 AND NOT attisdropped"
+        )
+        kind = await self.executor.fetch_value(sql, [quoted, reference.column])
+        if kind is None:
+            raise UndefinedColumn(f"references={str(reference)!r}: the table has no such column")
+        unique = (
+            "SELECT count(*) FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_attribute AS a"
+            " ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indrelid = to_regclass(?)"
+            " AND a.attname = ? AND i.indisunique AND i.indnkeyatts = 1 AND i.indpred IS NULL"
+        )
+        if not await self.executor.fetch_value(unique, [quoted, reference.column]):
+            raise VectorError(f"references={str(reference)!r}: the column is neither primary key nor unique")
+        return PostgresParent(quoted, quote(reference.column), kind)
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    async def insert(self, info: CollectionInfo, records: Records) -> list[int]:
+        """Add records; returns the positions of those passed over, whose ids are there already.
+
+        In a transaction.
+        """
+        key_type = "text" if info.reference is None else await self._key_type(info)
+        passed: list[int] = []
+        for start in range(0, len(records), _AT_ONCE):
+            chunk = records.part(start, start + _AT_ONCE)
+            keys = _keys(info, key_type, chunk.ids)
+            there = await self._insert(info, chunk, keys, key_type)
+            if info.has_text and chunk.documents is not None:
+                new = [at for at in range(len(chunk)) if at not in there]
+                await self._index_new(info, chunk.take(new))
+            passed += [start + at for at in sorted(there)]
+        return passed
+
+    async def _insert(
+        self, info: CollectionInfo, records: Records, keys: Sequence[Any], key_type: str
+    ) -> set[int]:
+        """Insert a chunk; the positions of those that are there already."""
+        if len(records) <= _FEW:
+            return await self._insert_few(info, records, keys)
+        try:
+            async with self.executor.transaction() as attempt:
+                await self._copy(attempt, PostgresTables(info).records, info, records, keys, key_type)
+                return set()
+        except UniqueViolation:
+            return await self._insert_staged(info, records, keys, key_type)
+
+    async def _insert_few(self, info: CollectionInfo, records: Records, keys: Sequence[Any]) -> set[int]:
+        assert records.vectors is not None
+        key = "id" if info.reference is None else "ref"
+        row = "(?, CAST(? AS vector), ?, ?, CAST(? AS jsonb))"
+        values: list[Any] = []
+        for at, name in enumerate(keys):
+            values += [
+                name,
+                vector_text(records.vectors[at]),
+                records.documents[at] if records.documents else None,
+                records.uris[at] if records.uris else None,
+                exact_json(records.metadatas[at]) if records.metadatas else None,
+            ]
+        sql = (
+            f"INSERT INTO {PostgresTables(info).records} ({key}, embedding, document, uri, metadata)"
+            f" VALUES {', '.join([row] * len(keys))} ON CONFLICT (id) DO NOTHING RETURNING id"
+        )
+        new = {name for (name,) in await self.executor.fetch_all(sql, values, row_type=tuple)}
+        return {at for at, name in enumerate(records.ids) if name not in new}
+
+    async def _insert_staged(
+        self, info: CollectionInfo, records: Records, keys: Sequence[Any], key_type: str
+    ) -> set[int]:
+        """Load into a temporary table first, and from there what is not there yet."""
+        key, staging = ("id" if info.reference is None else "ref"), '"_dbadapter_staged"'
+        tables = PostgresTables(info)
+        await self.executor.execute(
+            f"CREATE TEMP TABLE {staging} (n bigint, {key} {key_type}, embedding {tables.vector_type},"
+            " document text, uri text, metadata jsonb) ON COMMIT DROP"
+        )
+        await self._copy(self.executor, f"pg_temp.{staging}", info, records, keys, key_type, first=0)
+        columns = f"{key}, embedding, document, uri, metadata"
+        sql = (
+            f"INSERT INTO {tables.records} ({columns}) SELECT {columns} FROM pg_temp.{staging} ORDER BY n"
+            " ON CONFLICT (id) DO NOTHING RETURNING id"
+        )
+        new = {name for (name,) in await self.executor.fetch_all(sql, row_type=tuple)}
+        await self.executor.execute(f"DROP TABLE pg_temp.{staging}")
+        return {at for at, name in enumerate(records.ids) if name not in new}
+
+    async def _copy(
+        self,
+        executor: Any,
+        table: str,
+        info: CollectionInfo,
+        records: Records,
+        keys: Sequence[Any],
+        key_type: str,
+        first: int | None = None,
+    ) -> None:
+        """Load rows in COPY's binary format."""
+        import psycopg
+
+        number, key = ("" if first is None else "n, "), ("id" if info.reference is None else "ref")
+        sql = (
+            f"COPY {table} ({number}{key}, embedding, document, uri, metadata)"
+            " FROM STDIN WITH (FORMAT binary)"
+        )
+        try:
+            async with executor.connection() as raw:
+                async with raw.cursor() as cursor:
+                    async with cursor.copy(sql) as copy:
+                        await copy.write(HEADER)
+                        for portion in binary_rows(records, keys, key_type, first):
+                            await copy.write(portion)
+                        await copy.write(TRAILER)
+        except psycopg.Error as error:
+            raise translate(error, None) from error
+
+    async def _key_type(self, info: CollectionInfo) -> str:
+        sql = (
+            "SELECT format_type(atttypid, NULL) FROM pg_catalog.pg_attribute"
+            " WHERE attrelid = to_regclass(?) AND attname = 'ref'"
+        )
+        return str(await self.executor.fetch_value(sql, [PostgresTables(info).records]))
+
+    async def existing(self, info: CollectionInfo, ids: list[str]) -> dict[str, tuple[int, Metadata | None]]:
+        """Number and metadata of those of the ids that are there, held against changes. In a transaction."""
+        sql = (
+            f"SELECT id, seq, CAST(metadata AS text) FROM {PostgresTables(info).records}"
+            f" WHERE {IDS_IN} ORDER BY seq FOR UPDATE"
+        )
+        rows = await self.executor.fetch_all(sql, [json_list(ids)], row_type=tuple)
+        return {name: (seq, read_json(metadata)) for name, seq, metadata in rows}
+
+    async def change(
+        self, info: CollectionInfo, records: Records, present: dict[str, tuple[int, Metadata | None]]
+    ) -> None:
+        """Update records that are there; what is None stays, metadata is merged. In a transaction."""
+        table, run = PostgresTables(info).records, self.executor.execute_many
+        seqs = [present[each][0] for each in records.ids]
+        if records.vectors is not None:
+            pairs = zip(map(vector_text, records.vectors), seqs, strict=True)
+            await run(f"UPDATE {table} SET embedding = CAST(? AS vector) WHERE seq = ?", list(pairs))
+        if records.uris is not None:
+            changed = [(uri, seq) for uri, seq in zip(records.uris, seqs, strict=True) if uri is not None]
+            await run(f"UPDATE {table} SET uri = ? WHERE seq = ?", changed)
+        if records.documents is not None:
+            texts = [
+                (text, seq) for text, seq in zip(records.documents, seqs, strict=True) if text is not None
+            ]
+            await run(f"UPDATE {table} SET document = ? WHERE seq = ?", texts)
+            if info.has_text:
+                await self.write_text(info, [(seq, text) for text, seq in texts])
+        if records.metadatas is not None:
+            merged = [
+                (exact_json(merge_metadata(present[each][1], change)), present[each][0])
+                for each, change in zip(records.ids, records.metadatas, strict=True)
+                if change is not None
+            ]
+            await run(f"UPDATE {table} SET metadata = CAST(? AS jsonb) WHERE seq = ?", merged)
+
+    async def delete(self, info: CollectionInfo, selection: Selection, limit: int | None) -> int:
+        """Delete records, the first ``limit`` of them if there is one. In a transaction."""
+        table = PostgresTables(info).records
+        condition = await self.condition(info, selection)
+        where, params = condition.sql, list(condition.params)
+        if limit is not None:
+            where = f"seq IN (SELECT seq FROM {table} WHERE {where} ORDER BY seq LIMIT ?)"
+            params.append(limit)
+        result = await self.executor.execute(f"DELETE FROM {table} WHERE {where}", params)
+        return int(result.rowcount)
+
+    # -- full text -------------------------------------------------------------------------------------
+
+    async def create_text(self, info: CollectionInfo) -> None:
+        """Make the full-text index and fill it. In a transaction."""
+        tables = PostgresTables(info)
+        for statement in tables.create_text():
+            await self.executor.execute(statement)
+        sql = (
+            f"SELECT seq, document FROM {tables.records}"
+            " WHERE seq > ? AND document IS NOT NULL ORDER BY seq LIMIT ?"
+        )
+        last = -1
+        while rows := await self.executor.fetch_all(sql, [last, _AT_ONCE], row_type=tuple):
+            await self.write_text(info, rows)
+            last = rows[-1][0]
+
+    async def _index_new(self, info: CollectionInfo, records: Records) -> None:
+        sql = f"SELECT seq, document FROM {PostgresTables(info).records} WHERE {IDS_IN}"
+        if records.ids:
+            await self.write_text(
+                info, await self.executor.fetch_all(sql, [json_list(records.ids)], row_type=tuple)
+            )
+
+    async def write_text(self, info: CollectionInfo, documents: Iterable[tuple[int, str | None]]) -> None:
+        """Put documents into the full-text index, in the place of what is there of them."""
+        sql = (
+            f"INSERT INTO {PostgresTables(info).text} (seq, words, length) VALUES (?, CAST(? AS tsvector), ?)"
+            " ON CONFLICT (seq) DO UPDATE SET words = excluded.words, length = excluded.length"
+        )
+        rows = []
+        for seq, text in documents:
+            if text is not None:
+                words = words_of(text)
+                rows.append((seq, _tsvector(words), len(words)))
+        await self.executor.execute_many(sql, rows)
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    async def count(self, info: CollectionInfo) -> int:
+        """How many records there are."""
+        return int(await self.executor.fetch_value(f"SELECT count(*) FROM {PostgresTables(info).records}"))
+
+    async def condition(self, info: CollectionInfo, selection: Selection) -> Condition:
+        """The exact condition of a selection; what SQL cannot decide is decided here, record by record."""
+        found = selection.condition(postgres_condition, IDS_IN)
+        if found.exact:
+            return found
+        sql = f"SELECT seq, CAST(metadata AS text), document FROM {PostgresTables(info).records} WHERE {found.sql}"
+        rows = await self.executor.fetch_all(sql, list(found.params), row_type=tuple)
+        return seqs_condition(selection.confirmed(rows), SEQS_IN)
+
+    async def fetch(
+        self, info: CollectionInfo, selection: Selection, limit: int | None, offset: int, *, vectors: bool
+    ) -> list[Hit]:
+        """The selected records in the order they came."""
+        condition = await self.condition(info, selection)
+        vector = "vector_send(embedding)" if vectors else "NULL"
+        sql = (
+            f"SELECT {_COLUMNS}, {vector} FROM {PostgresTables(info).records} WHERE {condition.sql}"
+            " ORDER BY seq LIMIT CAST(? AS bigint) OFFSET ?"
+        )
+        rows = await self.executor.fetch_all(sql, [*condition.params, limit, offset], row_type=tuple)
+        return [postgres_hit(row) for row in rows]
+
+
+def postgres_hit(row: Sequence[Any], distance: float | None = None) -> Hit:
+    """A record from a row of seq, id, document, uri, metadata and what ``vector_send`` gave."""
+    seq, name, document, uri, metadata, sent = row
+    return Hit(
+        seq,
+        name,
+        document,
+        uri,
+        read_json(metadata),
+        distance,
+        None if sent is None else read_vector(sent),
+    )
+
+
+def vector_text(vector: Any) -> str:
+    """A vector as pgvector reads it."""
+    return "[" + ",".join(map(repr, vector.tolist())) + "]"
+
+
+def _tsvector(words: list[str]) -> str:
+    """Words with their positions as a tsvector's text; there is nothing in them to be escaped."""
+    places: dict[str, list[int]] = {}
+    for position, word in enumerate(words, 1):
+        places.setdefault(word, []).append(position)
+    return " ".join(f"'{word}':{','.join(map(str, at))}" for word, at in places.items())
+
+
+def _keys(info: CollectionInfo, key_type: str, ids: list[str]) -> Sequence[Any]:
+    """The keys that ids stand for, as their type's encoder takes them."""
+    if info.reference is None or key_type not in (*_INTEGERS, "uuid"):
+        return ids
+    return [_key(each, key_type, info) for each in ids]
+
+
+def _key(name: str, key_type: str, info: CollectionInfo) -> Any:
+    """The key whose text an id is; other ids are no keys of the table."""
+    from uuid import UUID
+
+    try:
+        key: Any = UUID(name) if key_type == "uuid" else int(name)
+    except ValueError:
+        key = None
+    limit = _INTEGERS.get(key_type)
+    if key is None or str(key) != name or (limit is not None and not -limit <= key < limit):
+        raise ForeignKeyViolation(
+            f"id {name!r} is no key of {info.reference}, whose keys are of type {key_type}",
+            sqlstate="23503",
+            table=info.table,
+            columns=("id",),
+        )
+    return name if key_type == "uuid" else key

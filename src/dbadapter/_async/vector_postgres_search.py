@@ -1,0 +1,211 @@
+"""Searching a collection on Postgres.
+
+Without an index a search goes through all records and is exact. With one, a search without a filter takes
+what the index finds. With a filter it first tries to be exact: up to some thousand matching records are
+compared one by one; only where more match does the index search, iteratively, so that it does not return
+fewer than there are.
+
+The server's distances are in single precision. So a few more records than wanted are fetched, with their
+vectors, and measured and put in order here, by the arithmetic that both backends share.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from attrs import evolve
+
+from ..vectors.caches import Caches
+from ..vectors.catalog import CATALOG, CollectionInfo
+from ..vectors.distance import Vectors, exact_distances, rough_bound
+from ..vectors.filter_sql import Condition
+from ..vectors.postgres_tables import PostgresTables
+from ..vectors.results import Hit, Searched, hit_order
+from ..vectors.selection import EVERYTHING, Selection
+from .vector_postgres import AsyncPostgresRecords, postgres_hit, vector_text
+
+__all__ = ["AsyncPostgresSearch"]
+
+_COLUMNS = "seq, id, document, uri, CAST(metadata AS text), vector_send(embedding)"
+_MARGIN = 6
+_LARGEST_MARGIN = 2000
+_COMPARED_AT_MOST = 10_000
+_EF_SEARCH = 100
+
+
+class AsyncPostgresSearch:
+    """Searches in collections on Postgres, on an adapter or within a transaction."""
+
+    def __init__(self, records: AsyncPostgresRecords, caches: Caches) -> None:
+        self._records = records
+        self._executor = records.executor
+        self._broad = caches.broad
+        self._options = caches.options
+
+    async def nearest(self, info: CollectionInfo, queries: Vectors, k: int, selection: Selection) -> Searched:
+        """The k nearest of the selected records to each query."""
+        if info.options is None and info.uid in self._options:
+            info = evolve(info, options=self._options[info.uid])
+        condition = await self._records.condition(info, selection)
+        searched = [await self._nearest(info, query, k, selection, condition) for query in queries]
+        last = searched[-1]
+        return evolve(last, hits=[each.hits[0] for each in searched])
+
+    async def _nearest(
+        self, info: CollectionInfo, query: Vectors, k: int, selection: Selection, condition: Condition
+    ) -> Searched:
+        if info.metric == "cosine" and not query.any():
+            return await self._first(info, k, condition)
+        if info.options is None:
+            return await self._exactly(info, query, k, condition)
+        if selection.is_everything:
+            found = await self._by_index(info, query, k, condition)
+            return found if len(found.hits[0]) == k else await self._exactly(info, query, k, condition)
+        key = (info.uid, selection.tree, None if selection.ids is None else tuple(selection.ids))
+        if key not in self._broad:
+            few = await self._among_few(info, query, k, condition)
+            if few is not None:
+                return few
+            if len(self._broad) > 1000:
+                self._broad.clear()
+            self._broad[key] = None
+        found = await self._by_index(info, query, k, condition)
+        if len(found.hits[0]) == k:
+            return found
+        self._broad.pop(key, None)
+        return await self._exactly(info, query, k, condition)
+
+    # -- the ways --------------------------------------------------------------------------------------
+
+    async def _exactly(
+        self, info: CollectionInfo, query: Vectors, k: int, condition: Condition, margin: int = _MARGIN
+    ) -> Searched:
+        """All matching records, compared by the server."""
+        tables = PostgresTables(info)
+        # Somebody may have made an index since this collection was opened.
+        options = f"(SELECT options FROM {CATALOG} WHERE uid = ?)"
+        sql = (
+            f"SELECT {_COLUMNS}, {tables.plain_distance} AS far, {options} FROM {tables.records}"
+            f" WHERE {condition.sql} ORDER BY far, id LIMIT ?"
+        )
+        params = [vector_text(query), info.uid, *condition.params, k + margin]
+        rows = await self._executor.fetch_all(sql, params, row_type=tuple)
+        if rows and rows[0][-1] is not None:
+            self._options[info.uid] = json.loads(rows[0][-1])
+        hits = self._measured(info, query, rows)
+        if len(rows) == k + margin and not _is_settled(info, query, k, hits) and margin < _LARGEST_MARGIN:
+            return await self._exactly(info, query, k, condition, margin * 4)
+        return Searched([hits[:k]], "exact", len(rows), None)
+
+    async def _among_few(
+        self, info: CollectionInfo, query: Vectors, k: int, condition: Condition, margin: int = _MARGIN
+    ) -> Searched | None:
+        """The matching records, compared by the server, if they are few; None if they are not."""
+        tables = PostgresTables(info)
+        sql = (
+            f"WITH few AS MATERIALIZED (SELECT * FROM {tables.records} WHERE {condition.sql} LIMIT ?)"
+            f" SELECT {_COLUMNS}, {tables.plain_distance} AS far, (SELECT count(*) FROM few) AS matched"
+            " FROM few ORDER BY far, id LIMIT ?"
+        )
+        params = [*condition.params, _COMPARED_AT_MOST + 1, vector_text(query), k + margin]
+        rows = await self._executor.fetch_all(sql, params, row_type=tuple)
+        matched = rows[0][-1] if rows else 0
+        if matched > _COMPARED_AT_MOST:
+            return None
+        hits = self._measured(info, query, rows)
+        if len(rows) == k + margin and not _is_settled(info, query, k, hits) and margin < _LARGEST_MARGIN:
+            return await self._among_few(info, query, k, condition, margin * 4)
+        return Searched([hits[:k]], "exact", matched, matched)
+
+    async def _by_index(self, info: CollectionInfo, query: Vectors, k: int, condition: Condition) -> Searched:
+        """What the index finds, and the zero vectors, which are in no index on cosine distance.
+
+        The settings hold for this statement (or transaction); they are in force before the scan begins,
+        since the condition on them is evaluated once and first.
+        """
+        assert info.options is not None
+        tables, kind = PostgresTables(info), info.options["kind"]
+        settings = _settings(info.options, k + _MARGIN)
+        applied = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+        sql = (
+            f"WITH applied AS MATERIALIZED (SELECT {applied})"
+            f" SELECT {_COLUMNS} FROM {tables.records} WHERE (SELECT count(*) FROM applied) = 1"
+            f" AND {condition.sql} ORDER BY {tables.indexed_distance} LIMIT ?"
+        )
+        params = [*condition.params, vector_text(query), k + _MARGIN]
+        rows = await self._executor.fetch_all(sql, params, row_type=tuple)
+        if info.metric == "cosine":
+            rows = [*rows, *await self._zeros(tables, k, condition)]
+        hits = self._measured(info, query, rows)
+        return Searched([hits[:k]], kind, len(rows), None)
+
+    async def _zeros(self, tables: PostgresTables, k: int, condition: Condition) -> list[Any]:
+        sql = (
+            f"SELECT {_COLUMNS} FROM {tables.records} WHERE vector_norm(embedding) = 0"
+            f" AND {condition.sql} ORDER BY id LIMIT ?"
+        )
+        rows: list[Any] = await self._executor.fetch_all(sql, [*condition.params, k], row_type=tuple)
+        return rows
+
+    async def _first(self, info: CollectionInfo, k: int, condition: Condition) -> Searched:
+        """A zero vector is equally far from all: the first ones by id."""
+        sql = (
+            f"SELECT {_COLUMNS} FROM {PostgresTables(info).records} WHERE {condition.sql} ORDER BY id LIMIT ?"
+        )
+        rows = await self._executor.fetch_all(sql, [*condition.params, k], row_type=tuple)
+        return Searched([[postgres_hit(row, 1.0) for row in rows]], "exact", len(rows), None)
+
+    def _measured(self, info: CollectionInfo, query: Vectors, rows: Sequence[Any]) -> list[Hit]:
+        """The records of rows with exact distances, in order."""
+        hits = {row[0]: postgres_hit(row[:6]) for row in rows}
+        if not hits:
+            return []
+        distances = exact_distances(info.metric, query, np.stack([hit.vector for hit in hits.values()]))
+        measured = zip(hits.values(), distances.tolist(), strict=True)
+        return sorted((hit.at(far) for hit, far in measured), key=hit_order)
+
+    async def recall(self, info: CollectionInfo, samples: int, k: int) -> float:
+        """The share of true neighbours that searches find, from a sample of the vectors."""
+        if info.options is None:
+            return 1.0
+        sql = (
+            f"SELECT vector_send(embedding) FROM {PostgresTables(info).records}"
+            f" WHERE seq IN (SELECT seq FROM {PostgresTables(info).records} ORDER BY md5(CAST(seq AS text)) LIMIT ?)"
+        )
+        rows = await self._executor.fetch_all(sql, [samples], row_type=tuple)
+        shares = []
+        everything = Condition("TRUE")
+        for (sent,) in rows:
+            query = np.frombuffer(sent, ">f4", offset=4).astype(np.float32)
+            truth = (await self._exactly(info, query, k, everything)).hits[0]
+            found = (await self._nearest(info, query, k, EVERYTHING, everything)).hits[0]
+            last = truth[-1].distance
+            near = [
+                hit for hit in found if hit.distance is not None and last is not None and hit.distance <= last
+            ]
+            shares.append(min(1.0, len(near) / len(truth)))
+        return sum(shares) / len(shares) if shares else 1.0
+
+
+def _settings(options: dict[str, Any], wanted: int) -> dict[str, str]:
+    """The session settings that a search by index needs; all values are our own."""
+    if options["kind"] == "hnsw":
+        return {
+            "hnsw.ef_search": str(min(1000, max(int(options.get("ef_search", _EF_SEARCH)), wanted))),
+            "hnsw.iterative_scan": "strict_order",
+        }
+    return {"ivfflat.probes": str(int(options["probes"])), "ivfflat.iterative_scan": "relaxed_order"}
+
+
+def _is_settled(info: CollectionInfo, query: Vectors, k: int, hits: list[Hit]) -> bool:
+    """Whether no record beyond those fetched can belong among the first k, as exactly as the server computes."""
+    if len(hits) <= k:
+        return True
+    longest = max(float(np.linalg.norm(hit.vector)) for hit in hits)
+    last, beyond = hits[k - 1].distance, hits[-1].distance
+    assert last is not None
+    assert beyond is not None
+    return beyond - last > 2 * rough_bound(info.metric, query, longest)
