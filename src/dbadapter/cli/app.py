@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Entry] = {
     "status": Entry("status", "Show the database in use, its nodes and its pool.", "status"),
     "health": Entry("status", "Say whether the database answers.", "health"),
     "tables": Entry("tables", "List the tables, or describe one."),
+    "serve": Entry("serve", "Serve state and data over HTTP, with a live page."),
     "schema": Entry("schema", "Write a schema as SQL, or compare one with the database."),
 }
 
