@@ -53,12 +53,19 @@ def test_sqlite_needs_no_psycopg(tmp_path: Any) -> None:
 
 def globals_now() -> dict[str, Any]:
     """The process-wide state that is not ours to touch."""
-    adapters = psycopg.adapters
-    state = {slot: copy.copy(getattr(adapters, slot)) for slot in ("_dumpers", "_dumpers_by_oid", "_loaders")}
+    # psycopg itself replaces the names of classes by the classes when it first meets them.
+    dumpers = [
+        {
+            key if isinstance(key, str) else f"{key.__module__}.{key.__qualname__}": value
+            for key, value in kind.items()
+        }
+        for kind in psycopg.adapters._dumpers.values()
+    ]
     return {
         "sqlite3.adapters": dict(sqlite3.adapters),
         "sqlite3.converters": dict(sqlite3.converters),
-        "psycopg.adapters": {name: repr(value) for name, value in state.items()},
+        "psycopg.dumpers": dumpers,
+        "psycopg.loaders": copy.deepcopy(psycopg.adapters._loaders),
         "psycopg.types": sorted(info.name for info in psycopg.postgres.types),
         "decimal": repr(decimal.getcontext()),
         "signals": {

@@ -6,6 +6,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from .._core.rows import Columns
@@ -22,16 +23,16 @@ T = TypeVar("T")
 class _Worker:
     """A thread that runs what it is given, in order."""
 
-    __slots__ = ("_jobs", "_loop")
+    __slots__ = ("_jobs",)
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[tuple[asyncio.Future[Any], Callable[..., Any], tuple[Any, ...]] | None]
         self._jobs = queue.SimpleQueue()
         threading.Thread(target=self._run, name="dbadapter-sqlite", daemon=True).start()
 
     def submit(self, function: Callable[..., T], *args: Any) -> asyncio.Future[T]:
-        future: asyncio.Future[T] = self._loop.create_future()
+        # The loop of this call: an app may run one after another, with a connection that outlives them.
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._jobs.put((future, function, args))
         return future
 
@@ -45,10 +46,8 @@ class _Worker:
                 outcome, error = function(*args), None
             except BaseException as exc:
                 outcome, error = None, exc
-            try:
-                self._loop.call_soon_threadsafe(_settle, future, outcome, error)
-            except RuntimeError:  # the loop was closed: nobody is waiting any more
-                return
+            with suppress(RuntimeError):  # the loop was closed: nobody is waiting any more
+                future.get_loop().call_soon_threadsafe(_settle, future, outcome, error)
             job = future = function = args = outcome = error = None  # type: ignore[assignment]  # free them now
 
 
