@@ -20,6 +20,7 @@ from attrs import define
 
 import dbadapter
 from dbadapter.embedded._account import Account, can_enter, server_account
+from tests.servers import TEMP_DIR
 
 SOURCE = Path(dbadapter.__file__).parents[1]
 SITE_PACKAGES = [entry for entry in sys.path if entry.endswith("site-packages")]
@@ -75,7 +76,7 @@ def hosted(
     if account is not None:
         user = {"user": account.uid, "group": account.gid, "extra_groups": []}
     process = subprocess.Popen(
-        [python, "-c", PROGRAM.format(then=then), json.dumps(dict(arguments or {}))],
+        [python, "-c", PROGRAM.format(then=then), json.dumps({"temp_dir": TEMP_DIR, **(arguments or {})})],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

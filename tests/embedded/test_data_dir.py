@@ -39,9 +39,9 @@ def test_data_is_kept_in_any_directory(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(quick_path: Path) -> Path:
     """A directory with a table ``t`` in it, not in use."""
-    place = tmp_path_factory.mktemp("made")
+    place = quick_path / "made"
     with EmbeddedPostgres(place) as server:
         ask(server.url, "CREATE TABLE t AS SELECT 42 AS x")
     return place

@@ -19,6 +19,7 @@ from dbadapter.embedded._account import Account
 from dbadapter.errors import DatabaseUnavailable
 from tests.embedded.hosts import SITE_PACKAGES, environment_for, gone, hosted
 from tests.embedded.test_server import ask
+from tests.servers import TEMP_DIR
 
 
 def test_kill_9_of_the_host_leaves_nothing() -> None:
@@ -95,7 +96,7 @@ def test_a_killed_supervisor_is_replaced() -> None:
     """When the supervisor is killed its servers end, which is said; a start makes new ones."""
     if sys.platform != "linux":
         pytest.skip("only Linux tells a process that its parent has died")
-    server = EmbeddedPostgres().start()
+    server = EmbeddedPostgres(temp_dir=TEMP_DIR).start()
     data = server.pgdata
     supervisor = server._cluster.guard._process
     assert supervisor is not None

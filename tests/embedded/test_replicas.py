@@ -11,6 +11,7 @@ import pytest
 from dbadapter.embedded import EmbeddedPostgres, EmbeddedReplica
 from dbadapter.errors import ConfigError, DatabaseUnavailable
 from tests.embedded.test_server import ask
+from tests.servers import TEMP_DIR
 
 COPIED = "starting backup recovery"  # in the log of a server that was made as a copy
 
@@ -18,7 +19,7 @@ COPIED = "starting backup recovery"  # in the log of a server that was made as a
 @pytest.fixture(scope="module")
 def servers() -> Iterator[EmbeddedPostgres]:
     """A primary with two replicas, left in whatever state by the test before."""
-    with EmbeddedPostgres(replicas=2) as server:
+    with EmbeddedPostgres(replicas=2, temp_dir=TEMP_DIR) as server:
         yield server
 
 
@@ -169,7 +170,7 @@ def test_promote_after_a_proper_stop(cluster: EmbeddedPostgres) -> None:
 
 def test_apply_delay() -> None:
     """A delayed replica shows a commit only later; the delay can be lifted while it runs."""
-    with EmbeddedPostgres(replicas=2, apply_delay=(0, 3600)) as server:
+    with EmbeddedPostgres(replicas=2, apply_delay=(0, 3600), temp_dir=TEMP_DIR) as server:
         prompt, delayed = server.replicas
         assert (prompt.apply_delay, delayed.apply_delay) == (0, 3600)
         with pytest.raises(DatabaseUnavailable, match="has not replayed"):
@@ -184,7 +185,7 @@ def test_apply_delay() -> None:
 
 def test_a_delayed_replica_loses_nothing_when_promoted() -> None:
     """What a replica has received but holds back is applied before it takes over."""
-    with EmbeddedPostgres(replicas=1, apply_delay=3600) as server:
+    with EmbeddedPostgres(replicas=1, apply_delay=3600, temp_dir=TEMP_DIR) as server:
         ask(server.url, "CREATE TABLE t AS SELECT 1 AS x")
         server.promote(0)
         assert seen(server.url) == [1]
@@ -207,21 +208,21 @@ def test_a_replica_that_needs_the_primary_says_so(cluster: EmbeddedPostgres) -> 
         cluster.replicas[0].start()
 
 
-def test_roles_are_kept_with_the_data(tmp_path: Path) -> None:
+def test_roles_are_kept_with_the_data(quick_path: Path) -> None:
     """A directory opened again has the same primary; replicas may be fewer or more than before."""
-    with EmbeddedPostgres(tmp_path, replicas=1) as server:
+    with EmbeddedPostgres(quick_path / "roles", replicas=1) as server:
         ask(server.url, "CREATE TABLE t AS SELECT 1 AS x")
         server.promote(0)
         data, before = server.pgdata, [copies(replica) for replica in server.replicas]
-    with EmbeddedPostgres(tmp_path, replicas=1) as server:
+    with EmbeddedPostgres(quick_path / "roles", replicas=1) as server:
         assert server.pgdata == data
         add(server, 2)
         server.wait_for_replicas()
         assert seen(server.replicas[0].url) == [1, 2]
         assert [copies(replica) for replica in server.replicas] == before
-    with EmbeddedPostgres(tmp_path) as server:
+    with EmbeddedPostgres(quick_path / "roles") as server:
         add(server, 3)
         assert ask(server.url, "SELECT count(*) FROM pg_replication_slots") == 0
-    with EmbeddedPostgres(tmp_path, replicas=1) as server:
+    with EmbeddedPostgres(quick_path / "roles", replicas=1) as server:
         server.wait_for_replicas()
         assert seen(server.replicas[0].url) == [1, 2, 3]

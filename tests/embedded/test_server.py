@@ -17,6 +17,7 @@ from dbadapter.config import DatabaseConfig, DatabaseType
 from dbadapter.embedded import EmbeddedPostgres
 from dbadapter.errors import ConfigError, DatabaseUnavailable
 from tests.embedded.hosts import environment_for
+from tests.servers import TEMP_DIR
 
 
 def ask(url: str, statement: str) -> Any:
@@ -137,17 +138,15 @@ def test_two_servers_at_once(postgres_server: EmbeddedPostgres, own_server: Embe
 
 def test_close_removes_everything_and_start_begins_anew() -> None:
     """A temporary server leaves no file and no shared memory, also when it had been killed."""
-    server = EmbeddedPostgres().start()
-    first, data = server.pid, server.pgdata
-    maps = Path(f"/proc/{first}/maps")
-    shared = set(re.findall(r"/dev/shm/PostgreSQL\.\d+", maps.read_text())) if maps.exists() else set()
+    server = EmbeddedPostgres(temp_dir=TEMP_DIR).start()
+    data = server.pgdata
+    assert ask(server.url, "SHOW dynamic_shared_memory_type") == "mmap"
     memory = (data / "postmaster.pid").read_text().splitlines()[6].split()[1]
     ask(server.url, "CREATE TABLE t ()")
     server.kill()
     server.close()
     assert not data.exists()
     assert not server.running
-    assert not [name for name in shared if Path(name).exists()]
     segments = Path("/proc/sysvipc/shm")
     lines = segments.read_text().splitlines() if segments.exists() else []
     assert memory not in [line.split()[1] for line in lines]
@@ -158,7 +157,9 @@ def test_close_removes_everything_and_start_begins_anew() -> None:
 def test_unix_socket_only_and_settings_and_password() -> None:
     """``tcp=False`` listens on no port; settings and the password arrive, whatever is in them."""
     odd = 'it\'s \\ "odd" €'
-    with EmbeddedPostgres(tcp=False, password=odd, settings={"work_mem": "7MB", "my.note": odd}) as server:
+    with EmbeddedPostgres(
+        temp_dir=TEMP_DIR, tcp=False, password=odd, settings={"work_mem": "7MB", "my.note": odd}
+    ) as server:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", server.port))
         assert ask(server.url, "SHOW work_mem") == "7MB"
@@ -174,16 +175,23 @@ def test_a_given_port_and_one_that_is_taken() -> None:
         port = other.getsockname()[1]
         other.listen()
         with pytest.raises(DatabaseUnavailable, match=rf"(?s)port {port} .*taken.*could not bind"):
-            EmbeddedPostgres(port=port).start()
-    with EmbeddedPostgres(port=port) as server:
+            EmbeddedPostgres(port=port, temp_dir=TEMP_DIR).start()
+    with EmbeddedPostgres(port=port, temp_dir=TEMP_DIR) as server:
         assert server.port == port
         assert ask(server.url, "SELECT inet_server_port()") == port
+
+
+def test_a_temp_dir_that_does_not_serve(tmp_path: Path) -> None:
+    """A directory for temporary files that is missing, or too deep for a socket, is refused by name."""
+    for wrong in (tmp_path / "missing", Path("/tmp") / ("x" * 100)):
+        with pytest.raises(DatabaseUnavailable, match=f"temp_dir {wrong}"):
+            EmbeddedPostgres(temp_dir=wrong).start()
 
 
 def test_a_server_that_cannot_start_says_why() -> None:
     """A setting that PostgreSQL refuses is shown in its own words."""
     with pytest.raises(DatabaseUnavailable, match=r"(?s)did not start.*shared_buffers"):
-        EmbeddedPostgres(settings={"shared_buffers": "lots"}).start()
+        EmbeddedPostgres(temp_dir=TEMP_DIR, settings={"shared_buffers": "lots"}).start()
 
 
 @pytest.mark.parametrize(
@@ -197,6 +205,7 @@ def test_a_server_that_cannot_start_says_why() -> None:
         ({"password": "a\0b"}, "password must be"),
         ({"data_dir": ""}, "data_dir must be"),
         ({"data_dir": 7}, "data_dir must be"),
+        ({"temp_dir": 7}, "temp_dir must be"),
         ({"settings": "fsync=off"}, "settings must be"),
         ({"settings": {"port": 1}}, "use the argument port"),
         ({"settings": {"a b": 1}}, "is not the name"),

@@ -33,6 +33,14 @@ SETTINGS = {
     "log_checkpoints": "off",
 }
 
+TEMPORARY = {
+    "fsync": "off",
+    "wal_init_zero": "off",
+    # In the data directory, so that nothing of a killed server outlives it. Also, in many containers the usual
+    # place, /dev/shm, is too small for the parallel creation of an index.
+    "dynamic_shared_memory_type": "mmap",
+}
+
 
 @define(eq=False, kw_only=True)
 class Cluster:
@@ -61,7 +69,7 @@ class Cluster:
 
     def node(self, index: int, *, apply_delay: float = 0.0, port: int | None = None) -> Node:
         """A node that is not running yet."""
-        settings = SETTINGS | ({"fsync": "off"} if self.temporary else {}) | self.options.settings
+        settings = SETTINGS | (TEMPORARY if self.temporary else {}) | self.options.settings
         return Node(
             name=f"node{index}",
             data=self.root / f"node{index}",

@@ -154,7 +154,6 @@ class Node:
         except OSError as exc:
             raise DatabaseUnavailable(f"cannot start PostgreSQL in {self.data}: {exc}") from exc
         self._wait_until_ready(self.process, offset)
-        self.guard.ask("ready", pid=self.process)
 
     def _settings(self) -> dict[str, str]:
         return {

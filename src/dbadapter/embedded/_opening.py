@@ -33,7 +33,7 @@ def open_cluster(options: Options) -> Cluster:
     guard.open()
     run: Path | None = None
     try:
-        run = _run_directory(account)
+        run = _run_directory(options.temp_dir, account)
         guard.ask("at_end", remove=[wire(run)], gentle=given is not None)
         cluster = Cluster(
             options=options,
@@ -154,15 +154,20 @@ def _lock(root: Path, guard: Guard) -> None:
         time.sleep(POLL)
 
 
-def _run_directory(account: Account | None) -> Path:
+def _run_directory(wanted: Path | None, account: Account | None) -> Path:
     """A new temporary directory that the account may pass, with a path short enough for sockets."""
-    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp") if wanted is None else (str(wanted),):
         short = len(os.fsencode(parent)) + len("/dbadapter-xxxxxxxx/s/.s.PGSQL.65535") <= LONGEST_SOCKET_PATH
         if short and os.access(parent, os.W_OK) and can_enter(Path(parent), account):
             run = Path(tempfile.mkdtemp(prefix="dbadapter-", dir=parent)).resolve()
             run.chmod(0o711)
             return run
-    raise DatabaseUnavailable("no temporary directory that the server may use: set TMPDIR to a short path")
+    raise DatabaseUnavailable(
+        f"temp_dir {wanted} does not serve: its path is too long for sockets, it cannot be written, or the "
+        "server's account may not enter it"
+        if wanted
+        else "no temporary directory that the server may use: choose one with a short path (temp_dir)"
+    )
 
 
 def _private(directory: Path, account: Account | None) -> Path:

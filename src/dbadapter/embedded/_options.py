@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
@@ -26,12 +26,15 @@ RESERVED = {
 }
 
 
-def _path(value: object) -> Path | None:
-    if value is None:
-        return None
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise ConfigError(f"data_dir must be the path of a directory or None, not {value!r}")
-    return Path(os.path.abspath(value))
+def _path(name: str) -> Callable[[object], Path | None]:
+    def convert(value: object) -> Path | None:
+        if value is None:
+            return None
+        if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+            raise ConfigError(f"{name} must be the path of a directory or None, not {value!r}")
+        return Path(os.path.abspath(value))
+
+    return convert
 
 
 def _settings(value: object) -> dict[str, str]:
@@ -62,7 +65,8 @@ def _is_number(value: object, *, above: float) -> bool:
 class Options:
     """The arguments of `EmbeddedPostgres`."""
 
-    data_dir: Path | None = field(converter=_path)
+    data_dir: Path | None = field(converter=_path("data_dir"))
+    temp_dir: Path | None = field(converter=_path("temp_dir"))
     replicas: int = field()
     port: int | None = field()
     password: str = field(repr=False)

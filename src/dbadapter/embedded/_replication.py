@@ -16,7 +16,7 @@ from ..errors import DatabaseUnavailable
 from . import _sql
 from ._cluster import Cluster
 from ._datadir import SUPERUSER, TOOL_TIMEOUT, tail
-from ._guard import POLL, Argument
+from ._guard import POLL, Argument, wire
 from ._node import Node
 
 FAST = ("--no-manifest", "--no-verify-checksums")  # a copy of a running server, used at once
@@ -219,7 +219,9 @@ def _copy_primary(cluster: Cluster, node: Node) -> None:
     ]
     if node.guard.run(copy, account=node.account, output=output, directory=new, timeout=TOOL_TIMEOUT):
         raise DatabaseUnavailable(f"pg_basebackup could not make {node.data}:\n{tail(output)}")
-    shutil.rmtree(node.data, ignore_errors=True)
+    if node.data.exists():
+        node.guard.ask("forget", directory=wire(node.data))
+        shutil.rmtree(node.data)
     new.rename(node.data)
 
 

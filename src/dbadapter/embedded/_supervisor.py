@@ -48,7 +48,6 @@ class Supervisor:
         self.running: dict[int, bool] = {}  # pid -> is it a server (else a short-lived tool)
         self.codes: dict[int, int] = {}
         self.servers: list[bytes] = []  # data directories
-        self.segments: set[bytes] = set()  # POSIX shared memory a killed server would leave behind
         self.remove: list[bytes] = []
         self.gentle = False
         self.locks: list[int] = []
@@ -197,16 +196,6 @@ class Supervisor:
         self.reap()
         return {"code": None if pid in self.running else self.codes.get(pid, -signal.SIGKILL)}
 
-    def do_ready(self, pid: int) -> None:
-        """The server is up: note the shared memory that would stay behind if it were killed."""
-        try:
-            with open(f"/proc/{pid}/maps", "rb") as maps:
-                lines = maps.read().splitlines()
-        except OSError:
-            return
-        names = (line.split(None, 5)[-1] for line in lines if b"/dev/shm/PostgreSQL." in line)
-        self.segments.update(name for name in names if b" " not in name)
-
     def do_signal(self, pid: int, number: int) -> None:
         """Send a signal to a child, never to a stranger that got its number."""
         self.reap()
@@ -238,6 +227,10 @@ class Supervisor:
         os.write(lock, str(owner).encode())
         self.locks.append(lock)
         return {"locked": True}
+
+    def do_forget(self, directory: str) -> None:
+        """A data directory is about to be removed: free what its server left."""
+        self._free_shared_memory(path(directory))
 
     def do_at_end(self, remove: list[str], gentle: bool) -> None:
         """What to remove at the end, and whether servers get the time to shut down properly."""
@@ -282,10 +275,10 @@ class Supervisor:
             if not self.running:
                 break
         self.sweep()
+        for directory in self.servers:
+            if any(directory.startswith(gone + b"/") for gone in self.remove):
+                self._free_shared_memory(directory)
         if self.remove:
-            for directory in self.servers:
-                if any(directory.startswith(gone + b"/") for gone in self.remove):
-                    self._free_shared_memory(directory)
             import shutil
 
             for name in self.remove:
@@ -300,9 +293,6 @@ class Supervisor:
             return  # it shut down properly
         if self.libc is not None:
             self.libc.shmctl(identifier, IPC_RMID, None)
-        for name in self.segments:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
 
 
 if __name__ == "__main__":
