@@ -10,13 +10,24 @@ from __future__ import annotations
 
 from .plan import ColumnPlan, Dropped, ForeignKeyPlan, IndexPlan, TablePlan, TransferPlan
 from .planning import plan_transfer
+from .report import Difference, Orphans, TableCheck, TableReport, TransferReport, VerifyReport
+from .run import run_transfer
+from .verifying import verify_transfer
 
 __all__ = [
     "ColumnPlan",
+    "Difference",
     "Dropped",
     "ForeignKeyPlan",
     "IndexPlan",
+    "Orphans",
+    "TableCheck",
     "TablePlan",
+    "TableReport",
     "TransferPlan",
+    "TransferReport",
+    "VerifyReport",
     "plan_transfer",
+    "run_transfer",
+    "verify_transfer",
 ]

@@ -26,7 +26,12 @@ class _Booleans(Candidate):
         self._others = 0
 
     def add(self, values: Sequence[Any], kinds: set[type]) -> None:
-        for key, count in Counter(zip(map(type, values), values, strict=True)).items():
+        if len(kinds) == 1:
+            kind = next(iter(kinds))
+            counted = [((kind, value), count) for value, count in Counter(values).items()]
+        else:
+            counted = list(Counter(zip(map(type, values), values, strict=True)).items())
+        for key, count in counted:
             if key in self._seen or len(self._seen) < 40:
                 self._seen[key] += count
             else:

@@ -11,6 +11,7 @@ import hashlib
 import sqlite3
 import struct
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -85,8 +86,7 @@ class Buckets:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _md5(data: bytes) -> bytes:
-    return hashlib.md5(data, usedforsecurity=False).digest()
+_md5 = partial(hashlib.md5, usedforsecurity=False)
 
 
 def row_number(values: Iterable[Any], vectors: Sequence[bool]) -> int:
@@ -95,7 +95,7 @@ def row_number(values: Iterable[Any], vectors: Sequence[bool]) -> int:
         _vector_token(value).encode("utf-8", "surrogateescape") if vector else to_token(value)
         for value, vector in zip(values, vectors, strict=True)
     ]
-    number: int = struct.unpack(">q", _md5(b"".join(tokens))[:8])[0]
+    number: int = struct.unpack(">q", _md5(b"".join(tokens)).digest()[:8])[0]
     return number
 
 
@@ -115,7 +115,7 @@ def sqlite_numbers(rows: Rows, first: int, vectors: Sequence[bool]) -> Sequence[
         format.append(made[0])
         arguments += made[1]
     written = map("".join(format).__mod__, zip(*arguments, strict=True))
-    digests = b"".join([_md5(line.encode()) for line in written])
+    digests = b"".join([_md5(line.encode()).digest() for line in written])
     return struct.unpack(f">{len(rows) * 2}q", digests)[::2]
 
 
@@ -128,11 +128,27 @@ def _column(values: Sequence[Any], kinds: set[type]) -> tuple[str, list[Sequence
         lengths = list(map(len, values)) if joined.isascii() else [len(value.encode()) for value in values]
         return "t%d:%s;", [lengths, values]
     if kinds == {float}:
-        digits = struct.pack(f">{len(values)}d", *values).hex()
-        return "r%s;", [[digits[at : at + 16] for at in range(0, len(digits), 16)]]
+        return "r%s;", [_hex(values)]
     if kinds == {bytes}:
         return "b%s;", [[value.hex() for value in values]]
+    if kinds == {int, type(None)}:
+        return "%s", [["n;" if value is None else f"i{value};" for value in values]]
+    if kinds == {str, type(None)} and "".join(filter(None, values)).isascii():
+        return "%s", [["n;" if value is None else f"t{len(value)}:{value};" for value in values]]
+    if kinds <= {int, float, type(None)}:
+        digits = iter(_hex([value for value in values if type(value) is float]))
+        return "%s", [
+            [
+                f"r{next(digits)};" if type(value) is float else "n;" if value is None else f"i{value};"
+                for value in values
+            ]
+        ]
     return "%s", [[to_token(value).decode() for value in values]]
+
+
+def _hex(values: Sequence[float]) -> list[str]:
+    digits = struct.pack(f">{len(values)}d", *values).hex()
+    return [digits[at : at + 16] for at in range(0, len(digits), 16)]
 
 
 def _vector_token(value: Any) -> str:

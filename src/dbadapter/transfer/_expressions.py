@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .._dialects import POSTGRESQL
 from ..errors import ConfigError
 from ..schema.expressions import parse
-from ..schema.expressions_sqlite import from_sqlite
+from ..schema.expressions_from_sqlite import from_sqlite
 from ..schema.scan import Token, scan
 from . import conversions as c
 from ._types import canonical

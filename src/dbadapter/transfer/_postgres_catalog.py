@@ -12,7 +12,15 @@ from .._dialects import POSTGRESQL
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["PostgresColumn", "PostgresTable", "empty_tables", "has_vectors", "read_others", "read_tables"]
+__all__ = [
+    "PostgresColumn",
+    "PostgresTable",
+    "catalog_rows",
+    "empty_tables",
+    "has_vectors",
+    "read_others",
+    "read_tables",
+]
 
 
 @define
@@ -53,12 +61,17 @@ def _rows(raw: psycopg.Connection[Any], query: str) -> list[dict[str, Any]]:
         return cursor.execute(query.encode()).fetchall()
 
 
-def read_tables(raw: psycopg.Connection[Any]) -> dict[str, PostgresTable]:
-    """The tables of the current schema but the library's own, by name."""
-    parts = {
+def catalog_rows(raw: psycopg.Connection[Any]) -> dict[str, list[dict[str, Any]]]:
+    """What the queries of `POSTGRESQL.catalog` give for all tables of the current schema but the library's own."""
+    return {
         name: _rows(raw, query.replace("CAST(:tbl AS text)", "CAST(NULL AS text)"))
         for name, query in POSTGRESQL.catalog.items()
     }
+
+
+def read_tables(raw: psycopg.Connection[Any]) -> dict[str, PostgresTable]:
+    """The same tables, by name."""
+    parts = catalog_rows(raw)
     tables = {row["tbl"]: PostgresTable(row["tbl"], row["comment"]) for row in parts["tables"]}
     for row in parts["columns"]:
         serial = (row["dflt"] or "").startswith("nextval(")

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define, field
 
 from ._candidates import candidates
-from ._read import Rows, read_batches
+from ._read import read_batches
 from ._sqlite_catalog import SQLiteColumn, SQLiteTable
 from ._tally import Candidate, Tally
 from ._values import INT64_MAX, INT64_MIN, RawText
@@ -47,29 +47,42 @@ class ColumnProfile:
         """How many values are not NULL."""
         return sum(self.classes.values()) - self.classes["null"]
 
-    def add(self, values: Sequence[Any]) -> None:
-        """Count one batch's values of the column."""
-        types = Counter(map(type, values))
-        if nulls := types.pop(type(None), 0):
-            self.classes["null"] += nulls
-            if not types:
-                return
+    def add(self, values: Sequence[Any]) -> int:
+        """Count one batch's values of the column; the size of the largest of them."""
+        kinds = set(map(type, values))
+        if len(kinds) == 1:
+            self.classes[_CLASS_OF[next(iter(kinds))]] += len(values)
+        else:
+            for kind, count in Counter(map(type, values)).items():
+                self.classes[_CLASS_OF[kind]] += count
+        if type(None) in kinds:
+            kinds.discard(type(None))
             values = [value for value in values if value is not None]
-        for kind, count in types.items():
-            self.classes[_CLASS_OF[kind]] += count
-        kinds = set(types)
+        if not kinds:
+            return 0
+        largest = 8
         if int in kinds:
-            integers = values if len(kinds) == 1 else [value for value in values if type(value) is int]
+            integers = _of(int, values, kinds)
             low, high = min(integers), max(integers)
             self.low = low if self.low is None else min(self.low, low)
             self.high = high if self.high is None else max(self.high, high)
         if float in kinds and len(kinds) > 1:
-            self.whole_reals += sum(_is_whole(value) for value in values)
+            self.whole_reals += sum(map(_is_whole, values))
         if str in kinds:
-            texts = values if len(kinds) == 1 else [value for value in values if type(value) is str]
-            self.longest = max(self.longest, max(map(len, texts)))
-        self.broken += types.get(RawText, 0)
+            largest = max(map(len, _of(str, values, kinds)))
+            self.longest = max(self.longest, largest)
+        if bytes in kinds:
+            largest = max(largest, max(map(len, _of(bytes, values, kinds))))
+        if RawText in kinds:
+            broken = _of(RawText, values, kinds)
+            self.broken += len(broken)
+            largest = max(largest, *(len(value.data) for value in broken))
         self.tried.add(values, kinds)
+        return largest
+
+
+def _of(kind: type, values: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
+    return values if len(kinds) == 1 else [value for value in values if type(value) is kind]
 
 
 def _is_whole(value: Any) -> bool:
@@ -113,22 +126,13 @@ def profile_table(
     names = [column.name for column in table.columns]
     for rows in read_batches(raw, table.name, names, rowid=table.rowid_name, utf16=utf16):
         found.rows += len(rows)
-        found.row_bytes = max(found.row_bytes, _largest(rows))
-        columns = list(zip(*rows, strict=True))
-        for profile, values in zip(profiles, columns[1:] if table.rowid_name else columns, strict=True):
-            profile.add(values)
+        columns = list(zip(*rows, strict=True))[int(table.rowid_name is not None) :]
+        # The largest value of each column together: no row of the batch is larger.
+        size = sum(profile.add(values) for profile, values in zip(profiles, columns, strict=True))
+        found.row_bytes = max(found.row_bytes, size)
         if progress:
             progress(found.rows)
     return found
-
-
-def _largest(rows: Rows) -> int:
-    """An upper bound for the largest row of a batch: the largest value of each column together."""
-    total = 0
-    for values in zip(*rows, strict=True):
-        sized = [len(value) for value in values if isinstance(value, (str, bytes))]
-        total += max(sized, default=0) + 8
-    return total
 
 
 def try_on_all(

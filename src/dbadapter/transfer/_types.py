@@ -83,7 +83,7 @@ _PG_FAMILIES = {
     "boolean": lambda _: c.Boolean(),
     "text": lambda _: c.Text(),
     "character varying": lambda numbers: c.Text(length=numbers[0] if numbers else None),
-    "character": lambda numbers: c.Text(length=numbers[0] if numbers else 1),
+    "character": lambda numbers: c.Text(length=numbers[0] if numbers else 1, padded=True),
     "bytea": lambda _: c.Bytes(),
     "date": lambda _: c.Temporal(target="date", format="YYYY-MM-DD"),
     "time without time zone": lambda _: c.Temporal(target="time", format="HH24:MI:SS[.US]"),

@@ -7,8 +7,9 @@ from typing import Any
 
 from ..config import DatabaseConfig, DatabaseType
 from ..errors import ConfigError, TransferError
-from ._endpoints import display, open_postgres, resolve, sqlite_source
+from ._endpoints import display, open_postgres, postgres_source, resolve, sqlite_source
 from ._faults import reporting
+from ._plan_postgres import plan_from_postgres
 from ._plan_sqlite import Target, plan_from_sqlite
 from ._postgres_catalog import empty_tables, has_vectors, read_tables
 from .plan import TransferPlan
@@ -65,6 +66,9 @@ def plan_transfer(
             plan_from_sqlite(
                 raw, found, plan, tables=tables, profile=profile, encoding=encoding, progress=progress
             )
+    else:
+        with postgres_source(source_config) as raw, reporting("cannot read the source"):
+            plan_from_postgres(raw, plan, tables=tables, profile=profile, progress=progress)
     return plan
 
 

@@ -48,10 +48,13 @@ def run_transfer(
         plan.source_config = resolve(plan.source)
     if plan.target_config is None:
         plan.target_config = resolve(plan.target)
-    from ._run_postgres import to_postgres
-
-    options = {"create_only": create_only, "dry_run": dry_run, "recreate": recreate, "resume": resume}
-    report = to_postgres(plan, progress=progress, **options)
+    if plan.direction == "sqlite-postgresql":
+        from ._run_postgres import to_postgres as carry_out
+    else:
+        from ._run_sqlite import to_sqlite as carry_out
+    report = carry_out(
+        plan, create_only=create_only, dry_run=dry_run, recreate=recreate, resume=resume, progress=progress
+    )
     if verify and not (dry_run or create_only):
         from .verifying import verify as verify_now
 

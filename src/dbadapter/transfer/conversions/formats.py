@@ -104,18 +104,20 @@ class Format:
         return ("".join(out) + re.sub(r"\d", "9", self.zone or "")).encode()
 
     def matches(self, values: Sequence[str]) -> bool:
-        """Whether all values are spelled so; that they are dates is not looked at."""
-        if self.zone and not all(map(str.endswith, values, [self.zone] * len(values))):
+        """Whether all values are spelled so, the hour not being 24; that they are dates is not looked at."""
+        if self._digits_in_zone and not all(value.endswith(self.zone or "") for value in values):
             return False
+        if self._have_shape(values, self.shape()):
+            return True
         if not self.optional:
-            return _have_shape(values, self.shape())
+            return False
         by_length: dict[int, list[str]] = {}
         for value in values:
             by_length.setdefault(len(value), []).append(value)
         bare = len(self.shape())
         for length, group in by_length.items():
             digits = max(length - bare - 1, 0)
-            if length == bare + 1 or digits > 6 or not _have_shape(group, self.shape(digits)):
+            if length == bare + 1 or digits > 6 or not self._have_shape(group, self.shape(digits)):
                 return False
             if not digits:
                 continue
@@ -126,6 +128,25 @@ class Format:
             elif any(value.endswith("0", 0, end) for value in group):
                 return False
         return True
+
+    @cached_property
+    def _digits_in_zone(self) -> bool:
+        return any(map(str.isdigit, self.zone or ""))
+
+    @cached_property
+    def _midnight(self) -> bytes:
+        """What a time of 24:00 has in it, in a text of many values one to a line."""
+        before, _, _ = self.text.partition("HH24")
+        return (before[-1] if before else "\n").encode() + b"24"
+
+    def _have_shape(self, values: Sequence[str], shape: bytes) -> bool:
+        joined = "\n".join(values)
+        if len(joined) != len(values) * (len(shape) + 1) - 1 or not joined.isascii():
+            return False
+        lines = joined.encode()
+        if lines.translate(_DIGITS_TO_NINE) != b"\n".join([shape] * len(values)):
+            return False
+        return "HH24" not in self.text or self._midnight not in b"\n" + lines
 
     @cached_property
     def _pattern(self) -> Any:
@@ -196,10 +217,3 @@ class Format:
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _have_shape(values: Sequence[str], shape: bytes) -> bool:
-    joined = "\n".join(values)
-    if len(joined) != len(values) * (len(shape) + 1) - 1 or not joined.isascii():
-        return False
-    return joined.encode().translate(_DIGITS_TO_NINE) == b"\n".join([shape] * len(values))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal as PythonDecimal
 from decimal import InvalidOperation
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from attrs import frozen
@@ -110,6 +111,12 @@ def _fits(number: PythonDecimal, precision: int | None, scale: int | None) -> bo
     return -exponent <= (scale or 0) and number.adjusted() < precision - (scale or 0)
 
 
+@lru_cache(maxsize=64)
+def _misfit(digits: int, scale: int) -> re.Pattern[str]:
+    """Finds what may not fit: too many digits, an exponent, inf, or a double that is a whole number."""
+    return re.compile(rf"\.\d{{{scale + 1}}}|\.0(?!\d)|(?<![.\d])\d{{{digits + 1}}}|[ein]")
+
+
 def _exact(value: Any) -> PythonDecimal:
     """The number that a stored value is. Raises `Refused`."""
     if isinstance(value, (int, float)):
@@ -159,18 +166,13 @@ class Number(_Exact):
     scale: int | None = None
 
     def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
-        """See `Conversion`; written out for doubles with few digits, as prices have."""
-        if self.precision is None or not kinds <= {int, float}:
-            return super().many(values, kinds)
-        texts = list(map(repr, values))
-        scale, digits = self.scale or 0, self.precision - (self.scale or 0)
-        for text, value in zip(texts, values, strict=True):
-            whole, _, fraction = text.partition(".")
-            if "e" in text or len(fraction) > scale or len(whole) > digits or value != value:
-                return super().many(values, kinds)  # perhaps it fits all the same: -1.0, 1e-05
-            if fraction == "0":
-                return super().many(values, kinds)
-        return texts
+        """See `Conversion`; looked at together where all fit at first sight, as prices do."""
+        if self.precision is not None and kinds <= {int, float}:
+            texts = list(map(repr, values))
+            scale = self.scale or 0
+            if _misfit(self.precision - scale, scale).search("\n".join(texts)) is None:
+                return texts
+        return super().many(values, kinds)
 
     def _conforms(self, value: Any, number: PythonDecimal) -> bool:
         if isinstance(value, float):

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from .._values import show
 from .base import Conversion, Refused, escape_all
+from .texts import looks_like_number, numbers_apart
 
 __all__ = ["Json", "JsonArray", "PostgresText", "Uuid", "Vector"]
 
@@ -38,13 +39,14 @@ _BIG_EXPONENT = re.compile(r"[eE][+-]?\d{4,}")
 
 @frozen
 class Json(Conversion):
-    """JSON text ↔ json, which keeps it to the letter, or jsonb, which does not: there the original is kept.
+    """JSON text (a lone number is a number in SQLite) ↔ json, which keeps it to the letter, or jsonb, which does not: there the original is kept.
 
     Attributes:
         binary: the column is jsonb.
     """
 
     kind: ClassVar[str] = "json"
+    storage = "tagged"
     binary: bool = False
 
     def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
@@ -57,19 +59,26 @@ class Json(Conversion):
             for value in values:
                 _decode(value)
             "".join(values).encode()
+            if any(value[0] in "-0123456789" for value in values):
+                return escape_all(values) if not any(map(looks_like_number, values)) else None
         except (ValueError, RecursionError, Refused):
             return None
         return escape_all(values)
 
     def one(self, value: Any) -> tuple[str, bool]:
         """See `Conversion`."""
+        if isinstance(value, (int, float)):
+            text = repr(value)
+            if "n" in text:  # inf
+                raise self.refuse(value, "JSON")
+            return text, looks_like_number(text) and not (self.binary and "e" in text)
         if not isinstance(value, str):
             raise self.refuse(value, "JSON text")
         try:
             value.encode()
             if not self.binary:
                 _decode(value)
-                return value, True
+                return value, not looks_like_number(value)
             decoded = _decode_unique(value)
             if _BIG_EXPONENT.search(value):
                 raise ValueError("a number may be beyond numeric")
@@ -82,9 +91,9 @@ class Json(Conversion):
         # Only what jsonb cannot spell otherwise is known to come back as it was.
         return value, value in ("{}", "[]", "null", "true", "false", '""')
 
-    def sqlite_sql(self, column: str) -> str:
+    def tagged(self, column: str, text: str) -> str:
         """See `Conversion`."""
-        return f"{column}::text"
+        return numbers_apart(f"{column}::text", text)
 
 
 _UUID_SPELLINGS: dict[str, tuple[str, Callable[[uuid.UUID], Any], str]] = {
@@ -225,7 +234,26 @@ class JsonArray(Conversion):
 
     def sqlite_sql(self, column: str) -> str:
         """See `Conversion`."""
-        return f"array_to_json({column})::text"
+        written = _ELEMENTS.get(self.element)
+        if written is None:
+            return f"array_to_json({column})::text"
+        items = f"SELECT {written} FROM unnest({column}) WITH ORDINALITY AS items(e, place) ORDER BY place"
+        return f"CASE WHEN {column} IS NOT NULL THEN array_to_json(ARRAY({items}))::text END"
+
+
+# How the adapter writes items that JSON has no word for.
+_MOMENT = "CASE WHEN e::timestamp(0)=e THEN to_char(e,'YYYY-MM-DD HH24:MI:SS') ELSE to_char(e,'YYYY-MM-DD HH24:MI:SS.US') END"
+_ELEMENTS = {
+    "numeric": "e::text",
+    "bytea": "encode(e,'hex')",
+    "interval": "(extract(epoch from e)*1000000)::bigint",
+    "timestamp without time zone": _MOMENT,
+    "timestamp with time zone": _MOMENT.replace("e::", "(e AT TIME ZONE 'UTC')::")
+    .replace("(e,", "(e AT TIME ZONE 'UTC',")
+    .replace(")=e ", ")=e AT TIME ZONE 'UTC' "),
+    "json": "e::json",
+    "jsonb": "e::json",
+}
 
 
 def _array_literal(items: list[Any], source: str) -> str:

@@ -45,17 +45,25 @@ class Text(Conversion):
     Attributes:
         length: the most characters a value may have.
         encoding: how to read bytes that are not valid UTF-8; None: such values are refused.
+        padded: the Postgres type is char(n), whose blanks a cast to text would take away.
     """
 
     kind: ClassVar[str] = "text"
     length: int | None = None
     encoding: str | None = None
+    padded: bool = False
 
     def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
         """See `Conversion`."""
         if kinds != {str} or (self.length is not None and max(map(len, values)) > self.length):
             return None
         return escape_all(values)
+
+    def accepts(self, values: Sequence[Any], kinds: set[type]) -> bool:
+        """See `Conversion`."""
+        if kinds != {str} or (self.length is not None and max(map(len, values)) > self.length):
+            return False
+        return "\0" not in "".join(values)
 
     def one(self, value: Any) -> tuple[str, bool]:
         """See `Conversion`; numbers and decodable blobs arrive with their original kept."""
@@ -72,7 +80,9 @@ class Text(Conversion):
 
     def sqlite_sql(self, column: str) -> str:
         """See `Conversion`."""
-        return f"{column}::text"
+        return (
+            f"CASE WHEN {column} IS NOT NULL THEN concat({column}) END" if self.padded else f"{column}::text"
+        )
 
 
 _INTEGER = "^(0|-?[1-9][0-9]{0,18})$"
@@ -100,23 +110,33 @@ class Anything(Conversion):
         if isinstance(value, int):
             return str(value), True
         if isinstance(value, float):
-            text = repr(value)
-            return text, bool(_is_real(text))
+            return repr(value), looks_like_number(repr(value))
         if isinstance(value, str):
-            looks = (_is_integer(value) and INT64_MIN <= int(value) <= INT64_MAX) or _is_real(value)
-            # `$` also matches before a last newline, in Python only.
-            return _plain(value), not looks or value.endswith("\n")
+            return _plain(value), not looks_like_number(value)
         data = value.data if isinstance(value, RawText) else value
         return _plain(_decoded(data, None, "text" if isinstance(value, RawText) else "blob")), False
 
     def tagged(self, column: str, text: str) -> str:
         """See `Conversion`."""
-        in_range = f"{column}::numeric BETWEEN {INT64_MIN} AND {INT64_MAX}"
-        return (
-            f"CASE WHEN CASE WHEN {column} ~ '{_INTEGER}' THEN {in_range} ELSE false END THEN 'i'||{column}"
-            f" WHEN {column} ~ '{_REAL}' THEN {double_hex(column + '::float8')}"
-            f" ELSE {text.format(column)} END"
-        )
+        return numbers_apart(column, text)
+
+
+def looks_like_number(text: str) -> bool:
+    """Whether `numbers_apart` would take the text for a number."""
+    # `$` also matches before a last newline, in Python only.
+    if text.endswith("\n"):
+        return False
+    return bool(_is_integer(text) and INT64_MIN <= int(text) <= INT64_MAX or _is_real(text))
+
+
+def numbers_apart(column: str, text: str) -> str:
+    """A Postgres expression over a text column for the tag of the number or text that stands in it."""
+    in_range = f"{column}::numeric BETWEEN {INT64_MIN} AND {INT64_MAX}"
+    return (
+        f"CASE WHEN CASE WHEN {column} ~ '{_INTEGER}' THEN {in_range} ELSE false END THEN 'i'||{column}"
+        f" WHEN {column} ~ '{_REAL}' THEN {double_hex(column + '::float8')}"
+        f" ELSE {text.format(column)} END"
+    )
 
 
 @frozen

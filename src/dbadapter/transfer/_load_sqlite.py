@@ -1,0 +1,202 @@
+"""Reading a table of Postgres as SQLite's values, and writing them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from .._dialects import POSTGRESQL, SQLITE
+from . import conversions as c
+from ._bookkeeping import REJECTS, TABLES, Odd, key_text, odd_value
+from ._values import Foreign, RawText, from_tag
+from .plan import TablePlan
+
+if TYPE_CHECKING:
+    import psycopg
+
+__all__ = ["SQLiteLoader", "bound", "postgres_batches", "save_odd"]
+
+_BATCH_BYTES = 4_000_000
+_MOST_ROWS = 5000
+
+
+def _select(table: TablePlan) -> tuple[str, list[int], bool]:
+    """The query; which of its columns are still to be converted here; whether the last tells of refused values."""
+    parts, refused, later = [], [], []
+    for place, column in enumerate(table.copied):
+        conversion = c.load(column.conversion)
+        name = POSTGRESQL.quote(column.name)
+        value = conversion.sqlite_sql(name)
+        refuses = conversion.refuses_sql(name)
+        if refuses is not None:
+            value = f"CASE WHEN NOT ({refuses}) THEN {value} END"
+            refused.append(f"CASE WHEN {refuses} THEN '{place}:'||{name}::text END")
+        if conversion.storage == "tagged":
+            later.append(place)
+        elif conversion.storage == "vector":
+            value = f"'v'||encode({value},'hex')"
+            later.append(place)
+        parts.append(value)
+    if refused:
+        found = f"array_remove(ARRAY[{','.join(refused)}], NULL)"
+        parts.append(f"nullif({found}, '{{}}')")
+    return f"SELECT {', '.join(parts)} FROM {POSTGRESQL.quote(table.name)}", later, bool(refused)
+
+
+def postgres_batches(
+    raw: psycopg.Connection[Any], table: TablePlan, after: int | None, order: str | None
+) -> Iterator[tuple[list[tuple[Any, ...]], list[tuple[int, dict[int, str]]]]]:
+    """Batches of rows as SQLite's values, and for each what it cannot hold: (row, {column: text of the value}).
+
+    Args:
+        raw: a connection inside a transaction.
+        table: the table's plan.
+        after: only rows whose `order` column is greater.
+        order: the name of an integer key to order by, so that a later run can go on.
+    """
+    query, later, tells = _select(table)
+    if order is not None:
+        name = POSTGRESQL.quote(order)
+        query += f" WHERE {name} > {after:d}" if after is not None else ""
+        query += f" ORDER BY {name}"
+    size = _size(table.row_bytes) if table.row_bytes >= 0 else 64
+    with raw.cursor(name="dbadapter_rows") as cursor:
+        cursor.execute(query.encode())
+        while rows := cursor.fetchmany(size):
+            if table.row_bytes < 0:
+                size = min(_size(_sample(rows)), size * 4)
+            foreign: list[tuple[int, dict[int, str]]] = []
+            if tells:
+                for number, row in enumerate(rows):
+                    if row[-1] is not None:
+                        parts = (text.partition(":") for text in row[-1])
+                        foreign.append((number, {int(place): text for place, _, text in parts}))
+                rows = [row[:-1] for row in rows]
+            if later:
+                columns = list(zip(*rows, strict=True))
+                for place in later:
+                    columns[place] = tuple(map(from_tag, columns[place]))
+                rows = list(zip(*columns, strict=True))
+            yield rows, foreign
+
+
+def _size(row_bytes: int) -> int:
+    return max(4, min(_MOST_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
+
+
+def _sample(rows: Sequence[tuple[Any, ...]]) -> int:
+    return max(
+        sum(len(value) if isinstance(value, (str, bytes)) else 8 for value in row)
+        for row in rows[:: max(1, len(rows) // 16)]
+    )
+
+
+def bound(value: Any, utf16: str | None) -> tuple[str, Any]:
+    """How a value is bound: (the SQL around its placeholder, what is bound)."""
+    if not isinstance(value, RawText):
+        return "?", value
+    data = value.data
+    if utf16 is not None:
+        try:
+            data = data.decode("utf-8", "surrogatepass").encode(utf16, "surrogatepass")
+        except UnicodeDecodeError:
+            pass
+    return "CAST(? AS TEXT)", data
+
+
+@define
+class SQLiteLoader:
+    """Writes one table; each batch is a transaction with the cursor of its last row."""
+
+    raw: sqlite3.Connection
+    table: TablePlan
+    order: str | None
+    read: int = 0
+    dropped: int = 0
+    rejected: int = 0
+    _insert: str = field(init=False)
+    _key: list[int] = field(init=False)
+    _order_place: int | None = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        columns = self.table.copied
+        names = [column.name for column in columns]
+        targets = ", ".join(SQLITE.quote(column.target) for column in columns)
+        marks = ", ".join("?" * len(columns))
+        self._insert = f"INSERT INTO {SQLITE.quote(self.table.target)} ({targets}) VALUES ({marks})"
+        self._key = [names.index(name) for name in self.table.key if name in names]
+        if len(self._key) < len(self.table.key):
+            self._key = []
+        self._order_place = names.index(self.order) if self.order in names else None
+
+    def add(self, rows: list[tuple[Any, ...]], foreign: list[tuple[int, dict[int, str]]]) -> None:
+        """Write a batch."""
+        odd: list[Odd] = []
+        last = rows[-1][self._order_place] if self._order_place is not None else None
+        read = len(rows)
+        if foreign:
+            rows = self._without(rows, foreign, odd)
+        self.raw.execute("BEGIN")
+        try:
+            self.raw.execute("SAVEPOINT batch")
+            try:
+                self.raw.executemany(self._insert, rows)
+            except (sqlite3.IntegrityError, sqlite3.DataError):
+                self.raw.execute("ROLLBACK TO batch")
+                self._one_by_one(rows, odd)
+            save_odd(self.raw, odd)
+            self.raw.execute(
+                f"UPDATE {TABLES} SET cursor = ?, rows = rows + ? WHERE tbl = ?",
+                (last, read, self.table.target),
+            )
+            self.raw.execute("COMMIT")
+        except BaseException:
+            if self.raw.in_transaction:
+                self.raw.execute("ROLLBACK")
+            raise
+        self.read += read
+        self.rejected += len(odd)
+
+    def _without(
+        self, rows: list[tuple[Any, ...]], foreign: list[tuple[int, dict[int, str]]], odd: list[Odd]
+    ) -> list[tuple[Any, ...]]:
+        """The rows with NULL for what SQLite cannot hold; where that cannot be, without the row."""
+        columns = self.table.copied
+        gone = set()
+        for number, found in foreign:
+            row = list(rows[number])
+            for place, text in found.items():
+                row[place] = Foreign(text)
+            key = self._key_of(row, self.read + number)
+            whole = not self._key or any(not columns[place].nullable or place in self._key for place in found)
+            for place in range(len(columns)) if whole else found:
+                reason = f"SQLite cannot hold {found[place]}" if place in found else "the row was rejected"
+                odd.append(odd_value(self.table.target, key, columns[place].target, row[place], reason))
+            if whole:
+                gone.add(number)
+        self.dropped += len(gone)
+        return [row for number, row in enumerate(rows) if number not in gone]
+
+    def _key_of(self, row: Sequence[Any], number: int) -> str:
+        return key_text([row[place] for place in self._key]) if self._key else f'{{"row": {number}}}'
+
+    def _one_by_one(self, rows: list[tuple[Any, ...]], odd: list[Odd]) -> None:
+        for number, row in enumerate(rows):
+            try:
+                self.raw.execute(self._insert, row)
+            except (sqlite3.IntegrityError, sqlite3.DataError) as error:
+                key = self._key_of(row, self.read + number)
+                for column, value in zip(self.table.copied, row, strict=True):
+                    odd.append(odd_value(self.table.target, key, column.target, value, str(error)))
+                self.dropped += 1
+
+
+def save_odd(raw: sqlite3.Connection, odd: Sequence[Odd]) -> None:
+    """Write rejected values to their table."""
+    raw.executemany(
+        f"INSERT INTO {REJECTS} VALUES (?, ?, ?, ?, ?, ?)",
+        [(o.table, o.key, o.column, o.storage, o.raw, o.reason) for o in odd],
+    )

@@ -1,0 +1,350 @@
+"""Carrying out a plan from Postgres to SQLite."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from .._dialects import SQLITE
+from ..errors import TransferError
+from ._bookkeeping import ORIGINALS, REJECTS, SOURCE, TABLES, create_statements
+from ._endpoints import open_sqlite, postgres_source
+from ._faults import reporting
+from ._load_sqlite import SQLiteLoader, bound, postgres_batches
+from ._matches import match_of, recorded_in_sqlite
+from ._overlay import has_bookkeeping, postgres_overlay
+from ._types import canonical
+from .plan import Dropped, TablePlan, TransferPlan, from_dict, table_to_dict
+from .report import Orphans, TableReport, TransferReport
+
+if TYPE_CHECKING:
+    import psycopg
+
+__all__ = ["to_sqlite"]
+
+Progress = Callable[[str, str, int, int], None]
+
+
+def to_sqlite(
+    plan: TransferPlan,
+    *,
+    create_only: bool,
+    dry_run: bool,
+    recreate: bool,
+    resume: bool,
+    progress: Progress | None,
+) -> TransferReport:
+    """See `run_transfer`."""
+    assert plan.source_config
+    assert plan.target_config
+    report = TransferReport(source=plan.source, target=plan.target, dry_run=dry_run)
+    path = plan.target_config.sqlite_path
+    if dry_run:
+        if os.path.exists(path) and not recreate:
+            with open_sqlite(plan.target_config) as lite:
+                _refuse_existing(lite, plan)
+        report.dropped = list(plan.dropped)
+        report.statements = [
+            text for table in plan.tables for text in (table.create_sql or "", *table.after_sql)
+        ]
+        report.tables = [
+            TableReport(
+                table=table.name,
+                target=table.target,
+                rows=max(table.rows, 0),
+                rejected=sum(column.at_risk for column in table.columns),
+            )
+            for table in plan.tables
+        ]
+        return report
+    with postgres_source(plan.source_config) as post, open_sqlite(plan.target_config) as lite:
+        with reporting(f"cannot write {path}"):
+            if resume:
+                _resume(lite, plan)
+            elif not recreate:
+                _refuse_existing(lite, plan)
+            report.dropped = list(plan.dropped)
+            _prepare(lite, plan)
+            if not resume:
+                _create(lite, plan, recreate=recreate)
+            run = _Run(post, lite, plan, report, progress)
+            if not create_only:
+                run.copy()
+                run.restore()
+            run.finish()
+    return report
+
+
+# -- before --------------------------------------------------------------------------------------------------------
+
+
+def _refuse_existing(lite: sqlite3.Connection, plan: TransferPlan) -> None:
+    present = {
+        name.lower() for (name,) in lite.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    }
+    found = sorted(table.target for table in plan.tables if table.target.lower() in present)
+    if found:
+        shown = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
+        raise TransferError(
+            f"the target is not empty: it has {shown} already; recreate replaces the tables of the plan, "
+            "resume goes on with an interrupted run"
+        )
+
+
+def _prepare(lite: sqlite3.Connection, plan: TransferPlan) -> None:
+    """A file just made gets the encoding of the one that its data came from; loading waits for no disk."""
+    if lite.execute("PRAGMA page_count").fetchone()[0] == 0 and "encoding" in plan.facts:
+        encoding = plan.facts["encoding"]
+        if encoding in ("UTF-8", "UTF-16le", "UTF-16be"):
+            lite.execute(f"PRAGMA encoding = '{encoding}'")
+    lite.execute("PRAGMA foreign_keys = OFF")
+    lite.execute("PRAGMA journal_mode = WAL")
+    lite.execute("PRAGMA synchronous = OFF")
+    # What violates a check does so in the source already.
+    lite.execute("PRAGMA ignore_check_constraints = ON")
+
+
+def _create(lite: sqlite3.Connection, plan: TransferPlan, *, recreate: bool) -> None:
+    lite.execute("BEGIN IMMEDIATE")
+    try:
+        for table in plan.tables:
+            if recreate:
+                lite.execute(f"DROP TABLE IF EXISTS {SQLITE.quote(table.target)}")
+            _create_table(lite, table)
+        for statement in create_statements("sqlite"):
+            lite.execute(statement)
+        for table in plan.tables:
+            for kept in (TABLES, REJECTS, ORIGINALS):
+                lite.execute(f"DELETE FROM {kept} WHERE tbl = ?", (table.target,))
+            text = json.dumps(table_to_dict(table), ensure_ascii=False)
+            lite.execute(f"INSERT INTO {TABLES} VALUES (?, 'copying', NULL, 0, ?)", (table.target, text))
+        text = json.dumps(plan.to_dict(), ensure_ascii=False)
+        lite.execute(f"INSERT OR REPLACE INTO {SOURCE} VALUES ('plan', ?)", (text,))
+        lite.execute("COMMIT")
+    except BaseException:
+        lite.execute("ROLLBACK")
+        raise
+
+
+def _create_table(lite: sqlite3.Connection, table: TablePlan) -> None:
+    try:
+        lite.execute(table.create_sql or "")
+    except sqlite3.OperationalError as error:
+        raise TransferError(f"cannot make the table {table.target}: {error}") from error
+
+
+def _resume(lite: sqlite3.Connection, plan: TransferPlan) -> None:
+    recorded = recorded_in_sqlite(lite)
+    if not any(state != "done" for state, _ in recorded.values()):
+        raise TransferError("there is no interrupted transfer in the target to resume")
+    row = lite.execute(f"SELECT value FROM {SOURCE} WHERE name = 'plan'").fetchone()
+    earlier = from_dict(json.loads(row[0]))
+    plan.tables = [recorded[table.target][1] for table in earlier.tables if table.target in recorded]
+    plan.facts, plan.dropped = earlier.facts, earlier.dropped
+
+
+# -- copying -------------------------------------------------------------------------------------------------------
+
+
+class _Run:
+    """One run."""
+
+    def __init__(
+        self,
+        post: psycopg.Connection[Any],
+        lite: sqlite3.Connection,
+        plan: TransferPlan,
+        report: TransferReport,
+        progress: Progress | None,
+    ) -> None:
+        self._post, self._lite, self._plan, self._report = post, lite, plan, report
+        self._progress = progress or (lambda phase, table, rows, total: None)
+        encoding = lite.execute("PRAGMA encoding").fetchone()[0]
+        self._utf16 = {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(encoding)
+
+    def copy(self) -> None:
+        """Copy all tables."""
+        for table in self._plan.tables:
+            started = perf_counter()
+            state, cursor, rows = self._lite.execute(
+                f"SELECT state, cursor, rows FROM {TABLES} WHERE tbl = ?", (table.target,)
+            ).fetchone()
+            report = TableReport(table=table.name, target=table.target)
+            if state == "copying":
+                self._copy_table(table, cursor, rows)
+            read = self._lite.execute(f"SELECT rows FROM {TABLES} WHERE tbl = ?", (table.target,)).fetchone()
+            report.rows = read[0]
+            report.rejected = self._count(REJECTS, table)
+            report.rejected_rows = self._lite.execute(
+                f"SELECT count(*) FROM (SELECT 1 FROM {REJECTS} WHERE tbl = ? GROUP BY key HAVING count(*) = ?)",
+                (table.target, len(table.copied)),
+            ).fetchone()[0]
+            report.copied = report.rows - report.rejected_rows
+            report.seconds = perf_counter() - started
+            self._report.tables.append(report)
+
+    def _count(self, name: str, table: TablePlan) -> int:
+        return int(
+            self._lite.execute(f"SELECT count(*) FROM {name} WHERE tbl = ?", (table.target,)).fetchone()[0]
+        )
+
+    def _copy_table(self, table: TablePlan, cursor: int | None, done: int) -> None:
+        order = _order(table)
+        if done and order is None:
+            # Without an integer key there is no telling how far it came.
+            self._lite.execute(f"DELETE FROM {SQLITE.quote(table.target)}")
+            self._lite.execute(f"DELETE FROM {REJECTS} WHERE tbl = ?", (table.target,))
+            self._lite.execute(f"UPDATE {TABLES} SET rows = 0 WHERE tbl = ?", (table.target,))
+            done = 0
+        loader = SQLiteLoader(self._lite, table, order)
+        with reporting(f"copying {table.name} stopped"):
+            for rows, foreign in postgres_batches(self._post, table, cursor, order):
+                read = len(rows)
+                loader.add(rows, foreign)
+                done += read
+                self._progress("copy", table.name, done, table.rows)
+            self._lite.execute(f"UPDATE {TABLES} SET state = 'copied' WHERE tbl = ?", (table.target,))
+
+    # -- after -----------------------------------------------------------------------------------------------------
+
+    def restore(self) -> None:
+        """Put rejected values and original spellings back, where the rows came from SQLite."""
+        if not has_bookkeeping(self._post):
+            return
+        for table in self._plan.tables:
+            match = match_of(table, "postgresql-sqlite")
+            self._lite.execute("BEGIN")
+            for restored in postgres_overlay(self._post, match):
+                names = [column[0] for column in match.columns]
+                if restored.whole is None or restored.whole == restored.now:
+                    continue
+                if restored.now is None:
+                    self._insert(table, names, restored.whole)
+                    continue
+                changed = [
+                    (name, value)
+                    for name, value, now in zip(names, restored.whole, restored.now, strict=True)
+                    if type(value) is not type(now) or value != now
+                ]
+                key = [(names[place], restored.now[place]) for place in match.key_places]
+                self._update(table, changed, key)
+            self._lite.execute("COMMIT")
+
+    def _insert(self, table: TablePlan, names: list[str], values: list[Any]) -> None:
+        places, bindings = zip(*(bound(value, self._utf16) for value in values), strict=True)
+        columns = ", ".join(map(SQLITE.quote, names))
+        self._lite.execute(
+            f"INSERT INTO {SQLITE.quote(table.target)} ({columns}) VALUES ({', '.join(places)})", bindings
+        )
+        self._lite.execute(f"UPDATE {TABLES} SET rows = rows + 1 WHERE tbl = ?", (table.target,))
+        report = next(report for report in self._report.tables if report.target == table.target)
+        report.rows += 1
+        report.copied += 1
+
+    def _update(self, table: TablePlan, changed: list[tuple[str, Any]], key: list[tuple[str, Any]]) -> None:
+        bindings, parts = [], []
+        for name, value in changed:
+            place, binding = bound(value, self._utf16)
+            parts.append(f"{SQLITE.quote(name)} = {place}")
+            bindings.append(binding)
+        where = []
+        for name, value in key:
+            place, binding = bound(value, self._utf16)
+            where.append(f"{SQLITE.quote(name)} IS {place}")
+            bindings.append(binding)
+        self._lite.execute(
+            f"UPDATE {SQLITE.quote(table.target)} SET {', '.join(parts)} WHERE {' AND '.join(where)}",
+            bindings,
+        )
+
+    def finish(self) -> None:
+        """Indexes, triggers, views, identities, and the settings of the file."""
+        for table in self._plan.tables:
+            self._progress("index", table.name, 0, -1)
+            for statement in table.after_sql:
+                self._try("index", table.name, statement)
+            self._count_on(table)
+        for item in self._plan.facts.get("objects", ()):
+            self._try(item["kind"], item["name"], item["sql"])
+        for kind in ("user_version", "application_id"):
+            if isinstance(value := self._plan.facts.get(kind), int):
+                self._lite.execute(f"PRAGMA {kind} = {value:d}")
+        self._lite.execute(f"UPDATE {TABLES} SET state = 'done'")
+        self._report.orphans += self._orphans()
+        self._lite.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._lite.execute("PRAGMA synchronous = FULL")
+        journal = str(self._plan.facts.get("journal_mode", "wal")).lower()
+        if journal in ("delete", "truncate", "persist"):
+            self._lite.execute(f"PRAGMA journal_mode = {journal}").fetchone()
+        with open(self._plan.target_config.sqlite_path, "rb") as file:  # type: ignore[union-attr]
+            os.fsync(file.fileno())
+
+    def _try(self, kind: str, name: str, statement: str) -> None:
+        exists = "SELECT 1 FROM sqlite_master WHERE name = ? AND type <> 'table'"
+        if kind != "index" and self._lite.execute(exists, (name,)).fetchone():
+            return
+        if (
+            kind == "virtual table"
+            and self._lite.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+        ):
+            return
+        try:
+            self._lite.execute(statement)
+            if kind == "virtual table" and "fts" in statement.lower():
+                quoted = SQLITE.quote(name)
+                self._lite.execute(f"INSERT INTO {quoted}({quoted}) VALUES ('rebuild')")
+        except sqlite3.Error as error:
+            if "already exists" not in str(error):
+                self._report.dropped.append(Dropped(kind=kind, name=name, reason=str(error), sql=statement))
+        else:
+            # What the plan lists as left behind is there again.
+            self._report.dropped = [
+                item for item in self._report.dropped if (item.kind, item.name) != (kind, name)
+            ]
+
+    def _count_on(self, table: TablePlan) -> None:
+        """Where SQLite remembers the last number given out, let it be Postgres' last."""
+        if table.next_identity is None or "AUTOINCREMENT" not in (table.create_sql or "").upper():
+            return
+        self._lite.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table.target,))
+        if table.next_identity > 1:
+            self._lite.execute(
+                "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)",
+                (table.target, table.next_identity - 1),
+            )
+
+    def _orphans(self) -> list[Orphans]:
+        names = {table.target for table in self._plan.tables}
+        found: dict[tuple[str, str, int], list[str]] = {}
+        try:
+            for name, rowid, parent, number in self._lite.execute("PRAGMA foreign_key_check"):
+                if name in names:
+                    found.setdefault((name, parent, number), []).append(str(rowid))
+        except sqlite3.Error:  # a key to a table that is not there
+            return []
+        reports = []
+        for (name, parent, number), rows in found.items():
+            keys = self._lite.execute(
+                'SELECT "from" FROM pragma_foreign_key_list(?) WHERE id = ? ORDER BY seq', (name, number)
+            ).fetchall()
+            columns = [column for (column,) in keys]
+            reports.append(
+                Orphans(
+                    table=name, columns=columns, ref_table=parent, count=len(rows),
+                    examples=[f"rowid {row}" for row in rows[:10]],
+                )
+            )  # fmt: skip
+        return reports
+
+
+def _order(table: TablePlan) -> str | None:
+    """The integer key by which the table can be read in order."""
+    if len(table.key) != 1:
+        return None
+    column = table.column(table.key[0])
+    integers = ("smallint", "integer", "bigint")
+    return column.name if canonical(column.declared)[0] in integers else None
