@@ -236,7 +236,7 @@ def test_root_with_programs_that_only_root_can_reach(tmp_path: Path) -> None:
     program = (
         "import sys; from dbadapter.embedded import EmbeddedPostgres\n"
         "with EmbeddedPostgres(replicas=int(sys.argv[1])) as pg:\n"
-        "    print(pg._node.binaries.directory)"
+        "    print(pg.programs)"
     )
     try:
         for replicas in ("1", "0"):  # the second time from the copy that there is

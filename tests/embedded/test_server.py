@@ -52,6 +52,12 @@ def test_postgres_18_with_pgvector(postgres_server: EmbeddedPostgres) -> None:
     assert ask(url, "SELECT upper('straße é')") == "STRASSE É" or ask(url, "SELECT upper('é')") == "É"
 
 
+def test_the_other_programs(postgres_server: EmbeddedPostgres) -> None:
+    """``psql`` and its like are at hand, of the same version, and work with the URL."""
+    command = [postgres_server.programs / "psql", postgres_server.url, "-Atc", "SHOW server_version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("18")
+
+
 def test_config_is_for_an_adapter(postgres_server: EmbeddedPostgres) -> None:
     """``config`` and ``url`` describe the same server, by TCP, with its password, which ``repr`` keeps."""
     config = postgres_server.config

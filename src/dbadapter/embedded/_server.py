@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -116,6 +117,11 @@ class EmbeddedPostgres(ServerHandle):
         """The replicas, each with ``url``, ``config``, ``port``, ``pid``, ``stop``, ``start``, ``kill``."""
         cluster = self._cluster
         return tuple(EmbeddedReplica(cluster, node) for node in cluster.replicas)
+
+    @property
+    def programs(self) -> Path:
+        """The directory with ``psql``, ``pg_dump``, ``pgbench`` and the other programs of the server's version."""
+        return self._cluster.binaries.directory
 
     # -- starting and stopping
 
