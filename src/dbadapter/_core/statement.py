@@ -21,6 +21,9 @@ __all__ = ["MAX_PARAMETERS", "Slot", "Statement", "parse"]
 # The smallest of the backends' limits: SQLite's SQLITE_MAX_VARIABLE_NUMBER (Postgres: 65,535).
 MAX_PARAMETERS = 32_766
 
+# The usual sequences of parameters; others are looked at more closely.
+_SIMPLE = frozenset({tuple, list})
+
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 
 _TOKEN = re.compile(
@@ -134,7 +137,10 @@ class Statement:
         """
         if self.plain is None:
             return self._expand(params, numbered=False)
-        return self.plain, self._values(params, self._slot_keys)
+        keys = self._slot_keys
+        if params.__class__ in _SIMPLE and not self.named and len(params) == len(keys):  # type: ignore[arg-type]
+            return self.plain, params  # type: ignore[return-value]
+        return self.plain, self._values(params, keys)
 
     def bind_numbered(self, params: Parameters) -> tuple[str, Sequence[Any]]:
         """The text with ``$1`` markers, and a value for each number. Raises `ParameterError` as `bind_plain` does."""

@@ -130,9 +130,10 @@ class SQLiteConnection:
         del cursor  # ends the read transaction of a statement that was not read to its end
         if description is None:
             return NO_COLUMNS, []
-        shape = self._catalog.known_shape(text, description, self.held_since)
-        if shape is None:
-            shape = self._catalog.shape(self, statement, text, description)
+        catalog = self._catalog
+        shape = catalog.shapes.get(text)
+        if shape is None or self.held_since > catalog.recheck_at or shape.description != description:
+            shape = catalog.shape(self, statement, text, description)
         return shape.columns, shape.decode(rows) if shape.decoders else rows
 
     def execute(self, statement: Statement, params: Parameters) -> Result:

@@ -64,36 +64,34 @@ def _to_float(value: Any) -> Any:
 
 
 class SQLiteCatalog:
-    """Shared by all connections of a pool; a plain dictionary's operations are atomic, so no lock is needed."""
+    """Shared by all connections of a pool; a plain dictionary's operations are atomic, so no lock is needed.
+
+    Attributes:
+        shapes: of the statements' results, by text; to be trusted until `recheck_at`, and where the names are the same.
+        recheck_at: when to look whether another process has changed the schema.
+    """
 
     def __init__(self) -> None:
-        self._shapes: dict[str, Shape] = {}
+        self.shapes: dict[str, Shape] = {}
+        self.recheck_at = 0.0
         self._integer_keys: dict[str, bool] = {}
         self._version: int | None = None
-        self._checked_at = 0.0
 
     def clear(self) -> None:
         """Forget everything: the schema may have changed."""
-        self._shapes.clear()
+        self.shapes.clear()
         self._integer_keys.clear()
-
-    def known_shape(self, text: str, description: Any, now: float) -> Shape | None:
-        """The shape that the statement had, if nothing speaks against its having it still."""
-        shape = self._shapes.get(text)
-        if shape is None or now > self._checked_at + _RECHECK_SECONDS or shape.description != description:
-            return None
-        return shape
 
     def shape(self, connection: SQLiteConnection, statement: Statement, text: str, description: Any) -> Shape:
         """The shape of the result that `statement` just gave on `connection`."""
-        if connection.held_since > self._checked_at + _RECHECK_SECONDS:
+        if connection.held_since > self.recheck_at:
             self._check_version(connection)
-        shape = self._shapes.get(text)
+        shape = self.shapes.get(text)
         if shape is None or shape.description != description:
             shape = self._look_up(connection, statement, description)
-            if len(self._shapes) >= _MAX_SHAPES:
-                self._shapes.clear()
-            self._shapes[text] = shape
+            if len(self.shapes) >= _MAX_SHAPES:
+                self.shapes.clear()
+            self.shapes[text] = shape
         return shape
 
     def _check_version(self, connection: SQLiteConnection) -> None:
@@ -101,7 +99,7 @@ class SQLiteCatalog:
         if version != self._version:
             self.clear()
         self._version = version
-        self._checked_at = connection.held_since
+        self.recheck_at = connection.held_since + _RECHECK_SECONDS
 
     def _look_up(self, connection: SQLiteConnection, statement: Statement, description: Any) -> Shape:
         names = [column[0] for column in description]
