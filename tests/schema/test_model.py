@@ -171,11 +171,11 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     (lambda: t.Decimal(5, 6), ["Decimal scale", "6"]),
     (lambda: t.Decimal(scale=2), ["precision"]),
     (lambda: t.Vector(0), ["Vector dimension", "0"]),
-    (lambda: t.Enum(), ["Enum", "one value"]),
+    (t.Enum, ["Enum", "one value"]),
     (lambda: t.Enum("a", "a"), ["Enum", "differ"]),
     (lambda: t.Enum("x" * 64), ["Enum", "63 bytes"]),
     (lambda: t.Array(t.Array(t.Text())), ["Array"]),
-    (lambda: Index(), ["Index", "columns"]),
+    (Index, ["Index", "columns"]),
     (lambda: Schema.from_sql("", "mysql"), ["dialect", "'mysql'"]),
     (lambda: Schema(["x"]), ["Table", "'x'"]),  # type: ignore[list-item]
 ]

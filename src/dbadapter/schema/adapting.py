@@ -11,7 +11,7 @@ from . import types as t
 from .constraints import Index
 from .drafts import Skipped
 from .expressions import to_postgresql
-from .expressions_sqlite import to_sqlite
+from .expressions_to_sqlite import to_sqlite
 from .table import Column, Table
 
 __all__ = ["adapted_table"]

@@ -8,7 +8,7 @@ from .._dialects import SQLITE, datatype_constraint
 from ..errors import ConfigError
 from . import types as t
 from .constraints import Check, ForeignKey, Index
-from .expressions_sqlite import to_sqlite
+from .expressions_to_sqlite import Kinds, kinds_of, to_sqlite
 from .literals import sqlite_literal
 from .sqlite_types import datatype_check, declared
 from .table import Column, Table
@@ -39,6 +39,10 @@ def statements(tables: Sequence[Table]) -> list[str]:
     return made
 
 
+def _kinds(table: Table) -> Kinds:
+    return kinds_of((column.name, column.type) for column in table.columns)
+
+
 def _create_table(table: Table) -> str:
     try:
         lines = [*(_column(table, column) for column in table.columns), *_constraints(table)]
@@ -63,7 +67,7 @@ def _column(table: Table, column: Column) -> str:
     elif not column.nullable:
         parts.append("NOT NULL")
     if column.generated is not None:
-        parts.append(f"GENERATED ALWAYS AS ({to_sqlite(column.generated)}) STORED")
+        parts.append(f"GENERATED ALWAYS AS ({to_sqlite(column.generated, _kinds(table))}) STORED")
     elif column.default is not None:
         parts.append(f"DEFAULT {_default(column)}")
     if condition := datatype_check(column.name, column.type):
@@ -91,15 +95,15 @@ def _constraints(table: Table) -> list[str]:
     if table.primary_key and not identity:
         lines.append(f"CONSTRAINT {quote(table.primary_key_name)} PRIMARY KEY ({_names(table.primary_key)})")
     lines += [f"CONSTRAINT {quote(item.name or '')} UNIQUE ({_names(item.columns)})" for item in table.unique]
-    lines += [line for item in table.checks if (line := _check(item))]
+    lines += [line for item in table.checks if (line := _check(item, _kinds(table)))]
     return lines + [_foreign_key(key) for key in table.foreign_keys]
 
 
-def _check(check: Check) -> str | None:
+def _check(check: Check, kinds: Kinds) -> str | None:
     if check.sqlite == "":
         return None
     try:
-        text = check.sqlite if check.sqlite is not None else to_sqlite(check.expression)
+        text = check.sqlite if check.sqlite is not None else to_sqlite(check.expression, kinds)
     except ConfigError as error:
         raise ConfigError(f"check {check.name!r}: {error}") from None
     return f"CONSTRAINT {quote(check.name or '')} CHECK ({text})"
@@ -125,9 +129,12 @@ def _create_index(table: Table, index: Index) -> str:
     try:
         parts = []
         for part in index.parts:
-            text = quote(part.column) if part.column is not None else f"({to_sqlite(part.expression or '')})"
+            if part.expression is not None:
+                text = f"({to_sqlite(part.expression, _kinds(table))})"
+            else:
+                text = quote(part.column or "")
             parts.append(text + (" DESC" if part.descending else ""))
-        where = f" WHERE {to_sqlite(index.where)}" if index.where is not None else ""
+        where = f" WHERE {to_sqlite(index.where, _kinds(table))}" if index.where is not None else ""
     except ConfigError as error:
         raise ConfigError(f"table {table.name!r}: index {index.name!r}: {error}") from None
     return (

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from . import types as t
-from .expressions_sqlite import from_sqlite
+from .expressions_from_sqlite import from_sqlite
 from .literals import fault, normalized, value_from_text
 from .scan import Token, closing, scan, unwrapped, without_parentheses
 

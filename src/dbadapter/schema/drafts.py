@@ -37,7 +37,10 @@ class Skipped:
 
 @define
 class ColumnDraft:
-    """A column as text; `kind` where its type is known already."""
+    """A column as text; `kind` where its type is known already.
+
+    `counts_on_sqlite` is False for a key that would be another name of the rowid, but for how it is written.
+    """
 
     name: str
     type: str = ""
@@ -46,6 +49,7 @@ class ColumnDraft:
     generated: str | None = None
     identity: bool = False
     autoincrement: bool = False
+    counts_on_sqlite: bool = True
     comment: str | None = None
     kind: t.Type | None = None
 
@@ -155,7 +159,7 @@ def _type(
     found = next((check for check in checks if check.name == emulation), None)
     lone_key = draft.primary_key == (column.name,)
     if found is None:
-        if lone_key and column.type.upper() == "INTEGER":
+        if lone_key and column.type.upper() == "INTEGER" and column.counts_on_sqlite:
             column.identity = True  # another name of the rowid
         return kind
     checks.remove(found)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from ..errors import ConfigError
-from .scan import Token, scan
+from .scan import scan, with_next
 
 __all__ = [
     "NUMERIC_CASTS",
@@ -66,7 +66,7 @@ _SQLITE_FUNCTIONS = frozenset(
 def to_postgresql(text: str) -> str:
     """The expression as it is; ConfigError where it has words that only SQLite has."""
     tokens = scan(text)
-    for token, after in zip(tokens, [*tokens[1:], Token("op", ";", 0, 0)], strict=True):
+    for token, after in with_next(tokens):
         called = after.is_op("(") and token.text.lower() in _SQLITE_FUNCTIONS
         if token.kind == "word" and (called or token.is_word("GLOB", "REGEXP", "MATCH")):
             raise ConfigError(f"PostgreSQL has no words for {token.text} in {text!r}")

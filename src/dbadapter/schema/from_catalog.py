@@ -10,7 +10,7 @@ from . import types as t
 from .constraints import Check, ForeignKey, Unique
 from .drafts import ColumnDraft, Skipped, TableDraft, finish
 from .read_index import read_index_text
-from .read_table import read_body
+from .read_table import read_definition
 from .scan import scan, without_parentheses
 from .script import Cursor
 from .table import Table
@@ -151,14 +151,9 @@ def _sqlite_table(name: str, sql: str, columns: Rows) -> TableDraft | None:
         if not cursor.word("CREATE", "TABLE"):
             return None
         cursor.name()
-        opening = cursor.peek()
-        cursor.group()
-        closing = cursor.tokens[cursor.at - 1]
-        if opening is None:
+        if not (opening := cursor.peek()) or not opening.is_op("("):
             return None
-        read_body(
-            draft, [token for token in tokens if opening.start < token.start < closing.start], sql, fold=False
-        )
+        read_definition(draft, cursor, tokens)
     except ValueError:
         return None
     found = [column.name for column in draft.columns]

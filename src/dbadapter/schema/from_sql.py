@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import types as t
 from .drafts import ColumnDraft, Skipped, TableDraft, finish
 from .read_index import read_index
-from .read_table import CONSTRAINT_WORDS, TABLE_WORDS, read_body, read_column, read_table_constraint
+from .read_table import CONSTRAINT_WORDS, TABLE_WORDS, read_column, read_definition, read_table_constraint
 from .scan import Token, scan
 from .script import Cursor, split, statements
 from .table import Table
@@ -118,15 +118,7 @@ class ScriptReader:
         if opening is None or not opening.is_op("("):
             self._skip(words, "only tables with a list of columns can be read (no AS, LIKE or PARTITION OF)")
             return
-        cursor.group()
-        closing = cursor.tokens[cursor.at - 1]
-        body = [token for token in tokens if opening.start < token.start < closing.start]
-        read_body(draft, body, self.text, fold=self.fold)
-        rest = cursor.tokens[cursor.at :]
-        for part in split(rest):
-            option = " ".join(token.text.upper() for token in part)
-            if option and option not in ("WITHOUT ROWID", "STRICT", "WITHOUT OIDS"):
-                draft.notes.append(f"the option {self.text[part[0].start : part[-1].end]} was left out")
+        read_definition(draft, cursor, tokens)
         self.drafts[draft.name] = draft
 
     def _create_index(self, cursor: Cursor, words: list[Token]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .constraints import Index, IndexPart
-from .expressions_sqlite import from_sqlite
+from .expressions_from_sqlite import from_sqlite
 from .scan import Token, scan
 from .script import Cursor, split
 

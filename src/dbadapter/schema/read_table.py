@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from .constraints import Check, ForeignKey, Unique
 from .drafts import ColumnDraft, TableDraft
-from .expressions_sqlite import from_sqlite
+from .expressions_from_sqlite import from_sqlite
 from .scan import Token
 from .script import Cursor, split
 
-__all__ = ["CONSTRAINT_WORDS", "TABLE_WORDS", "read_body", "read_column", "read_table_constraint"]
+__all__ = ["CONSTRAINT_WORDS", "TABLE_WORDS", "read_column", "read_definition", "read_table_constraint"]
 
 CONSTRAINT_WORDS = (
     "CONSTRAINT", "NOT", "NULL", "DEFAULT", "PRIMARY", "UNIQUE", "CHECK", "REFERENCES", "GENERATED", "AS",
@@ -18,15 +18,29 @@ CONSTRAINT_WORDS = (
 TABLE_WORDS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN", "EXCLUDE", "LIKE")
 
 
-def read_body(draft: TableDraft, tokens: list[Token], text: str, *, fold: bool) -> None:
-    """Fill the draft with what stands in the parentheses of CREATE TABLE; ValueError where that is no SQL.
+def read_definition(draft: TableDraft, cursor: Cursor, tokens: list[Token]) -> None:
+    """Fill the draft with what follows the name in CREATE TABLE; ValueError where that is no SQL.
 
     Args:
         draft: the table.
-        tokens: the tokens inside the parentheses, comments included.
-        text: the whole script.
-        fold: whether unquoted names are folded to lower case (PostgreSQL).
+        cursor: it stands at the opening parenthesis.
+        tokens: the statement's tokens, comments included.
     """
+    opening = cursor.tokens[cursor.at]
+    cursor.group()
+    closing = cursor.tokens[cursor.at - 1]
+    body = [token for token in tokens if opening.start < token.start < closing.start]
+    _read_body(draft, body, cursor.text, fold=cursor.fold)
+    for part in split(cursor.tokens[cursor.at :]):
+        option = " ".join(token.text.upper() for token in part)
+        if option == "WITHOUT ROWID":
+            for column in draft.columns:
+                column.counts_on_sqlite = False
+        elif option and option not in ("STRICT", "WITHOUT OIDS"):
+            draft.notes.append(f"the option {cursor.source(part)} was left out")
+
+
+def _read_body(draft: TableDraft, tokens: list[Token], text: str, *, fold: bool) -> None:
     if not fold and tokens and tokens[0].kind == "comment":
         draft.comment = _uncommented(tokens[0].text)
         tokens = tokens[1:]
@@ -37,6 +51,8 @@ def read_body(draft: TableDraft, tokens: list[Token], text: str, *, fold: bool) 
             constraints.append(part)
         elif words:
             read_column(draft, part, text, fold=fold)
+        else:
+            raise ValueError("a column or constraint is missing between two commas")
     for part in constraints:
         read_table_constraint(draft, Cursor(part, text, fold=fold))
 
@@ -62,6 +78,8 @@ def read_column(draft: TableDraft, tokens: list[Token], text: str, *, fold: bool
         depth += token.is_op("(") - token.is_op(")")
         cursor.at += 1
     column.type = _type_text(cursor, cursor.tokens[start : cursor.at])
+    if fold and not column.type:
+        raise ValueError(f"column {column.name} has no type")
     if not fold and tokens[-1].kind == "comment":
         column.comment = _uncommented(tokens[-1].text)
     draft.columns.append(column)
@@ -88,7 +106,8 @@ def _column_constraint(draft: TableDraft, column: ColumnDraft, cursor: Cursor) -
         column.default = cursor.source(_expression(cursor))
     elif cursor.word("PRIMARY", "KEY"):
         _primary_key(draft, own, name)
-        cursor.word("ASC|DESC")
+        cursor.word("ASC")
+        column.counts_on_sqlite = not cursor.word("DESC")
         _conflict(draft, cursor)
         column.autoincrement = cursor.word("AUTOINCREMENT") or column.autoincrement
         column.not_null = True

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-__all__ = ["Token", "closing", "columns_in", "scan", "unwrapped", "without_parentheses"]
+__all__ = ["Token", "closing", "columns_in", "scan", "unwrapped", "with_next", "without_parentheses"]
 
 
 @frozen
@@ -166,6 +166,14 @@ def _bracketed(text: str, at: int) -> int | None:
     return match.end()
 
 
+_END = Token("op", ";", 0, 0)
+
+
+def with_next(tokens: list[Token]) -> Iterator[tuple[Token, Token]]:
+    """Each token with the one after it; the last with a semicolon."""
+    return zip(tokens, [*tokens, _END][1:], strict=True) if tokens else iter(())
+
+
 def closing(tokens: list[Token]) -> int:
     """The place of the parenthesis that closes the first one; -1 if none does."""
     depth = 0
@@ -196,7 +204,7 @@ def columns_in(expression: str, columns: tuple[str, ...]) -> list[str]:
     """
     exact, folded = set(), set()
     tokens = scan(expression)
-    for token, after in zip(tokens, [*tokens[1:], Token("op", ";", 0, 0)], strict=True):
+    for token, after in with_next(tokens):
         if token.kind == "name":
             exact.add(token.text)
         elif token.kind == "word" and not after.is_op("("):

@@ -1,4 +1,4 @@
-"""SQL expressions in SQLite's words, and SQLite's in the common ones (PostgreSQL's).
+"""SQL expressions in SQLite's words.
 
 Whatever both backends read alike is taken over to the letter. The rest is rewritten where SQLite can say the
 same, and refused (ConfigError naming the word) where it cannot: a check that is silently weaker is worse than
@@ -7,21 +7,24 @@ an error.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from ..errors import ConfigError
+from . import types as t
 from .expressions import NUMERIC_CASTS, Node, array_items, parse, strip_parens
-from .literals import interval_from_text, microseconds
-from .patterns import glob_to_like, glob_to_regex, like_to_glob, regex_to_sqlite
-from .scan import Token, scan
+from .literals import interval_from_text, microseconds, normalized, sqlite_literal, value_from_text
+from .patterns import like_to_glob, regex_to_sqlite
+from .scan import scan, with_next
+from .spelling import COMMON_FUNCTIONS, KEYWORDS_BEFORE_PARENTHESIS, alike_on_both, has_letters
 
-__all__ = ["from_sqlite", "to_sqlite"]
+__all__ = ["Kinds", "kinds_of", "to_sqlite"]
 
-# Functions with the same name and meaning on both backends.
-_COMMON = frozenset(["abs", "coalesce", "length", "lower", "nullif", "replace", "round", "upper"])
+Kinds = tuple[tuple[str, t.Type], ...]
+"""The types of columns, by name."""
+
 # What SQLite has in every build, as this module may write it.
-_SQLITE = _COMMON | frozenset(
+_SQLITE = COMMON_FUNCTIONS | frozenset(
     [
         "char", "date", "datetime", "hex", "iif", "ifnull", "instr", "json_array_length", "json_extract",
         "json_type",
@@ -29,52 +32,34 @@ _SQLITE = _COMMON | frozenset(
         "substr", "substring", "time", "trim", "typeof", "unicode", "zeroblob",
     ]
 )  # fmt: skip
-_KEYWORDS_BEFORE_PARENTHESIS = frozenset(
-    ["and", "between", "case", "cast", "else", "in", "is", "like", "not", "or", "then", "when"]
-)
-_PLAIN_OPERATORS = frozenset(
-    ["=", "<", ">", "<=", ">=", "<>", "!=", "+", "-", "*", "/", "%", "||", "(", ")", ","]
-)
-_REFUSED_WORDS = frozenset(
-    [
-        "all", "any", "array", "at", "cast", "collate", "current_date", "current_time",
-        "current_timestamp", "date",
-        "distinct", "extract", "glob", "ilike", "interval", "isnull", "like", "localtimestamp", "notnull",
-        "overlaps",
-        "position", "regexp", "row", "similar", "some", "time", "timestamp", "trim",
-    ]
-)  # fmt: skip
+# Types whose literals SQLite keeps in another form than a script may write them in.
+_SPELLED = (t.Interval, t.Timestamp, t.Date, t.Time, t.Boolean, t.Uuid)
 
 
-def _same_on_both(tokens: list[Token]) -> bool:
-    for token, after in zip(tokens, [*tokens[1:], Token("op", ";", 0, 0)], strict=True):
-        word = token.text.lower()
-        if token.kind in ("comment", "bad", "blob") or (token.kind == "op" and word not in _PLAIN_OPERATORS):
-            return False
-        if token.kind == "word":
-            called = after.is_op("(") and word not in _KEYWORDS_BEFORE_PARENTHESIS
-            if word in _REFUSED_WORDS or (called and word not in _COMMON):
-                return False
-    return True
-
-
-def _written_plainly(text: str, tokens: list[Token]) -> bool:
-    """No strings or names in one dialect's own quoting (E'..', $$..$$, [name])."""
-    return all(text[token.start] in "'\"" for token in tokens if token.kind in ("string", "name"))
+def kinds_of(columns: Iterable[tuple[str, t.Type]]) -> Kinds:
+    """The types that matter for reading literals."""
+    return tuple((name, kind) for name, kind in columns if isinstance(kind, _SPELLED))
 
 
 @lru_cache(maxsize=2000)
-def to_sqlite(text: str) -> str:
+def to_sqlite(text: str, kinds: Kinds = ()) -> str:
     """An expression in PostgreSQL's words as SQLite reads it.
+
+    Args:
+        text: the expression.
+        kinds: the types of the table's columns, from `kinds_of`: a literal compared with one of them is written
+            as SQLite keeps it.
 
     Raises ConfigError where SQLite has no words for it.
     """
-    tokens = scan(text)
-    if _same_on_both(tokens) and _written_plainly(text, tokens):
+    if alike_on_both(text) and not (kinds and "'" in text):
         return text
     from sqlglot import exp
 
     root = exp.Paren(this=parse(text).copy())  # a root of its own, so that any node can be replaced
+    respelled = _respell(root, dict(kinds)) if kinds else False
+    if alike_on_both(text) and not respelled:
+        return text
     for node in list(root.walk(bfs=False))[::-1]:  # leaves first
         replacement = _translated(node)
         if replacement is not node:
@@ -84,11 +69,37 @@ def to_sqlite(text: str) -> str:
     return written
 
 
+def _respell(root: Node, kinds: dict[str, t.Type]) -> bool:
+    """Write each literal that a column is compared with as SQLite keeps it."""
+    from sqlglot import exp
+
+    changed = False
+    for column in list(root.find_all(exp.Column)):
+        kind = kinds.get(column.name)
+        holder = column.parent
+        while isinstance(holder, (exp.Paren, exp.Cast)):
+            holder = holder.parent
+        if kind is None or not isinstance(holder, (exp.Binary, exp.Between, exp.In)):
+            continue
+        for value in [*holder.iter_expressions()]:
+            literal = strip_parens(value)
+            while isinstance(literal, exp.Cast):
+                literal = strip_parens(literal.this)
+            if isinstance(literal, exp.Literal) and literal.is_string:
+                try:
+                    found = normalized(kind, value_from_text(kind, literal.name))
+                except ValueError:
+                    continue
+                value.replace(_sql(sqlite_literal(kind, found)))
+                changed = True
+    return changed
+
+
 def _refuse_foreign(text: str, written: str) -> None:
     tokens = scan(written)
-    for token, after in zip(tokens, [*tokens[1:], Token("op", ";", 0, 0)], strict=True):
+    for token, after in with_next(tokens):
         word = token.text.lower()
-        called = token.kind == "word" and after.is_op("(") and word not in _KEYWORDS_BEFORE_PARENTHESIS
+        called = token.kind == "word" and after.is_op("(") and word not in KEYWORDS_BEFORE_PARENTHESIS
         foreign = (called and word not in _SQLITE) or (
             token.kind == "word"
             and word in ("regexp", "array", "similar", "interval", "any", "all", "extract")
@@ -115,7 +126,9 @@ def _translated(node: Node) -> Node:
         key = node.expression
         if isinstance(key, exp.Literal):
             path = '$."' + key.name.replace('"', '\\"') + '"'
-            return _sql(f"json_type({_text(node.this)}, {_string(path)}) IS NOT NULL")
+            # Of no document at all, neither yes nor no can be said.
+            there = f"json_type({_text(node.this)}, {_string(path)}) IS NOT NULL"
+            return _sql(f"CASE WHEN {_text(node.this)} IS NOT NULL THEN {there} END")
     if isinstance(node, exp.ArraySize):
         return _sql(f"nullif(json_array_length({_text(node.this)}), 0)")  # NULL for an empty array
     if isinstance(node, exp.Left):
@@ -125,8 +138,8 @@ def _translated(node: Node) -> Node:
     if isinstance(node, exp.Interval):
         unit = node.args.get("unit")
         return _interval(f"{node.name} {unit.name if unit else ''}") or node
-    if isinstance(node, exp.Greatest) and node.expressions:
-        return _sql(f"max({', '.join(map(_text, [node.this, *node.expressions]))})")
+    if isinstance(node, (exp.Greatest, exp.Least)) and node.expressions:
+        return _extreme(node, [_text(item) for item in (node.this, *node.expressions)])
     if isinstance(node, exp.Anonymous):
         return _function(node)
     return node
@@ -176,6 +189,15 @@ def _cast(node: Node) -> Node:
     return inner if isinstance(inner, exp.Column) else exp.Paren(this=inner.copy())
 
 
+def _extreme(node: Node, items: list[str]) -> Node:
+    """GREATEST and LEAST pass over NULLs, and SQLite's functions do not."""
+    from sqlglot import exp
+
+    function = "max" if isinstance(node, exp.Greatest) else "min"
+    turns = (items[place:] + items[:place] for place in range(len(items)))
+    return _sql(f"{function}({', '.join(f'coalesce({chr(44).join(turn)})' for turn in turns)})")
+
+
 def _interval(text: str) -> Node | None:
     found = interval_from_text(text)
     return None if found is None else _sql(str(microseconds(found)))
@@ -207,7 +229,7 @@ def _pattern(node: Node) -> Node:
     if isinstance(node, exp.RegexpLike):
         found = regex_to_sqlite(_text(node.this), pattern.name)
         return node if found is None else _sql(found)
-    if not _has_letters(pattern.name) and "\\" not in pattern.name:
+    if not has_letters(pattern.name) and "\\" not in pattern.name:
         return node  # nothing whose case could be ignored
     return _sql(f"{_text(node.this)} {negated}GLOB {_string(like_to_glob(pattern.name))}")
 
@@ -230,87 +252,3 @@ def _string(text: str) -> str:
 
 def _sql(text: str) -> Node:
     return parse(text, "sqlite")
-
-
-@lru_cache(maxsize=2000)
-def from_sqlite(text: str, columns: tuple[str, ...] = ()) -> str:
-    """An expression in SQLite's words as a model keeps it; as it is where it cannot be read.
-
-    Args:
-        text: the expression.
-        columns: the table's columns: SQLite takes a name in double quotes that is none of them for text.
-    """
-    from sqlglot import exp
-
-    tokens = scan(text)
-    known = {column.lower() for column in columns}
-    quoted = any(token.kind == "name" and token.text.lower() not in known for token in tokens)
-    if _same_on_both(tokens) and _written_plainly(text, tokens) and not (columns and quoted):
-        return text
-    try:
-        root = exp.Paren(this=parse(text, "sqlite").copy())
-    except ConfigError:
-        return text
-    for node in list(root.walk(bfs=False))[::-1]:
-        replacement = _common(node, known)
-        if replacement is not node:
-            node.replace(replacement)
-    return str(root.this.sql(dialect="postgres"))
-
-
-def _common(node: Node, columns: set[str]) -> Node:
-    from sqlglot import exp
-
-    if isinstance(node, exp.Column) and columns and node.name.lower() not in columns:
-        quoted = isinstance(node.this, exp.Identifier) and node.this.quoted and not node.table
-        return exp.Literal.string(node.name) if quoted else node
-    if isinstance(node, exp.And):
-        return _filled(node)
-    if isinstance(node, exp.Not) and isinstance(node.this, exp.RegexpLike):
-        # NOT GLOB '*[^a-z]*': nothing but these characters.
-        if only := re.fullmatch(r"\^\.\*\[\^(.+)\]\.\*\$", node.this.expression.name):
-            return _regex(node.this.this, f"^[{only.group(1)}]*$")
-        return node
-    if isinstance(node, exp.Glob) and isinstance(node.expression, exp.Literal):
-        pattern = glob_to_like(node.expression.name)
-        if pattern is not None:
-            return exp.Like(this=node.this.copy(), expression=exp.Literal.string(pattern))
-        return _regex(node.this, glob_to_regex(node.expression.name))
-    if (
-        isinstance(node, exp.Like)
-        and isinstance(node.expression, exp.Literal)
-        and _has_letters(node.expression.name)
-    ):
-        return exp.ILike(
-            this=node.this.copy(), expression=node.expression.copy(), negate=node.args.get("negate")
-        )
-    if isinstance(node, exp.JSONType) and not node.args.get("expression"):
-        return exp.Anonymous(this="jsonb_typeof", expressions=[node.this.copy()])
-    if isinstance(node, exp.Anonymous) and node.name.lower() == "json_array_length":
-        return exp.Anonymous(
-            this="jsonb_array_length", expressions=[item.copy() for item in node.expressions]
-        )
-    return node
-
-
-def _filled(node: Node) -> Node:
-    """``x ~ '^[a-z]*$' AND x <> ''`` as ``x ~ '^[a-z]+$'``."""
-    from sqlglot import exp
-
-    one, two = node.this, node.args["expression"]
-    if isinstance(one, exp.RegexpLike) and isinstance(two, exp.NEQ) and one.this == two.this:
-        pattern = one.expression.name
-        if re.fullmatch(r"\^\[[^\]]+\]\*\$", pattern) and two.expression == exp.Literal.string(""):
-            return _regex(one.this, pattern[:-2] + "+$")
-    return node
-
-
-def _regex(tested: Node, pattern: str) -> Node:
-    from sqlglot import exp
-
-    return exp.RegexpLike(this=tested.copy(), expression=exp.Literal.string(pattern))
-
-
-def _has_letters(text: str) -> bool:
-    """Whether the case of something in it could matter to LIKE."""
-    return any(char.isascii() and char.isalpha() for char in text)
