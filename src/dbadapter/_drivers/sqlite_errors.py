@@ -147,7 +147,9 @@ def _constraint(
         return errors.CheckViolation(
             message, statement=text, sqlstate="23514", table=checked, constraint=detail
         )
-    if code == "SQLITE_CONSTRAINT_FOREIGNKEY":
+    # RESTRICT refuses by way of an internal trigger.
+    restricted = code == "SQLITE_CONSTRAINT_TRIGGER" and message == "FOREIGN KEY constraint failed"
+    if code == "SQLITE_CONSTRAINT_FOREIGNKEY" or restricted:
         found = foreign_key_at_fault(raw, statement, again) if raw else None
         child, child_columns, label = found or (None, (), None)
         return errors.ForeignKeyViolation(
