@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -40,6 +41,10 @@ EXACT_DIGITS = 15
 
 class ValueRefused(Exception):
     """A value that cannot be held; the message completes "parameter x …"."""
+
+
+# A string, to be passed over, or a number with a positive exponent.
+_JSON_EXPONENT = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<number>-?\d+(?:\.\d+)?e\+\d+)')
 
 
 # -- both ----------------------------------------------------------------------------------------------------------
@@ -105,8 +110,16 @@ def json_text(value: Any) -> str:
         raise ValueRefused("holds NaN or an infinity, or itself, which JSON cannot") from None
     except (TypeError, RecursionError) as error:
         raise ValueRefused(f"cannot be JSON: {error}") from None
+    if "e+" in text:
+        text = _JSON_EXPONENT.sub(_without_exponent, text)
     _text(text)
     return text
+
+
+def _without_exponent(match: re.Match[str]) -> str:
+    """A large float with a point and no exponent: jsonb keeps ``1e+16`` as the integer 10000000000000000."""
+    number = match.group("number")
+    return f"{float(number):.1f}" if number else match.group()
 
 
 def _check_json(value: Any) -> None:
@@ -237,7 +250,7 @@ POSTGRES_ENCODERS: dict[type, Encoder] = {
 
 # What COPY may be given without a look at each value: the server, or psycopg, refuses the bad ones itself and the
 # whole load with them.
-COPY_AS_IS = frozenset({type(None), bool, float, str, bytes, date, UUID})
+COPY_AS_IS = frozenset({type(None), bool, float, str, bytes, date, datetime, UUID})
 
 
 # -- picking an encoder --------------------------------------------------------------------------------------------
@@ -353,6 +366,16 @@ def _to_vector(value: Any) -> Any:
     return np.frombuffer(value, dtype="<f4")
 
 
+def _to_list(item: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    """An array: JSON, each item as a column of its type would hold it."""
+
+    def decode(value: Any) -> Any:
+        items = _to_json(value)
+        return [item(part) for part in items] if item and isinstance(items, list) else items
+
+    return decode
+
+
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     "BOOL": _to_bool,
     "BOOLEAN": _to_bool,
@@ -377,6 +400,8 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
 def sqlite_decoder(declared: str) -> Callable[[Any], Any] | None:
     """The function that makes a stored value of a column declared so the Python value; None: it is one already."""
     name = " ".join(declared.upper().split())
+    if name.endswith("[]"):
+        return _to_list(sqlite_decoder(name[:-2]))
     before, bracket, after = name.partition("(")
     if bracket:
         name = " ".join((before + " " + after.partition(")")[2]).split())
