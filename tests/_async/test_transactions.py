@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from inspect import isawaitable
 from typing import Any
 
 import attrs
@@ -18,6 +17,8 @@ from dbadapter.errors import (
     UniqueViolation,
 )
 from tests.crowd import AsyncCrowd, AsyncSignal
+
+from .drivers import driver
 
 ADD = "INSERT INTO n (i) VALUES (?)"
 
@@ -211,11 +212,6 @@ async def test_lost_updates_do_not_happen(numbers: AsyncDatabaseAdapter, on_sqli
         for _ in range(4):
             crowd.start(deposit)
     assert await numbers.fetch_value("SELECT balance FROM account") == 40
-
-
-async def driver(outcome: Any) -> Any:
-    """What a method of the driver gives: psycopg's async ones are awaited, sqlite3 has none."""
-    return await outcome if isawaitable(outcome) else outcome
 
 
 async def test_connection_is_the_drivers_own(numbers: AsyncDatabaseAdapter) -> None:

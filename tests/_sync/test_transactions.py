@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from inspect import isawaitable
 from typing import Any
 
 import attrs
@@ -19,6 +18,8 @@ from dbadapter.errors import (
     UniqueViolation,
 )
 from tests.crowd import Crowd, Signal
+
+from .drivers import driver
 
 ADD = "INSERT INTO n (i) VALUES (?)"
 
@@ -212,11 +213,6 @@ def test_lost_updates_do_not_happen(numbers: DatabaseAdapter, on_sqlite: bool) -
         for _ in range(4):
             crowd.start(deposit)
     assert numbers.fetch_value("SELECT balance FROM account") == 40
-
-
-def driver(outcome: Any) -> Any:
-    """What a method of the driver gives: psycopg's async ones are awaited, sqlite3 has none."""
-    return outcome if isawaitable(outcome) else outcome
 
 
 def test_connection_is_the_drivers_own(numbers: DatabaseAdapter) -> None:

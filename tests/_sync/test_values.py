@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dbadapter import DatabaseAdapter
@@ -195,3 +196,23 @@ def test_an_sqlite_column_declared_in_other_words(adapter: DatabaseAdapter) -> N
     }
     adapter.insert_many("w", [row])
     assert adapter.fetch_one("SELECT * FROM w") == row
+
+
+def test_arrays_in_vector_columns(adapter: DatabaseAdapter, on_sqlite: bool) -> None:
+    """A numpy array comes back as float32 from a vector column, by parameter, in bulk and from a stream."""
+    if not on_sqlite:
+        adapter.execute("CREATE EXTENSION vector")
+    adapter.execute("CREATE TABLE e (id BIGINT PRIMARY KEY, v VECTOR(3))")
+    vector = np.array([0.1, -2.5, 3e-5], dtype=np.float32)
+    adapter.execute("INSERT INTO e (id, v) VALUES (?, ?)", (1, vector))
+    adapter.execute("INSERT INTO e (id, v) VALUES (:id, :v)", {"id": 2, "v": vector.astype(np.float64)})
+    adapter.insert_many("e", [{"id": 3, "v": vector}, {"id": 4, "v": None}])
+    adapter.execute_many("INSERT INTO e (id, v) VALUES (?, ?)", [(5, vector)])
+    found = [row["v"] for row in adapter.stream("SELECT v FROM e ORDER BY id")]
+    assert found.pop(3) is None
+    for got in found:
+        assert got.dtype == np.float32
+        np.testing.assert_array_equal(got, vector)
+    for wrong in (np.array([[1.0, 2.0, 3.0]]), np.array([np.nan, 0, 0]), np.array(["a", "b", "c"])):
+        with pytest.raises(DataError, match="volume"):
+            adapter.execute("UPDATE e SET v = :volume", {"volume": wrong})

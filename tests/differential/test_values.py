@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dbadapter import DatabaseAdapter
@@ -101,6 +101,7 @@ def test_what_one_backend_cannot_hold_both_refuse(pair: Pair, column: str) -> No
     check()
 
 
+@settings(max_examples=25)
 @given(
     st.lists(
         st.fixed_dictionaries({name: st.none() | HELD[name] for name in ("i", "f", "s", "ts", "j")}),

@@ -1,0 +1,326 @@
+# Generated from tests/_async/test_pools.py by tools/unasync.py; do not edit.
+"""SQLitePool and PostgresPool by themselves: limits, queues, figures and endings."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import pytest
+
+from dbadapter import DatabaseConfig, DatabaseType, PostgresPool, SQLitePool
+from dbadapter.errors import DatabaseUnavailable, PoolClosed, PoolExhausted
+from tests.crowd import Crowd, Signal
+
+from .drivers import ask
+
+Pool = PostgresPool | SQLitePool
+
+
+def make(config: DatabaseConfig, **limits: Any) -> Pool:
+    """The pool of a backend with other limits, not open yet."""
+    limited = attrs.evolve(config, pool=attrs.evolve(config.pool, **limits))
+    return SQLitePool(limited) if config.db_type is DatabaseType.SQLITE else PostgresPool(limited.pool)
+
+
+@pytest.fixture
+def tight(config: DatabaseConfig) -> Iterator[Pool]:
+    """An open pool of one connection, for which one waits a moment only."""
+    with make(config, min_connections=1, max_connections=1, connection_timeout=0.3) as pool:
+        yield pool
+
+
+def test_a_connection_is_the_drivers_own(config: DatabaseConfig) -> None:
+    """It runs SQL, in autocommit mode; one for reading does as well."""
+    with make(config) as pool:
+        with pool.get_connection() as raw:
+            ask(raw, "CREATE TABLE t (a BIGINT)")
+            ask(raw, "INSERT INTO t (a) VALUES (1)")
+        with pool.get_connection(read_only=True) as raw:
+            assert ask(raw, "SELECT a FROM t") == [(1,)]
+
+
+def test_opening_and_closing(config: DatabaseConfig) -> None:
+    """A pool not open refuses; opening or closing twice is nothing; after closing it can be opened again."""
+    pool = make(config)
+    for _ in range(2):
+        with pytest.raises(PoolClosed):
+            with pool.get_connection():
+                pass
+        pool.open()
+        pool.open()
+        with pool.get_connection() as raw:
+            assert ask(raw, "SELECT 1") == [(1,)]
+        pool.close()
+        pool.close()
+
+
+def test_the_limit_holds(config: DatabaseConfig) -> None:
+    """However many callers, no more than max_connections are in use, and everybody is served."""
+    most = 0
+    with make(config, min_connections=1, max_connections=3) as pool:
+
+        def call() -> None:
+            nonlocal most
+            for _ in range(10):
+                with pool.get_connection(read_only=True) as raw:
+                    most = max(most, pool.get_stats()["active"])
+                    assert ask(raw, "SELECT 1") == [(1,)]
+
+        with Crowd() as crowd:
+            for _ in range(12):
+                crowd.start(call)
+        stats = pool.get_stats()
+    assert 1 <= most <= 3
+    assert stats["requests"] >= 120
+    assert (stats["active"], stats["waiting"], stats["max"], stats["min"]) == (0, 0, 3, 1)
+    assert stats["created"] <= 3
+
+
+def test_exhaustion_says_who_holds_what(tight: Pool) -> None:
+    """PoolExhausted is a TimeoutError with the pool's figures and the holders, and the pool goes on."""
+    taken, give_back = Signal(), Signal()
+
+    def holder() -> None:
+        with tight.get_connection():
+            taken.set()
+            give_back.wait()
+
+    with Crowd() as crowd:
+        crowd.start(holder)
+        taken.wait()
+        with pytest.raises(PoolExhausted, match="1 of 1") as caught:
+            with tight.get_connection():
+                pass
+        assert isinstance(caught.value, TimeoutError)
+        assert caught.value.stats["active"] == 1
+        (held,) = caught.value.holders
+        assert set(held) >= {"thread", "task", "seconds", "where"}
+        assert "test_pools.py" in held["where"]
+        give_back.set()
+    assert tight.get_stats()["timeouts"] == 1
+    with tight.get_connection() as raw:
+        assert ask(raw, "SELECT 1") == [(1,)]
+
+
+def test_max_waiting(config: DatabaseConfig) -> None:
+    """Who finds the queue full is refused at once, those in it are served."""
+    with make(config, min_connections=1, max_connections=1, max_waiting=1) as pool:
+        taken, give_back = Signal(), Signal()
+
+        def holder() -> None:
+            with pool.get_connection():
+                taken.set()
+                give_back.wait()
+
+        def waiter() -> None:
+            with pool.get_connection() as raw:
+                assert ask(raw, "SELECT 1") == [(1,)]
+
+        with Crowd() as crowd:
+            crowd.start(holder)
+            taken.wait()
+            crowd.start(waiter)
+            while not pool.get_stats()["waiting"]:
+                crowd.breathe()
+            with pytest.raises(PoolExhausted, match="max_waiting"):
+                with pool.get_connection():
+                    pass
+            give_back.set()
+        stats = pool.get_stats()
+        assert (stats["requests_waited"], stats["waiting"]) == (1, 0)
+        assert stats["wait_ms"]["max"] > 0
+
+
+def test_waiters_are_served_in_order(config: DatabaseConfig) -> None:
+    """First come, first served."""
+    served: list[int] = []
+    with make(config, min_connections=1, max_connections=1) as pool:
+        taken, give_back = Signal(), Signal()
+
+        def holder() -> None:
+            with pool.get_connection():
+                taken.set()
+                give_back.wait()
+
+        def waiter(number: int) -> None:
+            with pool.get_connection():
+                served.append(number)
+
+        with Crowd() as crowd:
+            crowd.start(holder)
+            taken.wait()
+            for number in range(8):
+                crowd.start(waiter, number)
+                while pool.get_stats()["waiting"] <= number:
+                    crowd.breathe()
+            give_back.set()
+    assert served == list(range(8))
+
+
+def test_writers_share_evenly(config: DatabaseConfig) -> None:
+    """Writers that never pause get about the same share: each is served while the others are."""
+    with make(config, max_connections=4) as pool:
+        with pool.get_connection() as raw:
+            ask(raw, "CREATE TABLE t (a BIGINT)")
+        counts = [0] * 6
+        stop = Signal()
+
+        def write(number: int) -> None:
+            while not stop.is_set():
+                with pool.get_connection() as raw:
+                    ask(raw, f"INSERT INTO t (a) VALUES ({number})")
+                counts[number] += 1
+                if sum(counts) >= 600:
+                    stop.set()
+
+        with Crowd() as crowd:
+            for number in range(6):
+                crowd.start(write, number)
+        with pool.get_connection(read_only=True) as raw:
+            assert ask(raw, "SELECT count(*) FROM t") == [(sum(counts),)]
+    assert min(counts) >= 50, counts
+
+
+def test_what_is_left_open_is_rolled_back(tight: Pool) -> None:
+    """An open transaction does not reach the next user, whichever way the block was left."""
+    with tight.get_connection() as raw:
+        ask(raw, "CREATE TABLE t (a BIGINT)")
+    with pytest.raises(LookupError):
+        with tight.get_connection() as raw:
+            ask(raw, "BEGIN")
+            ask(raw, "INSERT INTO t (a) VALUES (1)")
+            raise LookupError
+    with tight.get_connection() as raw:
+        assert ask(raw, "SELECT count(*) FROM t") == [(0,)]
+        ask(raw, "BEGIN")
+
+
+def test_closing_wakes_those_who_wait(config: DatabaseConfig) -> None:
+    """Waiters get PoolClosed; the holder finishes its work, and its connection is closed after it."""
+    pool = make(config, min_connections=1, max_connections=1)
+    pool.open()
+    taken, give_back = Signal(), Signal()
+
+    def holder() -> None:
+        with pool.get_connection() as raw:
+            taken.set()
+            give_back.wait()
+            assert ask(raw, "SELECT 1") == [(1,)]
+
+    def waiter() -> None:
+        with pytest.raises(PoolClosed):
+            with pool.get_connection():
+                pass
+
+    with Crowd() as crowd:
+        crowd.start(holder)
+        taken.wait()
+        waiting = [crowd.start(waiter) for _ in range(3)]
+        while pool.get_stats()["waiting"] < 3:
+            crowd.breathe()
+        pool.close()
+        for job in waiting:
+            job.result()
+        give_back.set()
+    stats = pool.get_stats()
+    assert (stats["active"], stats["idle"]) == (0, 0)
+
+
+def test_old_and_idle_connections_are_replaced(config: DatabaseConfig) -> None:
+    """max_lifetime and idle_timeout close what they should, never what is in use, and keep the minimum."""
+    with make(config, min_connections=1, max_connections=3, idle_timeout=0.2, max_lifetime=0.4) as pool:
+        with Crowd() as crowd:
+            for _ in range(40):
+                with (
+                    pool.get_connection(read_only=True) as first,
+                    pool.get_connection(read_only=True) as raw,
+                ):
+                    assert ask(raw, "SELECT 1") == ask(first, "SELECT 1")
+                for _ in range(20):
+                    crowd.breathe()
+            while pool.get_stats()["recycled"] < 2:
+                crowd.breathe()
+        stats = pool.get_stats()
+        assert stats["created"] > 3
+        assert stats["active"] + stats["idle"] <= 3
+        with pool.get_connection() as raw:
+            assert ask(raw, "SELECT 1") == [(1,)]
+
+
+def test_figures_are_plain(config: DatabaseConfig) -> None:
+    """get_stats works before opening and after closing, and is always JSON."""
+    pool = make(config)
+    json.dumps(pool.get_stats())
+    with pool:
+        with pool.get_connection():
+            json.dumps(pool.get_stats())
+    json.dumps(pool.get_stats())
+
+
+def test_a_database_that_is_not_there(config: DatabaseConfig, tmp_path: Any) -> None:
+    """open() says what is wrong, in the driver's own words, and leaves nothing open."""
+    nowhere = attrs.evolve(
+        config,
+        sqlite_path=str(tmp_path),
+        pool=attrs.evolve(config.pool, host=str(tmp_path), connection_timeout=0.3),
+    )
+    pool = make(nowhere)
+    with pytest.raises(DatabaseUnavailable, match=tmp_path.name) as caught:
+        pool.open()
+    assert caught.value.__cause__ is not None
+    assert pool.get_stats()["active"] + pool.get_stats()["idle"] == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("database", "no_such_database"), ("user", "no_such_user"), ("password", "wrong-hunter2")],
+)
+def test_a_server_that_refuses(postgres_database: DatabaseConfig, field: str, value: str) -> None:
+    """A wrong database, user or password is told at once, with the server's reason and without the password."""
+    pool = PostgresPool(attrs.evolve(postgres_database.pool, **{field: value}, connection_timeout=20))
+    with pytest.raises(DatabaseUnavailable) as caught:
+        pool.open()
+    assert "hunter2" not in str(caught.value) + repr(caught.value.__cause__)
+    assert ("password" if field == "password" else value) in str(caught.value)
+
+
+def test_connections_that_died_are_replaced(postgres_database: DatabaseConfig) -> None:
+    """Connections that the server has ended are not handed out; nobody sees an error."""
+    with make(postgres_database, min_connections=2, max_connections=3) as pool:
+        with pool.get_connection() as raw, pool.get_connection() as other:
+            mine = [ask(each, "SELECT pg_backend_pid()")[0][0] for each in (raw, other)]
+        with make(postgres_database, min_connections=1, max_connections=1) as killer:
+            with killer.get_connection() as raw:
+                ask(raw, f"SELECT pg_terminate_backend(pid, 5000) FROM unnest(ARRAY{mine}) AS pid")
+        with Crowd() as crowd:
+            for _ in range(600):  # unused for half a second: from then on they are looked at first
+                crowd.breathe()
+        for _ in range(4):
+            with pool.get_connection() as raw, pool.get_connection() as other:
+                assert ask(raw, "SELECT 1") == ask(other, "SELECT 1")
+
+
+def test_reading_connections_of_sqlite_do_not_write(sqlite_database: DatabaseConfig) -> None:
+    """The readers are for reading."""
+    with SQLitePool(sqlite_database) as pool:
+        with pool.get_connection(read_only=True) as raw:
+            with pytest.raises(sqlite3.OperationalError):
+                ask(raw, "CREATE TABLE t (a TEXT)")
+
+
+def test_a_pool_takes_its_path_in_more_than_one_way(sqlite_database: DatabaseConfig) -> None:
+    """A DatabaseConfig, a path, or a PoolConfig with a path."""
+    path = sqlite_database.sqlite_path
+    for pool in (
+        SQLitePool(sqlite_database),
+        SQLitePool(path),
+        SQLitePool(sqlite_database.pool, path),
+        SQLitePool(sqlite_database.pool, path=path),
+    ):
+        with pool:
+            with pool.get_connection() as raw:
+                assert ask(raw, "PRAGMA database_list")[0][2] == path
