@@ -23,7 +23,12 @@ class AsyncVectorEngine(Protocol):
     """Collections on one backend, through an adapter or within a transaction.
 
     What changes anything expects to be in a transaction.
+
+    Attributes:
+        executor: that adapter or transaction.
     """
+
+    executor: Any
 
     async def has_catalog(self) -> bool:
         """Whether there is a catalog of collections."""
@@ -62,6 +67,9 @@ class AsyncVectorEngine(Protocol):
         self, info: CollectionInfo, selection: Selection, limit: int | None, offset: int, *, vectors: bool
     ) -> list[Hit]:
         """The selected records in the order they came."""
+
+    async def batch(self, info: CollectionInfo, after: int, limit: int, *, vectors: bool) -> list[Hit]:
+        """The records that come after a number, in their order."""
 
     async def nearest(
         self, info: CollectionInfo, queries: Vectors, k: int, selection: Selection, *, vectors: bool

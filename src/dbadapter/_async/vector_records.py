@@ -74,6 +74,11 @@ class AsyncRecordCollection:
         return self._info.metric
 
     @property
+    def embedding_function(self) -> Any:
+        """What turns texts into vectors here; None if nothing does."""
+        return self._embed
+
+    @property
     def dimension(self) -> int | None:
         """How many numbers a vector has; None until the first one is added."""
         return self._info.dimension

@@ -52,6 +52,10 @@ class AsyncVectorStore:
         """The engine of the backend in use."""
         return self._engine_on(self._executor, in_transaction=self.in_transaction)
 
+    def on(self, tx: Any) -> AsyncVectorStore:
+        """The same store within a transaction."""
+        return AsyncVectorStore(tx)
+
     def _engine_on(self, executor: Any, *, in_transaction: bool) -> AsyncVectorEngine:
         return new_engine(executor, self._caches, in_transaction=in_transaction)
 
@@ -237,6 +241,20 @@ class AsyncVectorStore:
             await engine.executor.execute(f"UPDATE {CATALOG} SET {changes} WHERE uid = ?", [*values, uid])
         except UniqueViolation as error:
             raise CollectionExists(f"there is a collection {info.name!r} already") from error
+
+    async def reembed_collection(
+        self, name: str, *, embedding_function: Any, batch_size: int = 256
+    ) -> AsyncCollection:
+        """Change a collection's model: all its documents are embedded anew.
+
+        The collection can be read and written meanwhile; a new one takes its place at the end, with its name,
+        metadata and indexes. Every record needs a document.
+
+        Raises `CollectionNotFound`, `InvalidRecord` naming a record without a document.
+        """
+        from .vector_reembed import reembed
+
+        return await reembed(self, name, embedding_function, check_limit(batch_size, "batch_size", least=1))
 
     # -- finding ---------------------------------------------------------------------------------------
 

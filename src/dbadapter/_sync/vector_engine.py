@@ -24,7 +24,12 @@ class VectorEngine(Protocol):
     """Collections on one backend, through an adapter or within a transaction.
 
     What changes anything expects to be in a transaction.
+
+    Attributes:
+        executor: that adapter or transaction.
     """
+
+    executor: Any
 
     def has_catalog(self) -> bool:
         """Whether there is a catalog of collections."""
@@ -63,6 +68,9 @@ class VectorEngine(Protocol):
         self, info: CollectionInfo, selection: Selection, limit: int | None, offset: int, *, vectors: bool
     ) -> list[Hit]:
         """The selected records in the order they came."""
+
+    def batch(self, info: CollectionInfo, after: int, limit: int, *, vectors: bool) -> list[Hit]:
+        """The records that come after a number, in their order."""
 
     def nearest(
         self, info: CollectionInfo, queries: Vectors, k: int, selection: Selection, *, vectors: bool

@@ -266,6 +266,12 @@ class LocalRecords:
         rows = self.executor.fetch_all(sql, params, row_type=tuple)
         return [local_hit(row) for row in rows]
 
+    def batch(self, info: CollectionInfo, after: int, limit: int, *, vectors: bool) -> list[Hit]:
+        """The records that come after a number, in their order."""
+        sql = LocalTables.of(info).select("r.seq > ?", vectors=vectors)
+        rows = self.executor.fetch_all(sql, [after, limit, 0], row_type=tuple)
+        return [local_hit(row) for row in rows]
+
 
 def local_hit(row: tuple[Any, ...], distance: float | None = None) -> Hit:
     """A record from a row of seq, id, document, uri, metadata, embedding."""

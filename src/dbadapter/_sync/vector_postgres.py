@@ -350,6 +350,16 @@ class PostgresRecords:
         rows = self.executor.fetch_all(sql, [*condition.params, limit, offset], row_type=tuple)
         return [postgres_hit(row) for row in rows]
 
+    def batch(self, info: CollectionInfo, after: int, limit: int, *, vectors: bool) -> list[Hit]:
+        """The records that come after a number, in their order."""
+        vector = "vector_send(embedding)" if vectors else "NULL"
+        sql = (
+            f"SELECT {_COLUMNS}, {vector} FROM {PostgresTables(info).records}"
+            " WHERE seq > ? ORDER BY seq LIMIT ?"
+        )
+        rows = self.executor.fetch_all(sql, [after, limit], row_type=tuple)
+        return [postgres_hit(row) for row in rows]
+
 
 def postgres_hit(row: Sequence[Any], distance: float | None = None) -> Hit:
     """A record from a row of seq, id, document, uri, metadata and what ``vector_send`` gave."""

@@ -64,7 +64,7 @@ class PostgresSearch:
             return self._exactly(info, query, k, condition)
         if selection.is_everything:
             found = self._by_index(info, query, k, condition)
-            return found if len(found.hits[0]) == k else self._exactly(info, query, k, condition)
+            return found or self._exactly(info, query, k, condition)
         key = (info.uid, selection.tree, None if selection.ids is None else tuple(selection.ids))
         if key not in self._broad:
             few = self._among_few(info, query, k, condition)
@@ -74,7 +74,7 @@ class PostgresSearch:
                 self._broad.clear()
             self._broad[key] = None
         found = self._by_index(info, query, k, condition)
-        if len(found.hits[0]) == k:
+        if found is not None:
             return found
         self._broad.pop(key, None)
         return self._exactly(info, query, k, condition)
@@ -121,8 +121,13 @@ class PostgresSearch:
             return self._among_few(info, query, k, condition, margin * 4)
         return Searched([hits[:k]], "exact", matched, matched)
 
-    def _by_index(self, info: CollectionInfo, query: Vectors, k: int, condition: Condition) -> Searched:
+    def _by_index(
+        self, info: CollectionInfo, query: Vectors, k: int, condition: Condition
+    ) -> Searched | None:
         """What the index finds, and the zero vectors, which are in no index on cosine distance.
+
+        None where that is not enough: there are fewer than wanted, or so many ties that the first by id may
+        not be among those found.
 
         The settings hold for this statement (or transaction); they are in force before the scan begins,
         since the condition on them is evaluated once and first.
@@ -141,6 +146,8 @@ class PostgresSearch:
         if info.metric == "cosine":
             rows = [*rows, *self._zeros(tables, k, condition)]
         hits = self._measured(info, query, rows)
+        if len(hits) < k or (len(hits) > k and hits[k - 1].distance == hits[-1].distance):
+            return None
         return Searched([hits[:k]], kind, len(rows), None)
 
     def _zeros(self, tables: PostgresTables, k: int, condition: Condition) -> list[Any]:

@@ -53,6 +53,10 @@ class VectorStore:
         """The engine of the backend in use."""
         return self._engine_on(self._executor, in_transaction=self.in_transaction)
 
+    def on(self, tx: Any) -> VectorStore:
+        """The same store within a transaction."""
+        return VectorStore(tx)
+
     def _engine_on(self, executor: Any, *, in_transaction: bool) -> VectorEngine:
         return new_engine(executor, self._caches, in_transaction=in_transaction)
 
@@ -236,6 +240,18 @@ class VectorStore:
             engine.executor.execute(f"UPDATE {CATALOG} SET {changes} WHERE uid = ?", [*values, uid])
         except UniqueViolation as error:
             raise CollectionExists(f"there is a collection {info.name!r} already") from error
+
+    def reembed_collection(self, name: str, *, embedding_function: Any, batch_size: int = 256) -> Collection:
+        """Change a collection's model: all its documents are embedded anew.
+
+        The collection can be read and written meanwhile; a new one takes its place at the end, with its name,
+        metadata and indexes. Every record needs a document.
+
+        Raises `CollectionNotFound`, `InvalidRecord` naming a record without a document.
+        """
+        from .vector_reembed import reembed
+
+        return reembed(self, name, embedding_function, check_limit(batch_size, "batch_size", least=1))
 
     # -- finding ---------------------------------------------------------------------------------------
 

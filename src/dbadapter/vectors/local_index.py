@@ -33,7 +33,7 @@ __all__ = ["Found", "LocalIndex", "sampled_recall"]
 _EXACT_UP_TO = 3_000_000
 _GATHER_SHARE = 8  # with fewer rows than 1/8 of a block wanted, copying them out beats passing over the block
 _FIRST_EXACT, _THEN_EXACT_EVERY = 16, 512
-_SHALLOWEST, _SAFETY, _SHARE_FOUND = 256, 1.4, 0.997
+_SHALLOWEST, _SAFETY, _SHARE_FOUND = 256, 1.8, 0.99
 _WORTHWHILE = 16  # codes pay while at most 1/16 of the rows have to be compared
 _BLIND_DEPTH = 640  # without vectors in memory nothing can be learnt
 _BEYOND = np.iinfo(np.uint16).max
@@ -77,6 +77,7 @@ class LocalIndex:
     lock: threading.Lock = field(factory=threading.Lock)
     _queries: int = 0
     _depths: deque[tuple[int, int]] = field(factory=lambda: deque(maxlen=2000))
+    _known_depths: dict[int, int] = field(factory=dict)
 
     def __len__(self) -> int:
         return self.rows.count - self.rows.dead
@@ -161,8 +162,12 @@ class LocalIndex:
 
     def depth(self, k: int) -> int:
         """Among how many nearest codes the k nearest rows are found, as far as is known."""
-        seen = [depth * max(1.0, k / of) for depth, of in list(self._depths)]
-        return max(_SHALLOWEST, 4 * k, int(np.quantile(seen, _SHARE_FOUND) * _SAFETY)) if seen else 0
+        known = self._known_depths.get(k)
+        if known is None:
+            seen = [depth * max(1.0, k / of) for depth, of in list(self._depths)]
+            deep = int(np.quantile(seen, _SHARE_FOUND) * _SAFETY) if seen else 0
+            known = self._known_depths[k] = max(_SHALLOWEST, 4 * k, deep) if seen else 0
+        return known
 
     def _learn(self, query: Vectors, found: Found) -> None:
         """Note how many codes are as near as that of each row truly found."""
@@ -170,6 +175,7 @@ class LocalIndex:
         rows = self.rows.rows_of(np.sort(found.seqs))
         below = np.bincount(bits).cumsum()
         self._depths.extend((int(depth), len(rows)) for depth in below[bits[rows[rows < len(bits)]]])
+        self._known_depths = {}
 
     # -- the ways --------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from .metadata import InvalidRecord, Metadata
 
@@ -37,7 +37,7 @@ class Hit:
 
     def at(self, distance: float) -> Hit:
         """The same record, that far away."""
-        return evolve(self, distance=distance)
+        return Hit(self.seq, self.id, self.document, self.uri, self.metadata, distance, self.vector)
 
 
 @frozen(eq=False)

@@ -109,7 +109,7 @@ class LocalTables:
         """The statements that make the full-text index."""
         gone, *_ = self._triggers(has_text=True)
         return [
-            f"CREATE VIRTUAL TABLE {self.text} USING fts5(words, tokenize = 'ascii')",
+            f"CREATE VIRTUAL TABLE {self.text} USING fts5(words, tokenize = \"ascii tokenchars '_'\")",
             f"CREATE VIRTUAL TABLE {self.vocabulary} USING fts5vocab({self.text}, 'instance')",
             f"CREATE TABLE {self.lengths} (seq INTEGER PRIMARY KEY, words INTEGER NOT NULL)",
             f"DROP TRIGGER {SQLITE.quote(self.name + '_gone')}",

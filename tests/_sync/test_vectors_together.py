@@ -1,0 +1,396 @@
+# Generated from tests/_async/test_vectors_together.py by tools/unasync.py; do not edit.
+"""Vectors and rows together: transactions, references, full text, indexes and upkeep, alike on both backends."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dbadapter import DatabaseAdapter
+from dbadapter.errors import (
+    CollectionNotFound,
+    ForeignKeyViolation,
+    UndefinedColumn,
+    UndefinedTable,
+    VectorError,
+)
+from dbadapter.vectors import InvalidRecord
+from tests.vectors.models import Letters
+
+
+class Planned(Exception):
+    """What a test raises to roll back."""
+
+
+@pytest.fixture
+def tied(adapter: DatabaseAdapter, identity: str) -> Any:
+    """A table of notes and a collection whose ids are its keys."""
+    adapter.execute(f"CREATE TABLE notes (id {identity}, body TEXT, slug TEXT UNIQUE)")
+    adapter.execute(
+        "INSERT INTO notes (id, body, slug) VALUES (1, 'one', 'a'), (2, 'two', 'b'), (42, 'x', 'c')"
+    )
+    return adapter.vectors.create_collection("notes", dimension=2, references="notes.id")
+
+
+# -- transactions --------------------------------------------------------------------------------------
+
+
+def test_rows_and_vectors_commit_together(tied: Any, adapter: DatabaseAdapter) -> None:
+    """What a transaction did to both is there after it, and was seen within it."""
+    with adapter.transaction() as tx:
+        tx.execute("INSERT INTO notes (id, body) VALUES (7, 'seven')")
+        within = tx.vectors.get_collection("notes")
+        within.add("7", [[1, 1]], metadatas={"k": 1})
+        assert within.count() == 1
+        assert within.query([[1, 1]])["ids"] == [["7"]]
+        assert within.query([[1, 1]], where={"k": 1})["ids"] == [["7"]]
+    assert tied.query([[1, 1]])["ids"] == [["7"]]
+
+
+def test_rows_and_vectors_roll_back_together(tied: Any, adapter: DatabaseAdapter) -> None:
+    """Nothing of a transaction that fails is left, neither in the file nor in a cache."""
+    tied.add(["1", "2"], [[1, 0], [0, 1]])
+    assert tied.query([[1, 1]])["ids"] == [["1", "2"]]
+    with pytest.raises(Planned):
+        with adapter.transaction() as tx:
+            within = tx.vectors.get_collection("notes")
+            within.add("42", [[1, 1]])
+            within.update("1", [[9, 9]], metadatas={"k": 1})
+            within.delete("2")
+            assert within.query([[1, 1]])["ids"] == [["1", "42"]]
+            assert within.get(where={"k": 1})["ids"] == ["1"]
+            raise Planned
+    assert tied.query([[1, 1]])["ids"] == [["1", "2"]]
+    assert tied.get(include=["embeddings"])["embeddings"].tolist() == [[1, 0], [0, 1]]
+    tied.add("42", [[-1, -1]])
+    assert tied.query([[1, 1]])["ids"] == [["1", "2", "42"]]
+    assert tied.query([[-1, -1]], n_results=1)["distances"] == [[0.0]]
+
+
+def test_a_savepoint_takes_its_vectors_along(adapter: DatabaseAdapter) -> None:
+    """Numbers that a rolled back savepoint used mean something else afterwards, and searches know."""
+    adapter.vectors.create_collection("c").add("kept", [1, 0])
+    with adapter.transaction() as tx:
+        collection = tx.vectors.get_collection("c")
+        with pytest.raises(Planned):
+            with tx.transaction():
+                collection.add("undone", [0, 1])
+                assert collection.query([0, 1], n_results=1)["ids"] == [["undone"]]
+                raise Planned
+        collection.add("other", [-1, 0])
+        assert collection.query([0, 1])["ids"] == [["kept", "other"]]
+    assert collection_of(adapter).query([-1, 0], n_results=1)["ids"] == [["other"]]
+
+
+def collection_of(adapter: DatabaseAdapter) -> Any:
+    """A query on the collection "c", opened anew."""
+
+    class Opened:
+        def query(self, *args: Any, **kwargs: Any) -> Any:
+            return adapter.vectors.get_collection("c").query(*args, **kwargs)
+
+    return Opened()
+
+
+def test_a_collection_created_in_a_transaction_goes_with_it(adapter: DatabaseAdapter) -> None:
+    """Creating and deleting are part of the transaction as well."""
+    with pytest.raises(Planned):
+        with adapter.transaction() as tx:
+            made = tx.vectors.create_collection("c")
+            made.add("a", [1, 2])
+            assert made.count() == 1
+            raise Planned
+    assert adapter.vectors.count_collections() == 0
+    kept = adapter.vectors.create_collection("c")
+    kept.add("b", [1, 2, 3])
+    with pytest.raises(Planned):
+        with adapter.transaction() as tx:
+            tx.vectors.delete_collection("c")
+            raise Planned
+    assert kept.query([1, 2, 3])["ids"] == [["b"]]
+    with pytest.raises(VectorError, match="vacuum"):
+        with adapter.transaction() as tx:
+            tx.vectors.get_collection("c").vacuum()
+
+
+# -- references ----------------------------------------------------------------------------------------
+
+
+def test_deleting_a_row_deletes_its_vector(tied: Any, adapter: DatabaseAdapter) -> None:
+    """The cascade reaches vectors, metadata and full text; integer keys match by their decimal text."""
+    tied.add([1, "2", "42"], [[1, 0], [0, 1], [1, 1]], documents=["uno", "due", "tre"])
+    assert "2" in [match.id for match in tied.hybrid_search("due", [1, 0])]
+    assert tied.query([[0, 1]], n_results=1)["ids"] == [["2"]]
+    adapter.execute("DELETE FROM notes WHERE id = 2")
+    assert tied.get()["ids"] == ["1", "42"]
+    assert tied.query([[0, 1]])["ids"] == [["42", "1"]]
+    assert "2" not in [match.id for match in tied.hybrid_search("due", [0, 1])]
+    assert tied.get(ids=[42])["documents"] == ["tre"]
+
+
+def test_an_id_without_a_row_is_refused(tied: Any) -> None:
+    """A vector cannot be added for a row that is not there, and none of its batch is."""
+    for wrong in ("3", "042", "1.0", "x", str(2**70)):
+        with pytest.raises(ForeignKeyViolation):
+            tied.add(["1", wrong], [[1, 0], [0, 1]])
+    assert tied.count() == 0
+
+
+def test_changing_a_key_changes_the_id(tied: Any, adapter: DatabaseAdapter) -> None:
+    """An id follows its row."""
+    tied.add(["1", "2"], [[1, 0], [0, 1]])
+    adapter.execute("UPDATE notes SET id = 99 WHERE id = 1")
+    assert tied.query([[1, 0]], n_results=1)["ids"] == [["99"]]
+
+
+def test_text_and_uuid_keys_can_be_referenced(tied: Any, adapter: DatabaseAdapter) -> None:
+    """Any unique column that is written as text will do, in small batches and large ones."""
+    by_slug = adapter.vectors.create_collection("slugs", references="notes.slug")
+    by_slug.add(["b", "a"], [[1], [2]])
+    adapter.execute("DELETE FROM notes WHERE slug = 'b'")
+    assert by_slug.get()["ids"] == ["a"]
+    adapter.execute("CREATE TABLE files (id UUID PRIMARY KEY)")
+    keys = [uuid.UUID(int=number) for number in range(100)]
+    adapter.insert_many("files", [{"id": key} for key in keys])
+    files = adapter.vectors.create_collection("files", references="files.id")
+    files.add([str(key) for key in keys], np.eye(100))
+    files.upsert([str(key) for key in keys[:60]], -np.eye(100)[:60])
+    adapter.execute("DELETE FROM files WHERE id = ?", [keys[3]])
+    assert files.count() == 99
+    assert files.query([np.eye(100)[70]], n_results=1)["ids"] == [[str(keys[70])]]
+    with pytest.raises(ForeignKeyViolation):
+        files.add(str(uuid.uuid4()), [np.zeros(100)])
+
+
+def test_a_reference_has_to_be_a_key(tied: Any, adapter: DatabaseAdapter) -> None:
+    """What is missing or not unique is refused when the collection is created."""
+    for references, error in (
+        ("nope.id", UndefinedTable),
+        ("notes.nope", UndefinedColumn),
+        ("notes.body", VectorError),
+    ):
+        with pytest.raises(error, match=references):
+            adapter.vectors.create_collection("c", references=references)
+    assert adapter.vectors.count_collections() == 1
+
+
+# -- hybrid search -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def library(adapter: DatabaseAdapter) -> Any:
+    """Documents in several languages."""
+    texts = {
+        "cat": "The cat sat on the mat. Cats purr.",
+        "dog": "A dog barks at the cat next door",
+        "straße": "Die Straße nach München ist gesperrt",
+        "zh": "北京大学的图书馆",
+        "ja": "東京タワーの高さ",
+        "ru": "Кошка спит на окне",
+        "th": "แมวนอนบนเสื่อ",
+        "ar": "القطة نائمة",
+        "emoji": "😀 party 🎉 time",
+        "code": "def search(vector_or_text, k=10): return []",
+    }
+    collection = adapter.vectors.create_collection("library", embedding_function=Letters())
+    collection.add(
+        list(texts),
+        documents=list(texts.values()),
+        metadatas=[{"length": len(each)} for each in texts.values()],
+    )
+    collection.add("silent", np.ones(26))
+    return collection
+
+
+def by_text(collection: Any, text: str, **arguments: Any) -> list[str]:
+    """Ids found by the words alone: the vector says nothing about them."""
+    found = collection.hybrid_search(text, np.zeros(26), k=3, **arguments)
+    return [match.id for match in found if match.score > 1 / 61]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("cat", "cat"),
+        ("CATS", "cat"),
+        ("barks", "dog"),
+        ("strasse münchen", "straße"),
+        ("图书", "zh"),
+        ("東京", "ja"),
+        ("кошка", "ru"),
+        ("แมว", "th"),
+        ("نائمة", "ar"),
+        ("party", "emoji"),
+        ("vector_or_text", "code"),
+    ],
+)
+def test_words_of_any_language_are_found(library: Any, text: str, expected: str) -> None:
+    """Case, composition and missing spaces do not matter."""
+    assert by_text(library, text)[:1] == [expected]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "\"'`",
+        "AND OR NOT",
+        "a* b^2 (c",
+        "😀",
+        "'; --",
+        "\\",
+        "x:y",
+        "-",
+        "NEAR(a b)",
+        "\u0301",
+        "a\nb\t" * 500,
+    ],
+)
+def test_no_text_breaks_a_hybrid_search(library: Any, text: str) -> None:
+    """What means something to a full-text engine means nothing here."""
+    assert len(library.hybrid_search(text, np.ones(26), k=5)) == 5
+
+
+def test_hybrid_search_fuses_both_rankings(library: Any) -> None:
+    """A record that both rankings have comes before those that only one has; matches carry distance and score."""
+    found = library.hybrid_search("cat")
+    assert found[0].id == "cat"
+    assert found == sorted(found, key=lambda match: (-match.score, match.id))
+    assert all(match.distance is not None and match.similarity == 1 - match.distance for match in found)
+    short = library.hybrid_search("cat", where={"length": {"$lt": 33}})
+    assert "cat" not in [match.id for match in short]
+    assert short[0].id == "dog"
+    words_only = library._store.get_collection("library").hybrid_search("cat")
+    assert [(match.id, match.distance) for match in words_only] == [("cat", None), ("dog", None)]
+
+
+def test_the_full_text_index_follows_changes(library: Any) -> None:
+    """What is added, updated and deleted after the index was made is found, or not, accordingly."""
+    assert by_text(library, "cat") == ["cat", "dog"]
+    library.add(["new"] + [f"n{at}" for at in range(60)], documents=["a cat" for _ in range(61)])
+    library.update("cat", documents="nothing here")
+    library.delete("dog")
+    assert set(by_text(library, "mat")) == set()
+    found = [match.id for match in library.hybrid_search("cat", k=100)]
+    assert {"new", "n0", "n59"} <= set(found)
+    assert "dog" not in found
+    assert by_text(library, "nothing") == ["cat"]
+    stats = library.stats()
+    assert stats["fulltext"] is True
+
+
+# -- indexes and upkeep --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivfflat"])
+@pytest.mark.parametrize("metric", ["cosine", "l2", "ip"])
+def test_an_index_changes_no_small_answer(adapter: DatabaseAdapter, kind: str, metric: str) -> None:
+    """With an index, queries find what they found without, zero vectors and filtered ones included."""
+    numbers = np.random.default_rng(5).normal(size=(300, 8)).astype(np.float32)
+    numbers[7] = numbers[100] = 0
+    collection = adapter.vectors.create_collection("c", metric=metric)
+    names = [f"{at:03}" for at in range(300)]
+    collection.add(names, numbers, metadatas=[{"part": at % 10, "at": at} for at in range(300)])
+    arguments: list[dict[str, Any]] = [
+        {},
+        {"where": {"part": 3}},
+        {"where": {"at": {"$gte": 5}}},
+        {"where": {"part": 99}},
+        {"where": {"at": {"$in": [7, 100, 101]}}},
+    ]
+    queries = [*numbers[:5], np.ones(8, np.float32), np.zeros(8, np.float32)]
+    before = [collection.query(queries, n_results=20, **each) for each in arguments]
+    collection.create_index(kind, **({"lists": 5, "probes": 5} if kind == "ivfflat" else {"ef_search": 400}))
+    after = [collection.query(queries, n_results=20, **each) for each in arguments]
+    assert before == after
+    assert len(after[2]["ids"][0]) == 20
+    everything = collection.query([np.ones(8)], n_results=300)
+    assert len(everything["ids"][0]) == 300
+    assert collection.check_recall(samples=10) == 1.0
+    collection.reindex()
+    collection.drop_index()
+    assert [collection.query(queries, n_results=20, **each) for each in arguments] == before
+
+
+def test_indexes_have_known_kinds_and_options(adapter: DatabaseAdapter) -> None:
+    """Anything else is refused, on the local engine too."""
+    collection = adapter.vectors.create_collection("c", dimension=2)
+    for kind, options in (
+        ("btree", {}),
+        ("hnsw", {"lists": 3}),
+        ("hnsw", {"m": 1}),
+        ("hnsw", {"m": "16); DROP TABLE x"}),
+        ("ivfflat", {"probes": 0}),
+    ):
+        with pytest.raises(VectorError):
+            collection.create_index(kind, **options)
+
+
+def test_wide_vectors_can_be_indexed_and_searched(adapter: DatabaseAdapter) -> None:
+    """Above 2,000 dimensions an index holds half precision; distances are still exact."""
+    numbers = np.random.default_rng(1).normal(size=(60, 2500)).astype(np.float32)
+    collection = adapter.vectors.create_collection("wide")
+    collection.add([f"{at:02}" for at in range(60)], numbers)
+    before = collection.query(numbers[:3], n_results=10)
+    collection.create_index("hnsw")
+    assert collection.query(numbers[:3], n_results=10) == before
+    assert before["distances"][0][0] == 0.0
+
+
+def test_explain_tells_how_a_search_is_answered(adapter: DatabaseAdapter, on_sqlite: bool) -> None:
+    """The engine, the index if there is one, and whether anything can have been missed."""
+    collection = adapter.vectors.create_collection("c")
+    collection.add(["a", "b"], [[1, 0], [0, 1]], metadatas=[{"k": 1}, None])
+    told = collection.explain([1, 0], k=1, where={"k": 1})
+    assert told["engine"] == ("local" if on_sqlite else "pgvector")
+    assert (told["index"], told["path"], told["exact"], told["found"]) == (None, "exact", True, 1)
+    collection.create_index("hnsw")
+    told = collection.explain([1, 0], k=1)
+    assert told["exact"] is on_sqlite
+
+
+def test_stats_and_vacuum(adapter: DatabaseAdapter) -> None:
+    """Sizes and states are told; vacuum and reindex change no answer."""
+    collection = adapter.vectors.create_collection("c", metadata={"m": 1}, embedding_function=Letters())
+    collection.add([str(at) for at in range(200)], np.eye(200)[:, :26] + 1, documents=["text"] * 200)
+    collection.delete([str(at) for at in range(100)])
+    before = collection.query(np.ones((1, 26)))
+    collection.vacuum()
+    collection.reindex()
+    stats = collection.stats()
+    assert {
+        key: stats[key] for key in ("name", "count", "dimension", "metric", "fulltext", "references")
+    } == {
+        "name": "c",
+        "count": 100,
+        "dimension": 26,
+        "metric": "cosine",
+        "fulltext": False,
+        "references": None,
+    }
+    assert stats["model"] == {"name": "letters", "config": {"size": 26}}
+    assert stats["disk_bytes"] is None or stats["disk_bytes"] > 0
+    assert collection.query(np.ones((1, 26))) == before
+
+
+def test_another_handle_sees_what_was_changed(adapter: DatabaseAdapter) -> None:
+    """Handles opened earlier follow renames, first vectors, indexes and deletions made through others."""
+    early = adapter.vectors.create_collection("c")
+    other = adapter.vectors.get_collection("c")
+    other.add(["a", "b", "c"], [[1, 0], [0, 1], [0, 0]])
+    assert early.query([1, 0])["ids"] == [["a", "b", "c"]]
+    other.modify(name="d")
+    other.create_index("hnsw")
+    assert early.query([1, 0])["ids"] == [["a", "b", "c"]]
+    assert early.query([1, 0])["ids"] == [["a", "b", "c"]]
+    early.add("e", [1, 1])
+    assert other.count() == 4
+    with pytest.raises(InvalidRecord):
+        early.add("f", [])
+    adapter.vectors.delete_collection("d")
+    with pytest.raises(CollectionNotFound):
+        early.get()
