@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, Entry] = {
     "health": Entry("status", "Say whether the database answers.", "health"),
     "tables": Entry("tables", "List the tables, or describe one."),
     "serve": Entry("serve", "Serve state and data over HTTP, with a live page."),
+    "doctor": Entry("doctor", "Say what is wrong with the database, and what to do."),
     "schema": Entry("schema", "Write a schema as SQL, or compare one with the database."),
 }
 
