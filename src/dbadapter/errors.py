@@ -17,6 +17,7 @@ __all__ = [
     "DataError",
     "DatabaseAdapterError",
     "DatabaseBusy",
+    "DatabaseMoved",
     "DatabaseUnavailable",
     "DeadlockDetected",
     "DimensionMismatch",
@@ -198,6 +199,14 @@ class DeadlockDetected(RetryableError):
 
 class DatabaseBusy(RetryableError):
     """Another connection or process held the lock for longer than we were willing to wait."""
+
+
+class DatabaseMoved(RetryableError):
+    """The data have moved to another database, and what would have been written here was refused.
+
+    The adapter goes after the data by itself; this shows only where it cannot run the work again: in the middle of a
+    transaction's body, in a stream, or on the driver's own connection.
+    """
 
 
 class OutcomeUnknown(DatabaseAdapterError):

@@ -23,6 +23,7 @@ _BY_CODE: dict[str, tuple[type[errors.QueryError], str]] = {
     "SQLITE_INTERRUPT": (errors.StatementTimeout, "57014"),
     "SQLITE_CONSTRAINT_TRIGGER": (errors.QueryError, "P0001"),
 }
+_MOVED = "dbadapter: moved"  # what the fence of a file says whose data a live switch has moved
 _UNAVAILABLE = {
     "SQLITE_CANTOPEN": "the file cannot be opened",
     "SQLITE_CORRUPT": "the file is damaged",
@@ -92,6 +93,8 @@ def translate(
         return errors.DatabaseUnavailable("the connection was closed")
     if primary == "SQLITE_CONSTRAINT" and (found := _constraint(code, message, statement, raw, again)):
         return found
+    if code == "SQLITE_CONSTRAINT_TRIGGER" and message.startswith(_MOVED):
+        return errors.DatabaseMoved(message, statement=text, sqlstate="DBMOV")
     for known in (code, primary):
         if known in _BY_CODE:
             kind, state = _BY_CODE[known]

@@ -1,0 +1,53 @@
+"""A mover for two databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from .._core.switching import Record
+from ..config import DatabaseConfig, DatabaseType
+from ..errors import SwitchAborted
+from .to_postgres import ToPostgres
+
+__all__ = ["Mover", "new_mover"]
+
+Tell = Callable[..., None]
+
+
+class Mover(Protocol):
+    """What moves the data; see `ToPostgres`."""
+
+    token: str
+    rows: int
+    rounds: int
+    verified: bool
+    decided: Record | None
+
+    def prepare(self) -> None:
+        """Refuse, or bring the target so far that the rest takes moments."""
+
+    def finish(self, patience: float) -> None:
+        """The last round and the decision, in the pause."""
+
+    def settle(self) -> None:
+        """Tidy up after the decision."""
+
+    def discard(self) -> None:
+        """Undo everything."""
+
+    def stop(self) -> None:
+        """Make the step under way end soon, with `SwitchAborted`; from another thread."""
+
+
+def new_mover(source: DatabaseConfig, target: DatabaseConfig, tell: Tell, *, follow_back: bool) -> Mover:
+    """A mover from `source` to `target`. Raises `SwitchAborted` where there is none for the two."""
+    if source.db_type is target.db_type:
+        raise SwitchAborted(
+            f"data move between SQLite and Postgres, and both ends are {source.db_type.value}"
+        )
+    if follow_back:
+        raise SwitchAborted("follow_back is not supported yet")
+    if source.db_type is DatabaseType.SQLITE:
+        return ToPostgres(source, target, tell)
+    raise SwitchAborted("moving data from Postgres to SQLite while the app runs is not supported yet")

@@ -1,0 +1,221 @@
+"""The Postgres database that data are moved to: made ready, filled, kept up to date, and made the home."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from .._core.switching import Record
+from .._dialects import POSTGRESQL
+from ..errors import SwitchAborted
+from ..transfer import conversions as c
+from ..transfer._bookkeeping import ORIGINALS, REJECTS, TABLES, Odd, create_statements, key_text
+from ..transfer._endpoints import settings
+from ..transfer._load_postgres import copy_odd
+from ..transfer._postgres_ddl import (
+    _foreign_key,
+    _primary_key,
+    _set_identity,
+    _try,
+    create_tables,
+    finish_table,
+    foreign_key_name,
+)
+from ..transfer.plan import TransferPlan, table_to_dict
+from . import postgres_refill as refill
+from .postgres_fence import remove_fence
+from .records import forget_postgres, write_postgres
+from .sqlite_source import Moved
+
+if TYPE_CHECKING:
+    import psycopg
+
+__all__ = ["PostgresTarget"]
+
+quote = POSTGRESQL.quote
+
+
+@define
+class PostgresTarget:
+    """The mover's view of the target."""
+
+    raw: psycopg.Connection[Any]
+    plan: TransferPlan
+    tables: Sequence[Moved]
+    made: list[str] = field(factory=list)
+    filled: list[str] = field(factory=list)
+    checks: list[str] = field(factory=list)
+    _originals: bool = False
+
+    # -- making ----------------------------------------------------------------------------------------------------
+
+    def make(self, record: Record, present: Iterable[str]) -> None:
+        """Make the tables that are missing and empty those of the plan that are there."""
+        there = set(present)
+        self.made = [table.target for table in self.plan.tables if table.target not in there]
+        self.filled = [table.target for table in self.plan.tables if table.target in there]
+        with self.raw.transaction():
+            settings(self.raw)
+            if self.filled:
+                refill.set_aside(self.raw, self.filled)
+                remove_fence(self.raw)
+                self.raw.execute(f"TRUNCATE {', '.join(map(quote, self.filled))}".encode())
+            if dropped := create_tables(self.raw, self.plan):
+                raise SwitchAborted(
+                    f"the target cannot have {dropped[0].kind} {dropped[0].name}: {dropped[0].reason}"
+                )
+            for statement in create_statements("postgresql"):
+                self.raw.execute(statement.encode())
+            names = [table.target for table in self.plan.tables]
+            for kept in (TABLES, REJECTS, ORIGINALS):
+                self.raw.execute(f"DELETE FROM {kept} WHERE tbl = ANY(%s)".encode(), (names,))
+            for table in self.plan.tables:
+                text = json.dumps(table_to_dict(table), ensure_ascii=False)
+                self.raw.execute(
+                    f"INSERT INTO {TABLES} VALUES (%s, 'done', NULL, 0, %s)".encode(), (table.target, text)
+                )
+            write_postgres(self.raw, record)
+
+    def discard(self, before: Record | None) -> None:
+        """Take away what this switch made, and leave the tables that were there empty and whole."""
+        if self.raw.info.transaction_status:
+            self.raw.rollback()
+        with self.raw.transaction():
+            drop = [table for table in self.plan.tables if table.target in self.made]
+            if drop:
+                self.raw.execute(f"DROP TABLE IF EXISTS {', '.join(quote(t.target) for t in drop)}".encode())
+            for name in self.plan.enums:
+                _try(self.raw, f"DROP TYPE IF EXISTS {quote(name)} RESTRICT")
+            if self.filled:
+                self.raw.execute(f"TRUNCATE {', '.join(map(quote, self.filled))}".encode())
+                for step in (refill.INDEXES, refill.LAST):
+                    refill.put_back(self.raw, step)
+            self.raw.execute(f"DELETE FROM {TABLES} WHERE tbl = ANY(%s)".encode(), (self.made,))
+            if before is None:
+                forget_postgres(self.raw)
+            else:
+                write_postgres(self.raw, before)
+
+    # -- rows ------------------------------------------------------------------------------------------------------
+
+    def fill(self, table: Moved, chunks: Iterable[list[tuple[Any, ...]]], tell: Any) -> int:
+        """Copy all rows of a table; how many there were."""
+        rows, odd = 0, []
+        with self.raw.transaction():
+            settings(self.raw)
+            with self.raw.cursor() as cursor, cursor.copy(self._copy(table)) as copy:
+                for chunk in chunks:
+                    encoded = table.encoder.encode(chunk)
+                    self._refuse(encoded.odd)
+                    odd += encoded.odd
+                    copy.write(encoded.data)
+                    rows += len(chunk)
+                    tell(rows)
+            self._keep(odd)
+        if (
+            table.plan.primary_key
+            and table.plan.target in self.made
+            and (problem := _try(self.raw, _primary_key(table.plan)))
+        ):
+            raise SwitchAborted(f"the target cannot have the primary key of {table.plan.name}: {problem}")
+        return rows
+
+    @staticmethod
+    def _copy(table: Moved) -> bytes:
+        names = ", ".join(quote(column.target) for column in table.plan.copied)
+        return f"COPY {quote(table.plan.target)} ({names}) FROM STDIN".encode()
+
+    @staticmethod
+    def _refuse(odd: Sequence[Odd]) -> None:
+        for found in odd:
+            if found.reason is not None:
+                raise SwitchAborted(
+                    f"the target cannot hold a value written during the switch: {found.table} {found.key}, "
+                    f"column {found.column}: {found.reason}"
+                )
+
+    def _keep(self, odd: Sequence[Odd]) -> None:
+        if odd:
+            self._originals = True
+            copy_odd(self.raw, odd)
+
+    def apply(self, table: Moved, keys: Sequence[tuple[Any, ...]], rows: list[tuple[Any, ...]]) -> None:
+        """Make the rows with `keys` what they are in the source, `rows`; a transaction is open."""
+        places = table.key_places
+        # A column's collation may find rows under a key that is spelled otherwise: those go too, to come back.
+        every = list({*keys, *(tuple(row[place] for place in places) for row in rows)})
+        self._delete(table, every)
+        if rows:
+            encoded = table.encoder.encode(rows)
+            self._refuse(encoded.odd)
+            with self.raw.cursor() as cursor, cursor.copy(self._copy(table)) as copy:
+                copy.write(encoded.data)
+            self._keep(encoded.odd)
+
+    def _delete(self, table: Moved, keys: Sequence[tuple[Any, ...]]) -> None:
+        columns = [table.plan.column(name) for name in table.captured.key]
+        converters = [c.load(column.conversion) for column in columns]
+        texts: list[list[str]] = [[] for _ in columns]
+        for key in keys:
+            try:
+                found = [converter.one(value)[0] for converter, value in zip(converters, key, strict=True)]
+            except (c.Refused, TypeError, AttributeError):
+                continue  # no row of the target has a key that the target cannot hold
+            for column_texts, text in zip(texts, found, strict=True):
+                column_texts.append(text)
+        if not texts[0]:
+            return
+        names = ", ".join(f"k{place}" for place in range(len(columns)))
+        same = " AND ".join(
+            f"t.{quote(column.target)} = k.k{place}::{column.type}" for place, column in enumerate(columns)
+        )
+        arrays = ", ".join(["%s::text[]"] * len(columns))
+        self.raw.execute(
+            f"DELETE FROM {quote(table.plan.target)} t USING unnest({arrays}) AS k({names}) WHERE {same}".encode(),
+            texts,
+        )
+        if self._originals:
+            self.raw.execute(
+                f"DELETE FROM {ORIGINALS} WHERE tbl = %s AND key = ANY(%s)".encode(),
+                (table.plan.target, [key_text(key) for key in keys]),
+            )
+
+    # -- what comes after the rows ---------------------------------------------------------------------------------
+
+    def index(self) -> None:
+        """Indexes and checks, once the rows are those of one moment."""
+        for table in self.plan.tables:
+            if table.target not in self.made:
+                continue
+            for dropped in finish_table(self.raw, table):
+                if dropped.kind in ("primary key", "unique constraint") or "UNIQUE" in dropped.sql:
+                    raise SwitchAborted(
+                        f"the target cannot have the {dropped.kind} {dropped.name} of {table.name}: {dropped.reason}"
+                    )
+        if self.filled:
+            with self.raw.transaction():
+                refill.put_back(self.raw, refill.INDEXES)
+        for table in self.plan.tables:
+            self.raw.execute(f"ANALYZE {quote(table.target)}".encode())
+
+    def finish(self, record: Record, identities: dict[str, int]) -> None:
+        """Counters, foreign keys, triggers and the record; a transaction is open. Keys are checked in `check`."""
+        for table in self.plan.tables:
+            if table.name in identities:
+                table.next_identity = identities[table.name]
+                if statement := _set_identity(table):
+                    self.raw.execute(statement.encode())
+            for key in () if table.target not in self.made else table.foreign_keys:
+                name = foreign_key_name(table, key)
+                self.raw.execute(_foreign_key(table, key).encode())
+                self.checks.append(f"ALTER TABLE {quote(table.target)} VALIDATE CONSTRAINT {quote(name)}")
+        if self.filled:
+            self.checks += refill.put_back(self.raw, refill.LAST)
+        write_postgres(self.raw, record)
+
+    def check(self) -> list[str]:
+        """Check the foreign keys over all rows while the app works; those that do not hold stay NOT VALID."""
+        return [problem for statement in self.checks if (problem := _try(self.raw, statement))]
