@@ -52,6 +52,9 @@ def proposals(column: SQLiteColumn, profile: ColumnProfile, around: Circumstance
         return [_forced(tally, around.forced) for tally in ranked[:1]] or [
             Tally(conversion_for(around.forced), guess=True)
         ]
+    if ranked and isinstance(ranked[0].conversion, c.Number) and ranked[0].kept:
+        # Numbers with an underscore are the adapter's own spelling of what a double cannot hold.
+        ranked.sort(key=lambda tally: (tally.refused > 0, tally.kept > 0))
     if ranked and not ranked[0].guess and _acceptable(ranked[0], profile, column, around):
         return ranked[:1]
     fallback = _fallback(column, profile)

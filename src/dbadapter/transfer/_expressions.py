@@ -37,6 +37,9 @@ def postgres_expression(text: str, columns: Mapping[str, ColumnPlan], *, conditi
     """
     from sqlglot import exp
 
+    for token in scan(text):
+        if token.is_word("TYPEOF", "JSON_VALID"):
+            raise ConfigError(f"{token.text} is SQLite's own")
     names = tuple(column.name for column in columns.values())
     root = exp.Paren(this=parse(from_sqlite(_standard_names(text), names)).copy())
     for node in list(root.walk(bfs=False)):
@@ -48,8 +51,6 @@ def postgres_expression(text: str, columns: Mapping[str, ColumnPlan], *, conditi
     for node in list(root.walk(bfs=False)):
         if isinstance(node, (exp.EQ, exp.NEQ, exp.Is, exp.In)):
             _compare_booleans(node, columns)
-        elif isinstance(node, exp.Anonymous) and node.name.lower() in ("typeof", "json_valid"):
-            raise ConfigError(f"{node.name} is SQLite's own")
     return str(root.this.sql(dialect="postgres"))
 
 

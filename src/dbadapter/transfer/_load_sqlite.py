@@ -94,17 +94,18 @@ def _sample(rows: Sequence[tuple[Any, ...]]) -> int:
     )
 
 
-def bound(value: Any, utf16: str | None) -> tuple[str, Any]:
-    """How a value is bound: (the SQL around its placeholder, what is bound)."""
+def bound(value: Any, utf16: str | None) -> tuple[str, list[Any]]:
+    """A value in a statement: (its SQL, what is bound)."""
     if not isinstance(value, RawText):
-        return "?", value
+        return "?", [value]
     data = value.data
     if utf16 is not None:
         try:
             data = data.decode("utf-8", "surrogatepass").encode(utf16, "surrogatepass")
         except UnicodeDecodeError:
             pass
-    return "CAST(? AS TEXT)", data
+    # A literal: a bound blob would be taken for UTF-8 whatever the database's encoding is.
+    return f"CAST(x'{data.hex()}' AS TEXT)", []
 
 
 @define

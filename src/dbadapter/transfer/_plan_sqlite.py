@@ -166,7 +166,7 @@ def _plan_table(
         columns=[],
         rows=found.rows,
         row_bytes=found.row_bytes,
-        rowid=table.rowid_name if table.rowid_alias is None else table.rowid_alias,
+        rowid=table.rowid_name,
         create_sql=table.sql,
     )
     namer = Namer(columns=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._dialects import SQLITE
 from ..errors import TransferError
-from ._bookkeeping import ORIGINALS, REJECTS, SOURCE, TABLES, create_statements
+from ._bookkeeping import ORIGINALS, REJECTS, SOURCE, TABLES, create_statements, key_text
 from ._endpoints import open_sqlite, postgres_source
 from ._faults import reporting
 from ._load_sqlite import SQLiteLoader, bound, postgres_batches
@@ -232,10 +232,18 @@ class _Run:
                 ]
                 key = [(names[place], restored.now[place]) for place in match.key_places]
                 self._update(table, changed, key)
+                text = key_text([value for _, value in key])
+                self._lite.executemany(
+                    f"DELETE FROM {REJECTS} WHERE tbl = ? AND key = ? AND col = ?",
+                    [(table.target, text, name) for name, _ in changed],
+                )
             self._lite.execute("COMMIT")
+            report = next(report for report in self._report.tables if report.target == table.target)
+            report.rejected = self._count(REJECTS, table)
 
     def _insert(self, table: TablePlan, names: list[str], values: list[Any]) -> None:
-        places, bindings = zip(*(bound(value, self._utf16) for value in values), strict=True)
+        found = [bound(value, self._utf16) for value in values]
+        places, bindings = [place for place, _ in found], [item for _, items in found for item in items]
         columns = ", ".join(map(SQLITE.quote, names))
         self._lite.execute(
             f"INSERT INTO {SQLITE.quote(table.target)} ({columns}) VALUES ({', '.join(places)})", bindings
@@ -246,16 +254,17 @@ class _Run:
         report.copied += 1
 
     def _update(self, table: TablePlan, changed: list[tuple[str, Any]], key: list[tuple[str, Any]]) -> None:
-        bindings, parts = [], []
+        bindings: list[Any] = []
+        parts = []
         for name, value in changed:
-            place, binding = bound(value, self._utf16)
+            place, items = bound(value, self._utf16)
             parts.append(f"{SQLITE.quote(name)} = {place}")
-            bindings.append(binding)
+            bindings += items
         where = []
         for name, value in key:
-            place, binding = bound(value, self._utf16)
+            place, items = bound(value, self._utf16)
             where.append(f"{SQLITE.quote(name)} IS {place}")
-            bindings.append(binding)
+            bindings += items
         self._lite.execute(
             f"UPDATE {SQLITE.quote(table.target)} SET {', '.join(parts)} WHERE {' AND '.join(where)}",
             bindings,

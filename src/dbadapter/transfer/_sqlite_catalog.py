@@ -68,6 +68,8 @@ class SQLiteTable:
     @property
     def rowid_name(self) -> str | None:
         """A name under which the rowid can be read; None where there is none."""
+        if self.rowid_alias is not None:
+            return self.rowid_alias
         if not self.has_rowid:
             return None
         taken = {column.name.lower() for column in self.columns}
@@ -162,6 +164,10 @@ def _virtual_table(raw: sqlite3.Connection, name: str, sql: str, found: Catalog)
         return
     table = _table(raw, name, sql, hidden=(0,))
     table.virtual = module
+    if module.startswith("fts") and "rowid" not in {column.name.lower() for column in table.columns}:
+        # Other tables refer to a search index's rows by their rowid.
+        table.columns.insert(0, SQLiteColumn("rowid", "INTEGER", True, None))
+        table.primary_key, table.rowid_alias = ["rowid"], "rowid"
     found.tables.append(table)
     what = "spatial index" if module.startswith(("rtree", "geo")) else "search index"
     reason = f"its rows are moved as a plain table; the {what} itself cannot be"

@@ -110,7 +110,7 @@ _ALIASES = {
 def canonical(pg_type: str) -> tuple[str, list[int]]:
     """A Postgres type as (the name `format_type` gives, its arguments)."""
     words, numbers = type_words(pg_type)
-    name = words.lower()
+    name = words.lower().replace('"', "")
     return _ALIASES.get(name, name), numbers
 
 
