@@ -250,7 +250,7 @@ POSTGRES_ENCODERS: dict[type, Encoder] = {
 
 # What COPY may be given without a look at each value: the server, or psycopg, refuses the bad ones itself and the
 # whole load with them.
-COPY_AS_IS = frozenset({type(None), bool, float, str, bytes, date, datetime, UUID})
+COPY_AS_IS = frozenset({type(None), bool, float, str, bytes, date, UUID})
 
 
 # -- picking an encoder --------------------------------------------------------------------------------------------
