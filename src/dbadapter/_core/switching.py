@@ -21,6 +21,7 @@ import attrs
 from ..config import DatabaseConfig, DatabaseType
 
 __all__ = [
+    "GATE",
     "LOOK_INTERVAL",
     "NOTICE",
     "CatchUp",
@@ -36,6 +37,9 @@ LOOK_INTERVAL = 0.1
 
 NOTICE = 0.35
 """So long a record has to say ``leaving`` before the decision may be made, in seconds; see `LOOK_INTERVAL`."""
+
+GATE = 0x6462_6164_6170_7401
+"""The advisory lock that writing transactions share on Postgres while a switch is under way."""
 
 _STATES = ("here", "leaving", "arriving", "away")
 _PLACE = ("host", "port", "database", "user", "sslmode", "sslrootcert", "read_hosts", "pgbouncer")

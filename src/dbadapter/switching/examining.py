@@ -117,3 +117,37 @@ def refuse_plan(plan: TransferPlan, state: TargetState) -> None:
 
 def _is_copied(table: Any) -> bool:
     return set(table.key) <= {column.name for column in table.copied}
+
+
+def refuse_postgres_source(raw: psycopg.Connection[Any]) -> None:
+    """Raise `SwitchAborted` for what the database holds and cannot be moved."""
+    row = raw.execute("SELECT to_regclass(%s) IS NOT NULL", (CATALOG,)).fetchone()
+    if row and row[0]:
+        found = raw.execute(f"SELECT count(*) FROM {CATALOG}".encode()).fetchone()
+        if found and found[0]:
+            raise SwitchAborted(
+                f"there are {found[0]} vector collections, which cannot be moved by a live switch yet; "
+                "copy them beforehand, or delete them"
+            )
+
+
+def refuse_back_plan(plan: TransferPlan) -> None:
+    """Raise `SwitchAborted` where the plan to SQLite would lose or change anything."""
+    at_risk = [
+        f"{table.name}.{column.name} ({column.at_risk} values)"
+        for table in plan.tables
+        for column in table.columns
+        if column.at_risk
+    ]
+    if at_risk:
+        raise SwitchAborted(f"SQLite cannot hold every value: {', '.join(at_risk)}")
+    keyless = [table.name for table in plan.tables if not table.key or not _is_copied(table)]
+    if keyless:
+        raise SwitchAborted(f"tables without a primary key cannot be followed while they change: {', '.join(keyless)}")
+    missed = [
+        f"{item.kind} {item.name} ({item.reason})"
+        for item in plan.dropped
+        if item.kind in ("view", "materialized view", "trigger", "policy")
+    ]
+    if missed:
+        raise SwitchAborted(f"the target would not have {'; '.join(missed[:5])}")

@@ -9,6 +9,7 @@ from .._core.switching import Record
 from ..config import DatabaseConfig, DatabaseType
 from ..errors import SwitchAborted
 from .to_postgres import ToPostgres
+from .to_sqlite import ToSQLite
 
 __all__ = ["Mover", "new_mover"]
 
@@ -50,4 +51,4 @@ def new_mover(source: DatabaseConfig, target: DatabaseConfig, tell: Tell, *, fol
         raise SwitchAborted("follow_back is not supported yet")
     if source.db_type is DatabaseType.SQLITE:
         return ToPostgres(source, target, tell)
-    raise SwitchAborted("moving data from Postgres to SQLite while the app runs is not supported yet")
+    return ToSQLite(source, target, tell)

@@ -1,0 +1,296 @@
+"""Moving an app's data from Postgres to an SQLite file while any number of processes go on writing to Postgres.
+
+The same steps as `ToPostgres`. The decision is a commit in Postgres, which says that the data live elsewhere and closes
+its fence; the file is complete and open by then.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import ExitStack
+from time import monotonic, sleep
+from typing import Any
+
+from .._core.switching import GATE, NOTICE, CatchUp, Record, place_of
+from ..config import DatabaseConfig
+from ..errors import SwitchAborted
+from ..transfer._endpoints import display, open_postgres, settings
+from ..transfer._faults import is_connection_loss, reporting
+from ..transfer._plan_postgres import plan_from_postgres
+from ..transfer.plan import TransferPlan
+from ..transfer.report import TableCheck
+from ..transfer.verifying import _compare
+from .ends import is_on_network, open_source, sole_mover
+from .examining import refuse_back_plan, refuse_postgres_source, same_place
+from .postgres_capture import remove_capture
+from .postgres_fence import fence
+from .postgres_source import Changed, PostgresSource, moved_tables
+from .records import read_postgres, read_sqlite, write_postgres
+from .sqlite_target import SQLiteTarget
+
+__all__ = ["ToSQLite"]
+
+Tell = Callable[..., None]
+
+# Held by the mover's session, so that one mover at a time works on a database.
+_SOLE = 0x6462_6164_6170_7402
+_OLD_TRANSACTIONS = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+    AND backend_type = 'client backend' AND xact_start < %s
+"""
+
+
+class ToSQLite:
+    """One move; its methods are called in the order in which they stand here, by one thread at a time."""
+
+    def __init__(self, source: DatabaseConfig, target: DatabaseConfig, tell: Tell) -> None:
+        self.source_config, self.target_config, self._told = source, target, tell
+        self.token = secrets.token_hex(8)
+        self.rows = self.rounds = 0
+        self.verified = False
+        self.decided: Record | None = None
+        self._stack = ExitStack()
+        self._source: PostgresSource | None = None
+        self._target: SQLiteTarget | None = None
+        self._before: Record | None = None
+        self._target_before: Record | None = None
+        self._marked = 0.0
+        self._noticed: Any = None
+        self._stopping = self._installed = False
+
+    def stop(self) -> None:
+        """Make the step under way end soon, with `SwitchAborted`; from another thread."""
+        self._stopping = True
+
+    def _tell(self, phase: str, **figures: Any) -> None:
+        if self._stopping and self.decided is None and phase != "discarding":
+            raise SwitchAborted("the switch was cancelled")
+        self._told(phase, **figures)
+
+    # -- beside the app --------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Refuse what cannot be moved, then bring the target so far that the rest takes moments."""
+        with reporting("the data cannot be moved"):
+            self._open()
+            self._copy()
+            self._catch_up()
+            self._verify()
+            self._catch_up()
+            self._wait_for_notice()
+
+    def _open(self) -> None:
+        path = self.target_config.sqlite_path
+        self._tell("examining")
+        if path == ":memory:":
+            raise SwitchAborted("a database in memory belongs to its one connection; data are moved to a file only")
+        if directory := os.path.dirname(path):
+            os.makedirs(directory, exist_ok=True)
+        if kind := is_on_network(os.path.dirname(os.path.abspath(path))):
+            raise SwitchAborted(f"{path} is on a network file system ({kind}), where SQLite's locks cannot be trusted")
+        self._stack.enter_context(sole_mover(path))
+        post = self._stack.enter_context(open_postgres(self.source_config))
+        row = post.execute("SELECT pg_try_advisory_lock(%s)", (_SOLE,)).fetchone()
+        if not row or not row[0]:
+            raise SwitchAborted("another process is moving this database at the moment; wait for it to end")
+        refuse_postgres_source(post)
+        before = read_postgres(post)
+        raw = open_source(path)
+        self._stack.callback(raw.close)
+        raw.execute("PRAGMA journal_mode = WAL").fetchone()
+        self._target_before = read_sqlite(raw)
+        superseded = self._is_superseded(before)
+        plan, shape = self._plan(post)
+        refuse_back_plan(plan)
+        self._source = source = PostgresSource(post, moved_tables(plan))
+        self._target = target = SQLiteTarget(raw, plan)
+        epoch = before.epoch if before else 0
+        self._before = before if before and before.state == "here" else (Record(epoch) if epoch else None)
+        arriving = Record(epoch + 1, "arriving", self.token, place_of(self.source_config))
+        target.make(arriving, superseded=superseded, where=display(self.source_config))
+        self._tell("capturing")
+        self._installed = True
+        source.install(Record(epoch, "leaving", self.token, place_of(self.target_config)), shape)
+        self._marked = monotonic()
+        self._noticed = post.execute("SELECT clock_timestamp() + interval '200 ms'").fetchone()[0]  # type: ignore[index]
+
+    def _is_superseded(self, before: Record | None) -> bool:
+        record = self._target_before
+        if record is None:
+            return False
+        if record.state in ("away", "arriving") and same_place(record.place, place_of(self.source_config)):
+            return True
+        if record.state == "here" and before is not None and record.token == before.token:
+            return True
+        raise SwitchAborted(
+            f"the target takes part in another switch ({record.state}, the other end: {dict(record.place)})"
+        )
+
+    def _plan(self, post: Any) -> tuple[TransferPlan, str]:
+        plan = TransferPlan(
+            direction="postgresql-sqlite", source=display(self.source_config), target=display(self.target_config)
+        )
+        with post.transaction():
+            post.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            settings(post)
+            shape = PostgresSource(post).shape()
+            plan_from_postgres(
+                post, plan, tables=None, profile=True,
+                progress=lambda phase, table, rows, total: self._tell("examining", table=table, rows=rows),
+            )  # fmt: skip
+        return plan, shape
+
+    def _both(self) -> tuple[PostgresSource, SQLiteTarget]:
+        assert self._source is not None
+        assert self._target is not None
+        return self._source, self._target
+
+    def _copy(self) -> None:
+        source, target = self._both()
+        source.begin_snapshot()
+        for table in source.tables:
+            done = self.rows
+
+            def tell(rows: int, name: str = table.plan.name, total: int = table.plan.rows) -> None:
+                self.rows = done + rows  # noqa: B023 - called before the next table only
+                self._tell("copying", table=name, rows=rows, total=total, rows_copied=self.rows)
+
+            self.rows = done + target.fill(table, source.chunks(table), tell)
+            target.replace(table, source.originals(table))
+        source.raw.execute("COMMIT")
+
+    def _round(self) -> int:
+        """Bring the target to the state of one moment; how many rows that concerned."""
+        source, _ = self._both()
+        source.begin_snapshot()
+        count = self._apply()
+        source.raw.execute("COMMIT")
+        return count
+
+    def _apply(self) -> int:
+        source, target = self._both()
+        source.check_shape()
+        changes = source.changes()
+        count = _size(changes)
+        if changes:
+            with target.writing():
+                target.apply(changes)
+            self.rounds += 1
+        self._tell("catching up", backlog=count, rounds=self.rounds, rows_copied=self.rows)
+        return count
+
+    def _catch_up(self) -> None:
+        watch = CatchUp()
+        while not watch.is_done(self._round()):
+            if watch.is_hopeless:
+                raise SwitchAborted("the app writes faster than its changes can be carried over")
+
+    def _verify(self) -> None:
+        """Compare every table at one moment of the source; nobody else writes to the target."""
+        source, target = self._both()
+        source.begin_snapshot()
+        self._apply()
+        for table in source.tables:
+            self._tell("verifying", table=table.plan.name, rows_copied=self.rows)
+            check = TableCheck(table=table.plan.name, target=table.plan.target)
+            _compare(target.raw, source.raw, table.match, check, from_sqlite=False)
+            if not check.equal:
+                shown = check.differences[0] if check.differences else check.problem
+                raise SwitchAborted(f"the target's {table.plan.target} differs from the source: {shown}")
+        source.raw.execute("COMMIT")
+        self.verified = True
+
+    def _wait_for_notice(self) -> None:
+        """Every process has to know by now that it must take the gate's lock; transactions older than that end first."""
+        source, _ = self._both()
+        deadline = monotonic() + 30.0
+        while True:
+            left = self._marked + NOTICE - monotonic()
+            row = source.raw.execute(_OLD_TRANSACTIONS, (self._noticed,)).fetchone()
+            if left <= 0 and row and not row[0]:
+                return
+            if monotonic() > deadline:
+                raise SwitchAborted("a transaction that began before the switch has not ended for 30 s")
+            sleep(max(min(left, 0.05), 0.005))
+            self._round()
+
+    # -- in the pause ----------------------------------------------------------------------------------------------
+
+    def finish(self, patience: float) -> None:
+        """The last round, and the decision. The app's own work on Postgres has ended by now."""
+        with reporting("the data cannot be moved"):
+            source, target = self._both()
+            post = source.raw
+            post.execute("BEGIN")
+            settings(post)
+            post.execute(f"SET LOCAL lock_timeout = {int(patience * 1000) or 1}".encode())
+            post.execute("SELECT pg_advisory_xact_lock(%s)", (GATE,))
+            names = [table.plan.name for table in source.tables]
+            locked = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names)
+            if names:
+                post.execute(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE".encode())
+            self._tell("switching")
+            source.check_shape()
+            epoch = (self._before.epoch if self._before else 0) + 1
+            with target.writing():
+                target.apply(source.changes())
+                arriving = Record(epoch, "arriving", self.token, place_of(self.source_config))
+                target.finish(arriving, source.identities())
+            fence(post, names, display(self.target_config))
+            away = Record(epoch, "away", self.token, place_of(self.target_config))
+            write_postgres(post, away)
+            self._decide(away, patience)
+
+    def _decide(self, away: Record, patience: float) -> None:
+        source, _ = self._both()
+        try:
+            source.raw.execute("COMMIT")
+        except Exception as error:
+            if not is_connection_loss(error) or not self._was_committed(away, patience):
+                raise
+        self.decided = away
+
+    def _was_committed(self, away: Record, patience: float) -> bool:
+        """Whether the commit whose answer was lost is there; asked until the server answers."""
+        deadline = monotonic() + max(patience, 5.0)
+        while True:
+            try:
+                with open_postgres(self.source_config) as post:
+                    return read_postgres(post) == away
+            except Exception as error:
+                if monotonic() > deadline:
+                    raise SwitchAborted(
+                        "the server was lost in the moment of the decision; once it is back, its record tells "
+                        "every process where the data live"
+                    ) from error
+            sleep(0.1)
+
+    # -- afterwards ------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """After the decision: the file says that it is the home, and the old home's triggers go."""
+        source, target = self._both()
+        with self._stack, reporting("tidying up after the switch"):
+            assert self.decided is not None
+            target.settle(Record(self.decided.epoch, "here", self.token))
+            if not source.raw.closed:
+                with source.raw.transaction():
+                    source.raw.execute("SET LOCAL lock_timeout = '2s'")
+                    remove_capture(source.raw)
+
+    def discard(self) -> None:
+        """Undo everything; what cannot be undone now is cleaned at the next attempt."""
+        with self._stack:
+            if self._source is not None and self._installed:
+                try:
+                    self._source.remove(self._before)
+                except Exception as error:
+                    self._tell("discarding", problem=str(error))
+            if self._target is not None and self._target.is_made:
+                self._target.discard(self._target_before)
+
+
+def _size(changes: list[Changed]) -> int:
+    return sum(max(len(changed.keys), len(changed.rows)) for changed in changes)
