@@ -244,7 +244,7 @@ def test_like_and_glob(pattern: str, value: str) -> None:
 @given(
     pattern=st.sampled_from(
         [r"^[a-z]+$", r"^[^a-z]*$", r"^\d{3}$", r"^[A-Z]{2}-\d$", r"^a.*z$", r"a.+", r"^\w+$", r"^x\.y$", "@", r"^.$",
-         r"[0-9]$", r"^[a-z0-9-]+$", "^[]x]a$"]
+         r"[0-9]$", r"^[A-Z][a-z0-9_]*$", r"^\d{2}[x.]+$", r"^a\d*$", r"^[a-z0-9-]+$", "^[]x]a$"]
     ),
     value=st.text("aAzZ09-_.@xy]é", max_size=5),
 )  # fmt: skip
@@ -260,7 +260,8 @@ def test_regular_expressions_and_glob(pattern: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["a|b", "(a)", "a*", "a+", "[a-z]+x", "a{2,3}", r"\bx", "^a?$", "[[:alpha:]]"]
+    "pattern",
+    ["a|b", "(a)", "a*", "a+", "[a-z]+x", "x{0}", "^a.*[b]+$", "a{2,3}", r"\bx", "^a?$", "[[:alpha:]]"],
 )
 def test_regular_expressions_without_a_glob(pattern: str) -> None:
     """A pattern GLOB cannot match exactly has no translation."""

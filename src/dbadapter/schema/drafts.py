@@ -169,11 +169,12 @@ def _type(
 
 
 def _enumerated(expression: str) -> list[str]:
-    """The values of ``"status" IN ('a', 'b')``; none if it is another check."""
+    """The values of ``"status" = 'a' OR "status" = 'b'``; none if it is another check."""
     tokens = scan(expression)
-    if len(tokens) < 5 or not tokens[1].is_word("IN") or not tokens[2].is_op("("):
+    alternatives = [tokens[place : place + 3] for place in range(0, len(tokens), 4)]
+    if any(len(part) < 3 or not part[1].is_op("=") or part[2].kind != "string" for part in alternatives):
         return []
-    return [token.text for token in tokens[3:] if token.kind == "string"]
+    return [part[2].text for part in alternatives]
 
 
 def _kept(items: Sequence[Any], columns: Sequence[Column], note: Callable[[str], None]) -> list[Any]:

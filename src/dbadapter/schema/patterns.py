@@ -73,7 +73,7 @@ _ITEM = re.compile(
 )
 _REPEAT = re.compile(r"\{(\d{1,2})\}|([*+?{])")
 _SHORTHAND = {r"\d": "[0-9]", r"\w": "[A-Za-z0-9_]"}
-_WHOLE = re.compile(rf"\^(?P<set>{_CLASS}|\\[dw])(?P<repeat>[+*])\$")
+_ENDLESS = re.compile(rf"\^(?P<before>.*?)(?P<set>{_CLASS}|\\[dw])(?P<repeat>[+*])\$", re.DOTALL)
 
 
 def regex_to_sqlite(column: str, pattern: str) -> str | None:
@@ -82,23 +82,35 @@ def regex_to_sqlite(column: str, pattern: str) -> str | None:
     Args:
         column: the tested expression as SQL text.
         pattern: a regular expression; the anchored kind checks are made of (``^[a-z0-9-]+$``,
-            ``^[A-Z]{3}$``).
+            ``^[A-Z]{3}$``, ``^[a-z][a-z0-9]*$``).
     """
-    if whole := _WHOLE.fullmatch(pattern):
-        inside = _SHORTHAND.get(whole["set"], whole["set"])[1:-1]
-        other = f"[{inside[1:]}]" if inside.startswith("^") else f"[^{inside}]"
-        filled = f" AND {column} <> ''" if whole["repeat"] == "+" else ""
-        return f"({column} NOT GLOB '*{_quoted(other)}*'{filled})"
+    endless = _ENDLESS.fullmatch(pattern)
+    before = _units(endless["before"]) if endless else None
+    if endless and before is not None and "*" not in before:
+        return _endless(column, before, endless["set"], filled=endless["repeat"] == "+")
     starts, ends = pattern.startswith("^"), pattern.endswith("$") and not pattern.endswith("\\$")
-    body = pattern[starts : len(pattern) - ends]
-    found = _glob_of(body)
-    if found is None:
+    units = _units(pattern[starts : len(pattern) - ends])
+    if units is None:
         return None
-    return f"{column} GLOB '{_quoted(('' if starts else '*') + found + ('' if ends else '*'))}'"
+    found = "".join(["" if starts else "*", *units, "" if ends else "*"])
+    return f"{column} GLOB '{_quoted(found)}'"
 
 
-def _glob_of(body: str) -> str | None:
-    out, at = [], 0
+def _endless(column: str, before: list[str], characters: str, *, filled: bool) -> str:
+    """So many units, and then nothing but these characters: GLOB can only say that no other one is there."""
+    inside = _SHORTHAND.get(characters, characters)[1:-1]
+    other = f"[{inside[1:]}]" if inside.startswith("^") else f"[^{inside}]"
+    rest = f"substr({column}, {len(before) + 1})" if before else column
+    conditions = [f"{column} GLOB '{_quoted(''.join(before))}*'"] if before else []
+    conditions.append(f"{rest} NOT GLOB '*{_quoted(other)}*'")
+    conditions += [f"{rest} <> ''"] if filled else []
+    return f"({' AND '.join(conditions)})"
+
+
+def _units(body: str) -> list[str] | None:
+    """The GLOB's units, ``*`` among them or each for one character; None where GLOB has no words."""
+    out: list[str] = []
+    at = 0
     while at < len(body):
         item = _ITEM.match(body, at)
         if not item:
@@ -110,15 +122,18 @@ def _glob_of(body: str) -> str | None:
             unit = "?" if item["any"] else _literal(item["escaped"] or item["plain"])
         repeat = _REPEAT.match(body, at)
         if repeat and repeat.group(1):
-            unit *= int(repeat.group(1))
+            out += [unit] * (int(repeat.group(1)) - 1)
+            if repeat.group(1) == "0":
+                return None
             at = repeat.end()
         elif repeat:
             if not item["any"] or repeat.group(2) not in "*+":
                 return None
-            unit = "*" if repeat.group(2) == "*" else "?*"
+            out += ["?"] if repeat.group(2) == "+" else []
+            unit = "*"
             at = repeat.end()
         out.append(unit)
-    return "".join(out)
+    return out
 
 
 def _quoted(text: str) -> str:
