@@ -12,13 +12,16 @@ import attrs
 
 from .._core.rows import Columns
 
-__all__ = ["INTEGER_KEY", "KEY", "TYPE_NAMES", "WRITABLE_COLUMNS", "PostgresCatalog", "Shape"]
+__all__ = ["DECODED_TYPES", "INTEGER_KEY", "KEY", "TYPE_NAMES", "WRITABLE_COLUMNS", "PostgresCatalog", "Shape"]
 
 # Object ids from here on are given out by the database itself: what is below is the same everywhere.
 FIRST_OWN_OID = 16384
 _MAX_SHAPES = 4096
 
 TYPE_NAMES = "SELECT oid, typname FROM pg_catalog.pg_type WHERE oid = ANY($1)"
+
+# Of the types that extensions add, those that we decode (pgvector's).
+DECODED_TYPES = "SELECT oid, typname FROM pg_catalog.pg_type WHERE typname IN ('vector', 'halfvec')"
 
 # The single integer column of a table's primary key, if its value may be read back.
 INTEGER_KEY = """
