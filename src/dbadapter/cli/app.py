@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Entry] = {
     "status": Entry("status", "Show the database in use, its nodes and its pool.", "status"),
     "health": Entry("status", "Say whether the database answers.", "health"),
     "tables": Entry("tables", "List the tables, or describe one."),
+    "vectors": Entry("vectors", "Look at the vector collections."),
     "serve": Entry("serve", "Serve state and data over HTTP, with a live page."),
     "doctor": Entry("doctor", "Say what is wrong with the database, and what to do."),
     "schema": Entry("schema", "Write a schema as SQL, or compare one with the database."),
@@ -43,7 +44,7 @@ COMMANDS: Mapping[str, Entry] = {
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
-_URL_PASSWORD = re.compile(r"(\w://[^\s/@:]*:)[^\s@]+(?=@)")
+_URL_PASSWORD = re.compile(r"(\w://[^\s/@:]*:)\S+(?=@)")
 _OPTION_PASSWORD = re.compile(r"(password=)[^\s&'\"]+", re.IGNORECASE)
 
 

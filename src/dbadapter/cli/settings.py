@@ -21,7 +21,7 @@ __all__ = ["Settings", "connection_options", "existing_config", "json_option", "
 F = TypeVar("F", bound=Callable[..., Any])
 
 # s: a person is waiting for the answer, and a server that takes longer is told from one that refuses.
-_PATIENCE = 10.0
+_PATIENCE = 3.0
 
 
 @attrs.define
