@@ -35,6 +35,8 @@ ALIKE: list[tuple[str, Any, Any]] = [
     ("SELECT CAST(:a AS INTEGER) + 1", {"a": "41"}, 42),
     ("SELECT CAST(? AS TEXT)", ("x",), "x"),
     ("SELECT 7 / 2", None, 3),
+    ("SELECT ? * ?", (300, 300), 90000),
+    ("SELECT substr('abcdef', ?, ?)", (2, 3), "bcd"),
     ("SELECT -?", (4,), -4),
     ("SELECT (?)", (4,), 4),
     ("SELECT 1 WHERE 2 BETWEEN ? AND ?", (1, 3), 1),

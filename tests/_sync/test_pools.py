@@ -251,6 +251,21 @@ def test_old_and_idle_connections_are_replaced(config: DatabaseConfig) -> None:
             assert ask(raw, "SELECT 1") == [(1,)]
 
 
+def test_leaks_are_reported(config: DatabaseConfig, caplog: pytest.LogCaptureFixture) -> None:
+    """A connection held for longer than leak_threshold is counted and logged once, with its place."""
+    with make(config, leak_threshold=0.1, idle_timeout=0.2) as pool, Crowd() as crowd:
+        with pool.get_connection() as raw:
+            while not pool.get_stats()["leaks"]:
+                crowd.breathe()
+            assert ask(raw, "SELECT 1") == [(1,)]
+            for _ in range(300):
+                crowd.breathe()
+        assert pool.get_stats()["leaks"] == 1
+    found = [record.getMessage() for record in caplog.records if "leak_threshold" in record.getMessage()]
+    assert len(found) == 1
+    assert "test_pools.py" in found[0]
+
+
 def test_figures_are_plain(config: DatabaseConfig) -> None:
     """get_stats works before opening and after closing, and is always JSON."""
     pool = make(config)
