@@ -23,6 +23,7 @@ class Circumstances:
         refers_to_integer: it is a foreign key to an integer: a value that is none refers to nothing anyway.
         vectors: the target has pgvector.
         forced: the type that the column has in the target already.
+        before: the type and conversion it had in Postgres, where it came from there.
     """
 
     linked: bool = False
@@ -30,6 +31,7 @@ class Circumstances:
     refers_to_integer: bool = False
     vectors: bool = True
     forced: str | None = None
+    before: tuple[str, c.Conversion] | None = None
 
 
 @define
@@ -52,6 +54,8 @@ def proposals(column: SQLiteColumn, profile: ColumnProfile, around: Circumstance
         return [_forced(tally, around.forced) for tally in ranked[:1]] or [
             Tally(conversion_for(around.forced), guess=True)
         ]
+    if around.before is not None:
+        ranked.insert(0, Tally(around.before[1], guess=True))
     if ranked and isinstance(ranked[0].conversion, c.Number) and ranked[0].kept:
         # Numbers with an underscore are the adapter's own spelling of what a double cannot hold.
         ranked.sort(key=lambda tally: (tally.refused > 0, tally.kept > 0))
@@ -127,6 +131,14 @@ def choose(column: SQLiteColumn, profile: ColumnProfile, tried: list[Tally], aro
     declared = f"declared {column.declared}" if column.declared else "declared without a type"
     kind = around.forced or natural_type(chosen.conversion)
     reason = declared
+    if around.forced is None and around.before and around.before[1] == chosen.conversion:
+        return Choice(
+            around.before[0],
+            chosen.conversion,
+            f"{declared}; {around.before[0]} in Postgres before",
+            0,
+            chosen.kept,
+        )
     if around.forced is not None:
         reason += "; the target's column has this type"
     elif not profile.filled:

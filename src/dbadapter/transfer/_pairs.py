@@ -33,7 +33,7 @@ def pairs(
     """
     catalog = read_catalog(lite)
     in_postgres = read_tables(post)
-    recorded = _recorded(lite, post)
+    recorded = _recorded(lite, post, from_sqlite=from_sqlite)
     wanted = None if tables is None else set(tables)
     sources = [table.name for table in catalog.tables] if from_sqlite else list(in_postgres)
     for name in wanted or ():
@@ -49,14 +49,15 @@ def pairs(
         yield match, _problem(match, catalog, in_postgres)
 
 
-def _recorded(lite: sqlite3.Connection, post: psycopg.Connection[Any]) -> list[Match]:
-    """What the two ends have on record; Postgres' record, which knows the originals, is the one that counts."""
-    found = {
-        name: match_of(plan, "sqlite-postgresql") for name, (_, plan) in recorded_in_postgres(post).items()
-    }
-    for _, plan in recorded_in_sqlite(lite).values():
-        match = match_of(plan, "postgresql-sqlite")
-        found.setdefault(match.postgres, match)
+def _recorded(lite: sqlite3.Connection, post: psycopg.Connection[Any], *, from_sqlite: bool) -> list[Match]:
+    """What the two ends have on record; where both have, the target's record counts: it is the later one."""
+    brought = recorded_in_postgres(post).values()
+    returned = recorded_in_sqlite(lite).values()
+    to_postgres = [match_of(plan, "sqlite-postgresql") for _, plan in brought]
+    to_sqlite = [match_of(plan, "postgresql-sqlite") for _, plan in returned]
+    found: dict[str, Match] = {}
+    for match in (*to_postgres, *to_sqlite) if from_sqlite else (*to_sqlite, *to_postgres):
+        found.setdefault(match.sqlite if from_sqlite else match.postgres, match)
     return list(found.values())
 
 

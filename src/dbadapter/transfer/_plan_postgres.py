@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -172,7 +172,6 @@ def _anew(
         earlier = known.get(column.name)
         if earlier is not None and canonical(earlier.type) == canonical(column.type):
             planned = _back(earlier, generated=False)
-            planned.target = column.name
             planned.nullable = not column.not_null
         else:
             planned = _column(column)
@@ -224,14 +223,19 @@ def _plain_statement(table: PostgresTable, columns: list[ColumnPlan]) -> str:
         lines.append(f"{quote(column.target)} {kind}{null}")
         if alias:
             column.type = "INTEGER"
+    targets = {column.name: column.target for column in columns}
+
+    def listed(names: Sequence[str]) -> str:
+        return ", ".join(quote(targets[name]) for name in names)
+
     if table.primary_key and not any("AUTOINCREMENT" in line for line in lines):
-        lines.append(f"PRIMARY KEY ({', '.join(map(quote, table.primary_key))})")
+        lines.append(f"PRIMARY KEY ({listed(table.primary_key)})")
     for row in table.constraints:
         if row["kind"] == "f" and row["ref_same_schema"]:
-            here, there = (", ".join(map(quote, row[part])) for part in ("cols", "ref_cols"))
-            lines.append(f"FOREIGN KEY ({here}) REFERENCES {quote(row['ref_tbl'])} ({there})")
+            there = ", ".join(map(quote, row["ref_cols"]))
+            lines.append(f"FOREIGN KEY ({listed(row['cols'])}) REFERENCES {quote(row['ref_tbl'])} ({there})")
         elif row["kind"] == "u":
-            lines.append(f"UNIQUE ({', '.join(map(quote, row['cols']))})")
+            lines.append(f"UNIQUE ({listed(row['cols'])})")
     return f"CREATE TABLE {quote(table.name)} (\n    " + ",\n    ".join(lines) + "\n)"
 
 

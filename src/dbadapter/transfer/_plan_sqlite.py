@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 
@@ -13,6 +14,7 @@ from . import conversions as c
 from ._candidates import candidates
 from ._choose import Choice, Circumstances, choose, proposals
 from ._expressions import is_datatype_check, postgres_default, postgres_generated
+from ._matches import recorded_in_sqlite
 from ._names import Namer
 from ._plan_keys import plan_foreign_keys, plan_indexes_and_checks, referring_columns
 from ._postgres_catalog import PostgresTable
@@ -28,12 +30,12 @@ _MOST_COLUMNS = 1600
 
 @define
 class Target:
-    """What has to be known of the Postgres database: its tables, which of them are empty, whether it has pgvector."""
+    """What has to be known of the Postgres database: its tables, which are empty, pgvector, its types."""
 
     tables: dict[str, PostgresTable] = field(factory=dict)
     empty: set[str] = field(factory=set)
     vectors: bool = True
-    sources: dict[str, str] = field(factory=dict)
+    types: set[str] = field(factory=set)
 
 
 Progress = Callable[[str, str, int, int], None]
@@ -52,6 +54,7 @@ class _Planning:
     encoding: str | None = None
     progress: Progress | None = None
     relations: Namer = field(factory=Namer)
+    recorded: dict[str, TablePlan] = field(factory=dict)
 
     def relation(self, wanted: str) -> str:
         """A name for an index or key that no table or index has."""
@@ -76,7 +79,8 @@ def plan_from_sqlite(
     Raises `ConfigError` where `tables` names one that is not there.
     """
     catalog = read_catalog(raw)
-    planning = _Planning(raw, target, catalog, plan, encoding=encoding, progress=progress)
+    recorded = {name: table for name, (state, table) in recorded_in_sqlite(raw).items() if state == "done"}
+    planning = _Planning(raw, target, catalog, plan, encoding=encoding, progress=progress, recorded=recorded)
     database_encoding = raw.execute("PRAGMA encoding").fetchone()[0]
     planning.utf16 = {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(database_encoding)
     plan.facts = {
@@ -199,6 +203,7 @@ def _choices(
             refers_to_integer=(table.name, column.name) in referring,
             vectors=planning.target.vectors,
             forced=forced.get(column.name) if planning.names[table.name] in planning.target.empty else None,
+            before=_before(planning, table.name, column.name),
         )
         for column in table.columns
     }
@@ -215,6 +220,20 @@ def _choices(
         column.name: choose(column, found.columns[column.name], tried[column.name], around[column.name])
         for column in table.columns
     }
+
+
+def _before(planning: _Planning, table: str, column: str) -> tuple[str, c.Conversion] | None:
+    """The type that the column had in Postgres, where it came from there and the target has such a type."""
+    recorded = planning.recorded.get(table)
+    found = next((col for col in recorded.columns if col.target == column), None) if recorded else None
+    if found is None or _bare(found.declared) not in planning.target.types:
+        return None
+    return found.declared, c.load(found.conversion)
+
+
+def _bare(pg_type: str) -> str:
+    """A type's name without its arguments."""
+    return re.sub(r"\([^)]*\)", "", pg_type)
 
 
 def _column(

@@ -111,6 +111,12 @@ def has_vectors(raw: psycopg.Connection[Any]) -> bool:
     return bool(row and row[0])
 
 
+def type_names(raw: psycopg.Connection[Any]) -> set[str]:
+    """The names of all types that a column can have, as ``format_type`` writes them."""
+    query = "SELECT format_type(oid, NULL) FROM pg_type WHERE typtype IN ('b', 'd', 'e', 'r', 'm', 'c')"
+    return {name for (name,) in raw.execute(query.encode()).fetchall()}
+
+
 _OTHERS = """
 SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
         ELSE 'sequence' END, c.relname::text, '',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -11,7 +12,7 @@ from ._endpoints import display, open_postgres, postgres_source, resolve, sqlite
 from ._faults import reporting
 from ._plan_postgres import plan_from_postgres
 from ._plan_sqlite import Target, plan_from_sqlite
-from ._postgres_catalog import empty_tables, has_vectors, read_tables
+from ._postgres_catalog import empty_tables, has_vectors, read_tables, type_names
 from .plan import TransferPlan
 
 __all__ = ["plan_transfer"]
@@ -49,7 +50,7 @@ def plan_transfer(
     direction = _direction(source_config, target_config)
     if encoding is not None:
         try:
-            b"".decode(encoding)
+            codecs.lookup(encoding)
         except LookupError:
             raise ConfigError(f"encoding must be one that Python knows, not {encoding!r}") from None
     plan = TransferPlan(
@@ -87,4 +88,4 @@ def _look_at_target(config: DatabaseConfig) -> Target:
                 "ENCODING 'UTF8' TEMPLATE template0"
             )
         tables = read_tables(raw)
-        return Target(tables, empty_tables(raw, list(tables)), has_vectors(raw))
+        return Target(tables, empty_tables(raw, list(tables)), has_vectors(raw), type_names(raw))

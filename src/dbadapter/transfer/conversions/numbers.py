@@ -294,9 +294,9 @@ class Interval(Conversion):
         """See `Conversion`."""
         if not isinstance(value, int):
             raise self.refuse(value, "a number of microseconds")
-        seconds, micros = divmod(abs(value), 1_000_000)
-        hours, seconds = divmod(seconds, 3600)
-        return f"{'-' if value < 0 else ''}{hours}:{seconds // 60:02}:{seconds % 60:02}.{micros:06}", True
+        days, micros = divmod(value, 86_400_000_000)  # as psycopg writes a timedelta
+        seconds, micros = divmod(micros, 1_000_000)
+        return f"{days} days {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{micros:06}", True
 
     def sqlite_sql(self, column: str) -> str:
         """See `Conversion`."""
