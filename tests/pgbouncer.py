@@ -32,7 +32,7 @@ class PgBouncer:
     Attributes:
         port: on 127.0.0.1; the same over stops and starts.
         pool_mode: "transaction" or "session".
-        log: the file with its messages.
+        ca_file: the certificate authority of its own certificate for "localhost"; None without TLS.
     """
 
     program: str
@@ -43,6 +43,7 @@ class PgBouncer:
     settings: Mapping[str, str]
     guard: Guard
     account: Account | None
+    ca_file: Path | None = None
     pid: int = field(default=0, init=False)
 
     @property
@@ -60,6 +61,8 @@ class PgBouncer:
             read_hosts=(),
             pgbouncer=self.pool_mode == "transaction",
         )
+        if self.ca_file is not None:
+            pool = attrs.evolve(pool, host="localhost", sslmode="verify-full", sslrootcert=str(self.ca_file))
         return attrs.evolve(config, pool=pool)
 
     def admin(self, command: str) -> list[dict[str, Any]]:
@@ -104,9 +107,9 @@ class PgBouncer:
         self._end(signal.SIGKILL)
 
     def _end(self, number: int) -> None:
-        self.guard.ask("signal", pid=self.pid, number=int(number))
+        self.guard.ask("signal", pid=self.pid, signal_number=int(number))
         if self.guard.wait(self.pid, 20) is None:
-            self.guard.ask("signal", pid=self.pid, number=9)
+            self.guard.ask("signal", pid=self.pid, signal_number=9)
             raise RuntimeError(f"pgbouncer (process {self.pid}) did not stop:\n{self.log.read_text()}")
 
     def _write_files(self) -> None:
@@ -143,16 +146,39 @@ class PgBouncer:
             self.account.own(path)
 
 
+def certified(directory: Path, account: Account | None) -> dict[str, str]:
+    """Make a certificate for "localhost" and return the settings that use it."""
+    import trustme
+
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    authority.cert_pem.write_to_path(directory / "ca.pem")
+    certificate.private_key_and_cert_chain_pem.write_to_path(directory / "server.pem")
+    if account is not None:
+        account.own(directory / "server.pem")
+        directory.chmod(0o711)
+    return {
+        "client_tls_sslmode": "require",
+        "client_tls_key_file": str(directory / "server.pem"),
+        "client_tls_cert_file": str(directory / "server.pem"),
+    }
+
+
 @contextmanager
 def running_pgbouncer(
-    server: DatabaseConfig, pool_mode: str = "transaction", settings: Mapping[str, str] | None = None
+    server: DatabaseConfig,
+    pool_mode: str = "transaction",
+    settings: Mapping[str, str] | None = None,
+    *,
+    tls: bool = False,
 ) -> Iterator[PgBouncer]:
     """A PgBouncer in front of a server, stopped afterwards; it ends with this process however that ends.
 
     Args:
         server: how to reach the server itself.
         pool_mode: "transaction" or "session".
-        settings: more of ``pgbouncer.ini``, such as ``client_tls_sslmode``.
+        settings: more of ``pgbouncer.ini``.
+        tls: clients must use TLS; the certificate is for "localhost", by a new authority (`PgBouncer.ca_file`).
     """
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:{WHERE}")
     if program is None:
@@ -171,9 +197,10 @@ def running_pgbouncer(
             server=server,
             port=_ports.free_port(set()),
             pool_mode=pool_mode,
-            settings=settings or {},
+            settings={**(certified(directory, account) if tls else {}), **(settings or {})},
             guard=guard,
             account=account,
+            ca_file=directory / "ca.pem" if tls else None,
         )
         bouncer.start()
         yield bouncer

@@ -173,6 +173,19 @@ def test_pgbouncer_in_session_mode_stopped_and_started(postgres_database: Databa
             assert again.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_pgbouncer_with_tls(postgres_database: DatabaseConfig) -> None:
+    """Its certificate passes ``verify-full`` for "localhost" under its authority, and under no other name."""
+    with running_pgbouncer(postgres_database, tls=True) as bouncer:
+        config = bouncer.config()
+        root = config.pool.sslrootcert
+        with connect(config, sslrootcert=root, prepare_threshold=None) as connection:
+            assert connection.pgconn.ssl_in_use
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        for change in ({"host": "127.0.0.1"}, {"sslmode": "disable"}):
+            with pytest.raises(psycopg.OperationalError):
+                connect(attrs.evolve(config, pool=attrs.evolve(config.pool, **change)), sslrootcert=root)
+
+
 def _readable(descriptor: int, seconds: float) -> bool:
     """Whether something arrives within so many seconds."""
     with socket.socket(fileno=socket.dup(descriptor)) as copy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -182,6 +183,43 @@ def test_used_from_several_threads(own_server: EmbeddedPostgres) -> None:
         for thread in threads:
             thread.join()
     assert wrong == []
+
+
+def test_an_interrupted_call_does_not_confuse_the_next(own_server: EmbeddedPostgres) -> None:
+    """Ctrl-C in the middle of a question to the supervisor leaves the server usable."""
+    armed, done = [False], threading.Event()  # a list: setting an Event may itself be interrupted half-way
+    main = threading.get_ident()
+
+    def interrupt(_number: int, _frame: object) -> None:
+        if armed[0]:
+            armed[0] = False
+            raise KeyboardInterrupt
+
+    def send_signals() -> None:
+        while not done.wait(random.random() / 1000):
+            signal.pthread_kill(main, signal.SIGUSR1)
+
+    random.seed(1)
+    pid, interruptions = own_server.pid, 0
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    sender = threading.Thread(target=send_signals)
+    sender.start()
+    try:
+        while interruptions < 200:
+            try:
+                armed[0] = True
+                while True:
+                    assert own_server.pid == pid
+            except KeyboardInterrupt:
+                interruptions += 1
+    finally:
+        armed[0] = False
+        done.set()
+        sender.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert own_server.pid == pid
+    own_server.restart()
+    assert ask(own_server.url, "SELECT 1") == 1
 
 
 def test_as_a_plain_user(plain_user: Account, plain_python: str, plain_directory: Path) -> None:

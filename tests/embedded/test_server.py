@@ -209,6 +209,7 @@ def test_a_server_that_cannot_start_says_why() -> None:
         ({"replicas": 1.5}, "replicas must be"),
         ({"password": ""}, "password must be"),
         ({"password": "a\0b"}, "password must be"),
+        ({"password": "\ud800"}, "password must be"),
         ({"data_dir": ""}, "data_dir must be"),
         ({"data_dir": 7}, "data_dir must be"),
         ({"temp_dir": 7}, "temp_dir must be"),

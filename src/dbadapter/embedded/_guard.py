@@ -24,6 +24,7 @@ from ._account import Account, blocking_directory, can_enter
 SCRIPT = Path(__file__).with_name("_supervisor.py")
 # The name of an open directory, whatever lies above it: Linux follows it without asking for leave on the way.
 DOOR = "/proc/self/fd/100"
+PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 Argument = str | os.PathLike[str]
 POLL = 0.005  # s between two looks at a file or a process
 
@@ -48,13 +49,21 @@ class Guard:
     _process: subprocess.Popen[bytes] | None = None
     _socket: socket.socket | None = None
     _answers: bytes = b""
+    _number: int = 0  # of the last request
     _owner: int | None = None  # the process id of the host, once we are in a forked child of it
     _lock: threading.Lock = field(factory=threading.Lock)
 
     @property
     def alive(self) -> bool:
         """Whether the supervisor is there; in a forked child, which cannot ask, it is taken to be."""
-        return self.foreign or (self._process is not None and self._process.poll() is None)
+        if self.foreign:
+            return True
+        try:
+            return self._socket is not None and self._socket.recv(1, PEEK) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     @property
     def pid(self) -> int:
@@ -100,20 +109,29 @@ class Guard:
             if self._socket is None:
                 raise DatabaseUnavailable("embedded Postgres is not running in this process: call start()")
             try:
-                self._socket.sendall(json.dumps({"op": op, **request}).encode() + b"\n")
-                while b"\n" not in self._answers:
-                    data = self._socket.recv(65536)
-                    if not data:
-                        raise ConnectionResetError("it is gone")
-                    self._answers += data
+                self._number += 1
+                self._socket.sendall(
+                    json.dumps({"op": op, "number": self._number, **request}).encode() + b"\n"
+                )
+                # An earlier request may have been left by Ctrl-C before its answer came.
+                while (answer := self._receive(self._socket))["number"] != self._number:
+                    pass
             except OSError as exc:
                 raise DatabaseUnavailable(
                     "the supervisor process of embedded Postgres was killed, and its servers with it"
                 ) from exc
-            line, _, self._answers = self._answers.partition(b"\n")
-        answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise OSError(answer["errno"], answer["error"])
+        return answer
+
+    def _receive(self, answers: socket.socket) -> dict[str, Any]:
+        while b"\n" not in self._answers:
+            data = answers.recv(65536)
+            if not data:
+                raise ConnectionResetError("it is gone")
+            self._answers += data
+        line, _, self._answers = self._answers.partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     def spawn(
@@ -160,7 +178,7 @@ class Guard:
         pid = self.spawn(argv, **how)
         code = self.wait(pid, timeout)
         if code is None:
-            self.ask("signal", pid=pid, number=9)
+            self.ask("kill", pid=pid)
             raise DatabaseUnavailable(f"{Path(argv[0]).name} did not finish within {timeout:g} s")
         return code
 
@@ -179,13 +197,19 @@ class Guard:
     def close(self) -> None:
         """Stop every server, remove what is temporary, and wait until that is done."""
         with self._lock:
-            if self._socket is not None:
-                self._socket.close()
-                self._socket = None
-            process, self._process = self._process, None
+            connection, self._socket = self._socket, None
         _open.discard(self)
-        if process is not None:
-            process.wait()
+        if connection is not None:
+            with connection, contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):  # until it is gone
+                    pass
+        if self._process is not None:
+            # Not Popen.wait(): after a Ctrl-C at the wrong moment that waits for ever for a lock of its own.
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self._process.pid, 0)
+            self._process.returncode = 0
+            self._process = None
 
     @property
     def foreign(self) -> bool:

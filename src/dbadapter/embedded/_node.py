@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import time
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ from ._stale import check_pid_file
 
 if TYPE_CHECKING:
     from ..config import DatabaseConfig
+
+logger = logging.getLogger("dbadapter.embedded")
 
 STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 PORT_ATTEMPTS = 5
@@ -154,6 +157,7 @@ class Node:
         except OSError as exc:
             raise DatabaseUnavailable(f"cannot start PostgreSQL in {self.data}: {exc}") from exc
         self._wait_until_ready(self.process, offset)
+        logger.debug("%s runs on port %d in %s (process %d)", self.name, self.port, self.data, self.process)
 
     def _settings(self) -> dict[str, str]:
         return {
@@ -189,12 +193,14 @@ class Node:
             raise ConfigError(f"mode must be one of {', '.join(STOP_SIGNALS)}, not {mode!r}")
         if self.process is None or not self.running:
             return
-        self.guard.ask("signal", pid=self.process, number=int(STOP_SIGNALS[mode]))
+        self.guard.ask("signal", pid=self.process, signal_number=int(STOP_SIGNALS[mode]))
         if self.guard.wait(self.process, timeout) is None:
             hint = "; 'smart' waits for all clients to leave" if mode == "smart" else ""
             raise DatabaseUnavailable(
                 f"PostgreSQL (process {self.process}) did not stop in {timeout:g} s in mode {mode!r}{hint}"
             )
+
+        logger.debug("%s stopped (%s)", self.name, mode)
 
     def kill(self) -> None:
         """SIGKILL for all processes of the server."""
@@ -205,7 +211,7 @@ class Node:
         """Have the running server read changed settings."""
         configure(self.data, self._settings() | dict(extra), self.account)
         if self.process is not None:
-            self.guard.ask("signal", pid=self.process, number=int(signal.SIGHUP))
+            self.guard.ask("signal", pid=self.process, signal_number=int(signal.SIGHUP))
 
 
 class _PortTaken(Exception):

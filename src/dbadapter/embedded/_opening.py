@@ -158,7 +158,7 @@ def _run_directory(wanted: Path | None, account: Account | None) -> Path:
     """A new temporary directory that the account may pass, with a path short enough for sockets."""
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp") if wanted is None else (str(wanted),):
         short = len(os.fsencode(parent)) + len("/dbadapter-xxxxxxxx/s/.s.PGSQL.65535") <= LONGEST_SOCKET_PATH
-        if short and os.access(parent, os.W_OK) and can_enter(Path(parent), account):
+        if short and "," not in parent and os.access(parent, os.W_OK) and can_enter(Path(parent), account):
             run = Path(tempfile.mkdtemp(prefix="dbadapter-", dir=parent)).resolve()
             run.chmod(0o711)
             return run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
@@ -26,15 +26,20 @@ RESERVED = {
 }
 
 
-def _path(name: str) -> Callable[[object], Path | None]:
-    def convert(value: object) -> Path | None:
-        if value is None:
-            return None
-        if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-            raise ConfigError(f"{name} must be the path of a directory or None, not {value!r}")
-        return Path(os.path.abspath(value))
+def _data_dir(value: object) -> Path | None:
+    return _path("data_dir", value)
 
-    return convert
+
+def _temp_dir(value: object) -> Path | None:
+    return _path("temp_dir", value)
+
+
+def _path(name: str, value: object) -> Path | None:
+    if value is None:
+        return None
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ConfigError(f"{name} must be the path of a directory or None, not {value!r}")
+    return Path(os.path.abspath(value))
 
 
 def _settings(value: object) -> dict[str, str]:
@@ -65,8 +70,8 @@ def _is_number(value: object, *, above: float) -> bool:
 class Options:
     """The arguments of `EmbeddedPostgres`."""
 
-    data_dir: Path | None = field(converter=_path("data_dir"))
-    temp_dir: Path | None = field(converter=_path("temp_dir"))
+    data_dir: Path | None = field(converter=_data_dir)
+    temp_dir: Path | None = field(converter=_temp_dir)
     replicas: int = field()
     port: int | None = field()
     password: str = field(repr=False)
@@ -104,7 +109,7 @@ class Options:
 
     @password.validator
     def _check_password(self, _attribute: object, value: object) -> None:
-        if not isinstance(value, str) or not value or "\0" in value:
+        if not isinstance(value, str) or not value or "\0" in value or re.search("[\ud800-\udfff]", value):
             raise ConfigError("password must be text that is not empty, or None")
 
     @start_timeout.validator

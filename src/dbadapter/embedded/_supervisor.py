@@ -84,7 +84,9 @@ class Supervisor:
                     break
                 *lines, buffer = (buffer + data).split(b"\n")
                 for line in lines:
-                    os.write(self.control, json.dumps(self.answer(json.loads(line))).encode() + b"\n")
+                    request = json.loads(line)
+                    answer = {"number": request.pop("number"), **self.answer(request)}
+                    os.write(self.control, json.dumps(answer).encode() + b"\n")
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what one request asks."""
@@ -196,14 +198,14 @@ class Supervisor:
         self.reap()
         return {"code": None if pid in self.running else self.codes.get(pid, -signal.SIGKILL)}
 
-    def do_signal(self, pid: int, number: int) -> None:
+    def do_signal(self, pid: int, signal_number: int) -> None:
         """Send a signal to a child, never to a stranger that got its number."""
         self.reap()
         if pid in self.running:
-            os.kill(pid, number)
+            os.kill(pid, signal_number)
 
     def do_kill(self, pid: int) -> None:
-        """SIGKILL a server and all its processes: what a loss of power would do to them."""
+        """SIGKILL a server (or tool) and all its processes: what a loss of power would do to them."""
         self.reap()
         if pid in self.running:
             os.kill(pid, signal.SIGKILL)
