@@ -1,7 +1,7 @@
 """A process of its own that adds notes with their vectors: python worker.py URL PREFIX COUNT.
 
-Prints "ready", waits for a line, then adds and prints the key of each note once it is committed; at the end it
-prints how many records its own search sees.
+Prints "ready", waits for a line, then adds and prints the key of each note once it is committed; at the end
+it prints how many records its own search sees.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Records as rows of Postgres' binary COPY format.
 
-Written as text, a vector of 384 numbers costs more to print and to read than all the rest of its row together.
+Written as text, a vector of 384 numbers costs more to print and to read than all the rest of its row
+together.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 - ``<name>``: a row for each record, vector included; ``seq`` numbers them in the order they came.
 - ``<name>_t``: the full-text index, made when first needed: the words of a document, cut by us, and how many.
 
-With pgvector the cosine distance to a zero vector is NaN, and such vectors are in no index. A partial index finds
-them, so that searches can add them where they belong.
+With pgvector the cosine distance to a zero vector is NaN, and such vectors are in no index. A partial index
+finds them, so that searches can add them where they belong.
 """
 
 from __future__ import annotations
