@@ -122,8 +122,10 @@ def test_structure(postgres_database: DatabaseConfig, target: DatabaseConfig) ->
             "CREATE TABLE p (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name varchar(20) NOT NULL UNIQUE,"
             " n integer DEFAULT 3 CHECK (n > 0), twice integer GENERATED ALWAYS AS (n * 2) STORED);"
             "CREATE TABLE c (id serial PRIMARY KEY, p bigint REFERENCES p ON DELETE CASCADE);"
-            "CREATE INDEX partial ON p (lower(name)) WHERE n > 5; CREATE INDEX search ON c USING gist (int8range(p, p));"
-            "INSERT INTO p (name, n) VALUES ('a', 7), ('b', 8); DELETE FROM p WHERE name = 'b'; INSERT INTO c (p) VALUES (1);"
+            "CREATE INDEX partial ON p (lower(name)) WHERE n > 5;"
+            "CREATE INDEX search ON c USING gist (int8range(p, p));"
+            "INSERT INTO p (name, n) VALUES ('a', 7), ('b', 8); DELETE FROM p WHERE name = 'b';"
+            "INSERT INTO c (p) VALUES (1);"
             "CREATE VIEW v AS SELECT 1; CREATE FUNCTION fn() RETURNS int LANGUAGE sql AS 'SELECT 1'"
         )
     _, report = move(postgres_database, target)
@@ -194,7 +196,8 @@ def test_hidden_rows_are_an_error(postgres_database: DatabaseConfig, target: Dat
     with connect(postgres_database) as raw:
         raw.execute(
             "CREATE TABLE t (a int); INSERT INTO t VALUES (1); ALTER TABLE t ENABLE ROW LEVEL SECURITY;"
-            "DROP ROLE IF EXISTS transfer_reader; CREATE ROLE transfer_reader LOGIN PASSWORD 'reader'; GRANT SELECT ON t TO transfer_reader"
+            "DROP ROLE IF EXISTS transfer_reader; CREATE ROLE transfer_reader LOGIN PASSWORD 'reader';"
+            "GRANT SELECT ON t TO transfer_reader"
         )
     try:
         reader = attrs.evolve(

@@ -1,4 +1,4 @@
-"""Interrupted, resumed, repeated: a killed run goes on, a dry run changes nothing, and only what is named is replaced."""
+"""Interrupted, resumed, repeated: a killed run goes on, a dry run changes nothing, only what is named is replaced."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from dbadapter.transfer import plan_transfer, run_transfer
 from .conftest import Maker
 from .moving import asked, connect, content, move
 
-SCRIPT = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, pad TEXT); CREATE TABLE u (k TEXT PRIMARY KEY, v) WITHOUT ROWID"
+SCRIPT = (
+    "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, pad TEXT);"
+    "CREATE TABLE u (k TEXT PRIMARY KEY, v) WITHOUT ROWID"
+)
 ROWS = {
     "t": [(n, "a\0b" if n % 5000 == 0 else f"value {n}", "x" * 600) for n in range(1, 20_001)],
     "u": [(f"key {n}", n) for n in range(300)],

@@ -52,7 +52,9 @@ CASES = {
     "text in INTEGER": Case("INTEGER", [1, "lots", None], "text", ["1", "lots", None]),
     "real in INTEGER": Case("INTEGER", [1, 2.5, 1e20], "numeric", [Decimal(1), Decimal("2.5"), Decimal("1e20")]),
     "empty text in INTEGER": Case("INT", [1, ""], "text", ["1", ""]),
-    "text that looks like a number in an untyped column": Case("", [5, "5", 5.0, "x"], "text", ["5", "5", "5.0", "x"], kept=1),
+    "text that looks like a number in an untyped column": Case(
+        "", [5, "5", 5.0, "x"], "text", ["5", "5", "5.0", "x"], kept=1
+    ),
     "empty text in a date": Case("DATE", ["2024-01-31", ""], "text", ["2024-01-31", ""]),
     "0 and 1 in BOOLEAN": Case("BOOLEAN", [0, 1, None], "boolean", [False, True, None]),
     "words in BOOLEAN": Case("BOOL", ["true", "false"], "boolean", [True, False]),
@@ -132,7 +134,9 @@ CASES = {
     ),
     "prices": Case("DECIMAL(10,2)", [4.99, 5, 0.1], "numeric(10,2)", [Decimal("4.99"), Decimal(5), Decimal("0.1")]),
     "more digits than declared": Case("NUMERIC(5,2)", [3.14159], "numeric", [Decimal("3.14159")]),
-    "more digits than a double shows at first": Case("NUMERIC", [0.1 + 0.2], "numeric", [Decimal("0.30000000000000004")]),
+    "more digits than a double shows at first": Case(
+        "NUMERIC", [0.1 + 0.2], "numeric", [Decimal("0.30000000000000004")]
+    ),
     "decimals as the adapter stores them": Case(
         "DECIMAL", [1, 2.5, "12345678901234567890.5_"], "numeric",
         [Decimal(1), Decimal("2.5"), Decimal("12345678901234567890.5")],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -100,10 +101,8 @@ def bound(value: Any, utf16: str | None) -> tuple[str, list[Any]]:
         return "?", [value]
     data = value.data
     if utf16 is not None:
-        try:
+        with suppress(UnicodeDecodeError):
             data = data.decode("utf-8", "surrogatepass").encode(utf16, "surrogatepass")
-        except UnicodeDecodeError:
-            pass
     # A literal: a bound blob would be taken for UTF-8 whatever the database's encoding is.
     return f"CAST(x'{data.hex()}' AS TEXT)", []
 

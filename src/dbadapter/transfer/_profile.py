@@ -72,7 +72,7 @@ class ColumnProfile:
             largest = max(map(len, _of(str, values, kinds)))
             self.longest = max(self.longest, largest)
         if bytes in kinds:
-            largest = max(largest, max(map(len, _of(bytes, values, kinds))))
+            largest = max(largest, *map(len, _of(bytes, values, kinds)))
         if RawText in kinds:
             broken = _of(RawText, values, kinds)
             self.broken += len(broken)

@@ -41,7 +41,8 @@ def to_postgres(
     progress: Progress | None,
 ) -> TransferReport:
     """See `run_transfer`."""
-    assert plan.source_config and plan.target_config
+    assert plan.source_config
+    assert plan.target_config
     report = TransferReport(source=plan.source, target=plan.target, dry_run=dry_run)
     with sqlite_source(plan.source_config) as lite, open_postgres(plan.target_config) as post:
         with reporting("cannot write to the target"):
@@ -122,10 +123,8 @@ def _create(post: psycopg.Connection[Any], plan: TransferPlan, *, recreate: bool
             )
         record = {"plan": plan.to_dict(), "fingerprint": _fingerprint(plan)}
         for name, value in record.items():
-            post.execute(
-                f"INSERT INTO {SOURCE} VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value".encode(),
-                (name, json.dumps(value, ensure_ascii=False)),
-            )
+            upsert = f"INSERT INTO {SOURCE} VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+            post.execute(upsert.encode(), (name, json.dumps(value, ensure_ascii=False)))
     return dropped
 
 

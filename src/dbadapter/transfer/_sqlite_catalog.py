@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import pairwise
 
 from attrs import define, field
 
@@ -133,7 +134,7 @@ def _module(sql: str) -> str:
     from ..schema.scan import scan
 
     tokens = scan(sql)
-    for token, after in zip(tokens, tokens[1:], strict=False):
+    for token, after in pairwise(tokens):
         if token.is_word("USING"):
             return after.text.lower()
     return ""
@@ -178,10 +179,7 @@ def _content_elsewhere(sql: str) -> bool:
     from ..schema.scan import scan
 
     tokens = scan(sql)
-    return any(
-        token.is_word("CONTENT") and after.is_op("=")
-        for token, after in zip(tokens, tokens[1:], strict=False)
-    )
+    return any(token.is_word("CONTENT") and after.is_op("=") for token, after in pairwise(tokens))
 
 
 def _table(raw: sqlite3.Connection, name: str, sql: str, hidden: tuple[int, ...] = (0, 2, 3)) -> SQLiteTable:
@@ -257,7 +255,10 @@ def _indexes(raw: sqlite3.Connection, table: str) -> Iterator[SQLiteIndex]:
 
 
 def _foreign_keys(raw: sqlite3.Connection, table: str, text: TableText) -> list[SQLiteForeignKey]:
-    query = 'SELECT id, "table", "from", "to", on_update, on_delete FROM pragma_foreign_key_list(?) ORDER BY id DESC, seq'
+    query = (
+        'SELECT id, "table", "from", "to", on_update, on_delete FROM pragma_foreign_key_list(?) '
+        "ORDER BY id DESC, seq"
+    )
     found: dict[int, SQLiteForeignKey] = {}
     for number, ref_table, column, ref_column, on_update, on_delete in raw.execute(
         query, (table,)

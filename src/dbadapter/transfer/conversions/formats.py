@@ -1,8 +1,8 @@
 """Spellings of dates and times: ``YYYY-MM-DD HH24:MI:SS[.US]`` and the like.
 
-The words are those of Postgres' ``to_char``: ``YYYY MM DD HH24 MI SS MS US``; ``[.US]`` is a fraction of six digits that
-is left out when it is zero, ``[.FF]`` one without trailing zeros; everything else stands for itself. A last ``Z``,
-``UTC`` or ``+02:00`` is a zone.
+The words are those of Postgres' ``to_char``: ``YYYY MM DD HH24 MI SS MS US``; ``[.US]`` is a fraction of six
+digits that is left out when it is zero, ``[.FF]`` one without trailing zeros; everything else stands for itself.
+A last ``Z``, ``UTC`` or ``+02:00`` is a zone.
 """
 
 from __future__ import annotations

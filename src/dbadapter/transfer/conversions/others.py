@@ -39,7 +39,9 @@ _BIG_EXPONENT = re.compile(r"[eE][+-]?\d{4,}")
 
 @frozen
 class Json(Conversion):
-    """JSON text (a lone number is a number in SQLite) ↔ json, which keeps it to the letter, or jsonb, which does not: there the original is kept.
+    """JSON text (a lone number is a number in SQLite) ↔ json or jsonb.
+
+    json keeps the text to the letter; jsonb does not, so there the original is kept.
 
     Attributes:
         binary: the column is jsonb.
@@ -241,16 +243,20 @@ class JsonArray(Conversion):
         return f"CASE WHEN {column} IS NOT NULL THEN array_to_json(ARRAY({items}))::text END"
 
 
+def _moment(item: str) -> str:
+    return (
+        f"CASE WHEN {item}::timestamp(0)={item} THEN to_char({item},'YYYY-MM-DD HH24:MI:SS') "
+        f"ELSE to_char({item},'YYYY-MM-DD HH24:MI:SS.US') END"
+    )
+
+
 # How the adapter writes items that JSON has no word for.
-_MOMENT = "CASE WHEN e::timestamp(0)=e THEN to_char(e,'YYYY-MM-DD HH24:MI:SS') ELSE to_char(e,'YYYY-MM-DD HH24:MI:SS.US') END"
 _ELEMENTS = {
     "numeric": "e::text",
     "bytea": "encode(e,'hex')",
     "interval": "(extract(epoch from e)*1000000)::bigint",
-    "timestamp without time zone": _MOMENT,
-    "timestamp with time zone": _MOMENT.replace("e::", "(e AT TIME ZONE 'UTC')::")
-    .replace("(e,", "(e AT TIME ZONE 'UTC',")
-    .replace(")=e ", ")=e AT TIME ZONE 'UTC' "),
+    "timestamp without time zone": _moment("e"),
+    "timestamp with time zone": _moment("(e AT TIME ZONE 'UTC')"),
     "json": "e::json",
     "jsonb": "e::json",
 }

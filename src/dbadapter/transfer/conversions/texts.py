@@ -126,7 +126,7 @@ def looks_like_number(text: str) -> bool:
     # `$` also matches before a last newline, in Python only.
     if text.endswith("\n"):
         return False
-    return bool(_is_integer(text) and INT64_MIN <= int(text) <= INT64_MAX or _is_real(text))
+    return bool((_is_integer(text) and INT64_MIN <= int(text) <= INT64_MAX) or _is_real(text))
 
 
 def numbers_apart(column: str, text: str) -> str:
