@@ -15,6 +15,7 @@ import pytest
 from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType, __version__
 from dbadapter.cli.app import COMMANDS
 from tests.cli.conftest import PASSWORD, Run, url_of
+from tests.vectors.test_chroma_import import chroma_python
 
 DOWN = f"postgresql://me:{PASSWORD}@127.0.0.1:1/app?connection_timeout=0.2"
 
@@ -165,6 +166,40 @@ def test_vectors(run: Run, config: DatabaseConfig) -> None:
     found = run("vectors", "list", "--json", "--url", url_of(config)).json
     assert [(row["name"], row["count"], row["dimension"]) for row in found] == [("notes", 2, 2)]
     assert "notes" in run("vectors", "list", "--url", url_of(config)).out
+
+
+def test_import_of_a_chroma_directory(run: Run, url: str, tmp_path: Path) -> None:
+    """A directory of the real chromadb arrives whole, and again without doubling; any other one is refused."""
+    made = tmp_path / "chroma"
+    script = Path(__file__).parents[1] / "vectors" / "make_chroma.py"
+    subprocess.run(
+        [chroma_python(), str(script), str(made), str(tmp_path / "expected.json")], check=True, timeout=120
+    )
+    if url.startswith("postgresql"):
+        with DatabaseAdapter(DatabaseConfig.from_url(url)) as adapter:
+            adapter.execute("CREATE EXTENSION vector")
+    first = run("vectors", "import-chroma", str(made), "--json", "--url", url)
+    assert (first.code, first.json["complete"]) == (0, True)
+    assert first.json["imported"] > 2000
+    assert run("vectors", "import-chroma", str(made), "--json", "--url", url).json["imported"] == 0
+
+
+def test_no_chroma_directory(run: Run, url: str, tmp_path: Path) -> None:
+    """A directory of something else is refused in one line."""
+    (tmp_path / "empty").mkdir()
+    shown = run("vectors", "import-chroma", str(tmp_path / "empty"), "--url", url)
+    assert (shown.code, shown.out) == (1, "")
+    assert shown.err.count("\n") == 1
+
+
+def test_a_switch_that_cannot_be(run: Run, url: str) -> None:
+    """A target that is down leaves everything as it was; without a target it is wrong usage."""
+    shown = run("switch", "--to", DOWN, "--url", url)
+    assert shown.code == 1
+    assert "the old database stays in use" in shown.err
+    assert PASSWORD not in shown.out + shown.err
+    assert run("switch", "--url", url).code == 2
+    assert run("tables", "--url", url).code == 0
 
 
 def test_doctor(run: Run, url: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from .output import print_json, print_table
@@ -26,3 +28,34 @@ def list_collections() -> None:
         return
     columns = ["name", "count", "dimension", "metric", "model", "references"]
     print_table(columns, ([row[column] for column in columns] for row in found))
+
+
+@command.command("import-chroma")
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--collection", "collections", multiple=True, metavar="NAME", help="Only this one; may be repeated."
+)
+@connection_options
+def import_chroma(directory: Path, collections: tuple[str, ...]) -> int:
+    """Import the collections of a Chroma directory, which is only read; chromadb is not needed.
+
+    Records that are here already stay as they are, so it can be run again. Exits with 1 if something did not arrive.
+    """
+    from ..vectors import import_chroma as run
+
+    with open_adapter(create=True) as adapter:
+        report = run(directory, adapter, collections=collections or None)
+    if settings().as_json:
+        print_json({"imported": report.imported, "complete": report.complete, "report": report})
+        return 0 if report.complete else 1
+    columns = ["collection", "here", "found", "imported", "here before", "problems"]
+    print_table(
+        columns,
+        ([c.name, c.target, c.found, c.imported, c.present, len(c.problems)] for c in report.collections),
+    )
+    for problem in report.problems:
+        click.echo(f"problem: {problem}")
+    for each in report.collections:
+        for missed in each.problems:
+            click.echo(f"{each.name}: {missed.what} of {missed.id or 'several records'}: {missed.reason}")
+    return 0 if report.complete else 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import click
 from dbadapter.config import DatabaseConfig, DatabaseType
 from dbadapter.types import SwitchReport
 
+from ..carrying import carries_data
 from .board import Board
 from .chart import latency_chart
 from .display import display
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DemoReport", "run_demo"]
 
-# Whether this build can move the rows along while the app works; else each database has rows of its own.
-CARRIES_DATA = importlib.util.find_spec("dbadapter._sync.carry") is not None
+# Whether the rows move along while the app works; else each database has rows of its own.
+CARRIES_DATA = carries_data()
 
 
 @attrs.frozen

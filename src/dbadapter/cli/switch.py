@@ -1,0 +1,77 @@
+"""``dbadapter switch``: move an app to another database while it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from ..config import DatabaseConfig
+from ..errors import SwitchAborted
+from ..types import SwitchReport
+from .carrying import carries_data
+from .output import print_json
+from .settings import connection_options, existing_config, settings
+
+__all__ = ["command"]
+
+
+@click.command("switch")
+@click.option("--to", "target", metavar="URL", required=True, help="The database to go over to.")
+@click.option("--follow-back", is_flag=True, help="Keep the old database up to date, for the way back.")
+@click.option(
+    "--drain-timeout", type=click.FloatRange(0.1, 3600), default=30.0, show_default=True, help="Seconds."
+)
+@connection_options
+def command(target: str, follow_back: bool, drain_timeout: float) -> int:
+    """Move rows and vectors from the database of --url to another one while the app goes on writing, then switch.
+
+    All processes that use the adapter on the old database go over to the new one. If anything fails before that
+    moment, nothing has changed. Exits with 1 if it did not happen, or a row was rejected.
+    """
+    from .. import DatabaseAdapter
+
+    source = existing_config(settings().config())
+    config = DatabaseConfig.from_url(target)
+    if not carries_data():
+        raise SwitchAborted(
+            "this version of dbadapter does not move data along yet; `dbadapter migrate` copies it"
+        )
+    with DatabaseAdapter(source) as adapter, _progress() as progress:
+        report = adapter.switch_database(
+            config, carry_data=True, follow_back=follow_back, drain_timeout=drain_timeout, progress=progress
+        )
+    if settings().as_json:
+        print_json(report)
+    else:
+        _print_report(report)
+    return 1 if report.rejects else 0
+
+
+def _print_report(report: SwitchReport) -> None:
+    click.echo(
+        f"switched from {report.source} to {report.target}: {report.rows_copied:,} rows in {report.rounds} rounds, "
+        f"{'verified' if report.verified else 'not verified'}; new work waited {report.paused_ms:.1f} ms"
+    )
+    for reject in report.rejects:
+        click.echo(f"rejected: {dict(reject)}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """What is told of each phase: a line that changes on a terminal, a line each elsewhere; on standard error."""
+    if not sys.stderr.isatty():
+        yield lambda told: click.echo(_line(told), err=True)
+        return
+    from rich.console import Console
+
+    with Console(stderr=True, highlight=False).status("beginning") as status:
+        yield lambda told: status.update(_line(told))
+
+
+def _line(told: Mapping[str, Any]) -> str:
+    figures = ", ".join(f"{name} {value}" for name, value in told.items() if name != "phase")
+    return f"{told['phase']}{': ' if figures else ''}{figures}"
