@@ -10,6 +10,7 @@ from attrs import define, field
 
 from .._dialects import SQLITE, constraint_name
 from ..errors import ConfigError
+from ..schema.scan import scan
 from . import conversions as c
 from ._candidates import candidates
 from ._choose import Choice, Circumstances, choose, proposals
@@ -324,21 +325,30 @@ def _enumerations(
     planning: _Planning, table: SQLiteTable, planned: TablePlan, checked: Collection[str]
 ) -> None:
     """Columns that the adapter's own DDL makes an enumeration by a check are one in Postgres."""
-    from ..schema.scan import scan
-
     for column in planned.columns:
         if column.name not in checked or family(column.declared) != "text" or column.at_risk:
             continue
         expression = next(
             text for name, text in table.checks if is_datatype_check(name, table.name, column.name)
         )
-        tokens = scan(expression)
-        if len(tokens) < 5 or not tokens[1].is_word("IN") or not tokens[2].is_op("("):
+        values = _alternatives(expression, column.name)
+        if not values:
             continue
         name = constraint_name(planned.target, (column.target,), "enum")
-        planning.plan.enums[name] = [token.text for token in tokens[3:] if token.kind == "string"]
+        planning.plan.enums[name] = values
         column.type = f'"{name}"'
         column.reason += "; an enumeration by its check"
+
+
+def _alternatives(expression: str, column: str) -> list[str]:
+    """The texts of a check that a column is one of several, however it says so; none if it is another check."""
+    values = []
+    for token in scan(expression):
+        if token.kind == "string":
+            values.append(token.text)
+        elif not (token.text == column or token.is_word("OR", "IN") or token.text in ("=", "(", ")", ",")):
+            return []
+    return values
 
 
 def _existing(planning: _Planning, planned: TablePlan) -> None:
