@@ -40,6 +40,8 @@ COMMANDS: Mapping[str, Entry] = {
     "vectors": Entry("vectors", "List the vector collections, and import Chroma's."),
     "serve": Entry("serve", "Serve state and data over HTTP, with a live page."),
     "doctor": Entry("doctor", "Say what is wrong with the database, and what to do."),
+    "migrate": Entry("migrate", "Move all data between SQLite and Postgres."),
+    "verify": Entry("verify", "Compare two databases after a transfer."),
     "schema": Entry("schema", "Write a schema as SQL, or compare one with the database."),
 }
 

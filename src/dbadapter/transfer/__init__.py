@@ -11,7 +11,7 @@ from __future__ import annotations
 from .plan import ColumnPlan, Dropped, ForeignKeyPlan, IndexPlan, TablePlan, TransferPlan
 from .planning import plan_transfer
 from .report import Difference, Orphans, TableCheck, TableReport, TransferReport, VerifyReport
-from .run import run_transfer
+from .run import existing_tables, run_transfer
 from .verifying import verify_transfer
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "TransferPlan",
     "TransferReport",
     "VerifyReport",
+    "existing_tables",
     "plan_transfer",
     "run_transfer",
     "verify_transfer",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from time import perf_counter
 
 from ..errors import ConfigError
-from ._endpoints import resolve
+from ._endpoints import open_postgres, resolve, sqlite_source
+from ._faults import reporting
 from .plan import TransferPlan
 from .report import TransferReport
 
-__all__ = ["run_transfer"]
+__all__ = ["existing_tables", "run_transfer"]
 
 Progress = Callable[[str, str, int, int], None]
 
@@ -62,3 +64,23 @@ def run_transfer(
         report.check = verify_now(plan.source_config, plan.target_config, tables=names, progress=progress)
     report.seconds = perf_counter() - started
     return report
+
+
+def existing_tables(plan: TransferPlan) -> list[str]:
+    """Those of the plan's tables that the target has already: what ``recreate`` would drop."""
+    config = plan.target_config or resolve(plan.target)
+    names = {table.target for table in plan.tables}
+    if plan.direction == "sqlite-postgresql":
+        with open_postgres(config) as post, reporting("cannot read the target"):
+            query = (
+                "SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
+                "AND relkind IN ('r', 'p') ORDER BY 1"
+            )
+            present = [name for (name,) in post.execute(query.encode()).fetchall()]
+        return [name for name in present if name in names]
+    if not os.path.exists(config.sqlite_path):
+        return []
+    folded = {name.lower() for name in names}
+    with sqlite_source(config) as lite:
+        rows = lite.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1").fetchall()
+    return [name for (name,) in rows if name.lower() in folded]
