@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .._drivers.postgres_errors import translate
-from ..errors import (
-    DatabaseAdapterError,
-    ForeignKeyViolation,
-    UndefinedColumn,
-    UndefinedTable,
-    UniqueViolation,
-    VectorError,
-)
+from ..errors import ForeignKeyViolation, UniqueViolation
 from ..vectors.binary_copy import HEADER, TRAILER, binary_rows, read_vector
-from ..vectors.catalog import CollectionInfo, Reference
+from ..vectors.catalog import CollectionInfo
 from ..vectors.filter_sql import Condition, json_list, postgres_condition
 from ..vectors.metadata import Metadata, exact_json, merge_metadata, read_json
-from ..vectors.postgres_tables import (
-    CREATE_CATALOG,
-    HAS_CATALOG,
-    LOCK_CATALOG,
-    PostgresParent,
-    PostgresTables,
-)
+from ..vectors.postgres_tables import PostgresTables
 from ..vectors.records import Records
 from ..vectors.results import Hit
 from ..vectors.selection import Selection, seqs_condition
 from ..vectors.text import words_of
+from .vector_postgres_ddl import AsyncPostgresDefinitions
 
 __all__ = ["AsyncPostgresRecords", "postgres_hit", "vector_text"]
 
@@ -37,104 +26,13 @@ IDS_IN = "id IN (SELECT jsonb_array_elements_text(CAST(? AS jsonb)))"
 SEQS_IN = "seq IN (SELECT CAST(jsonb_array_elements_text(CAST(? AS jsonb)) AS bigint))"
 _COLUMNS = "seq, id, document, uri, CAST(metadata AS text)"
 _AT_ONCE = 5000
+_LAST = 2**63 - 1
 _FEW = 40
-_TOO_OLD, _OLD = (0, 8, 0), (0, 8, 4)
 _INTEGERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 
 
-class AsyncPostgresRecords:
+class AsyncPostgresRecords(AsyncPostgresDefinitions):
     """The records of collections on Postgres, on an adapter or within a transaction."""
-
-    def __init__(self, executor: Any) -> None:
-        self.executor = executor
-
-    # -- tables ----------------------------------------------------------------------------------------
-
-    async def has_catalog(self) -> bool:
-        """Whether there is a catalog of collections."""
-        return bool(await self.executor.fetch_value(HAS_CATALOG))
-
-    async def create_catalog(self) -> None:
-        """Make the catalog, and the extension if it is missing. In a transaction."""
-        await self.executor.fetch_value(LOCK_CATALOG)
-        await self._create_extension()
-        await self.executor.execute(CREATE_CATALOG)
-
-    async def _create_extension(self) -> None:
-        found = "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'vector'"
-        version = await self.executor.fetch_value(found)
-        if version is None:
-            try:
-                async with self.executor.transaction() as attempt:
-                    await attempt.execute("CREATE EXTENSION IF NOT EXISTS vector")
-            except DatabaseAdapterError as error:
-                raise VectorError(await self._why_no_extension()) from error
-            version = await self.executor.fetch_value(found)
-        numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
-        if numbers < _TOO_OLD:
-            raise VectorError(f"pgvector {version} is too old: 0.8.0 or later is needed, best 0.8.4 or later")
-        if numbers < _OLD:
-            warnings.warn(
-                f"pgvector {version} is in use; below 0.8.4 its searches have known faults: update it, then run"
-                " ALTER EXTENSION vector UPDATE",
-                stacklevel=2,
-            )
-
-    async def _why_no_extension(self) -> str:
-        sql = "SELECT count(*) FROM pg_catalog.pg_available_extensions WHERE name = 'vector'"
-        if not await self.executor.fetch_value(sql):
-            return (
-                "vector collections need pgvector, which is not installed on this server: install it (Debian: "
-                "postgresql-NN-pgvector), then try again"
-            )
-        return (
-            "vector collections need the extension pgvector, which this user may not create: "
-            "have a superuser run CREATE EXTENSION vector in this database"
-        )
-
-    async def lock(self, uid: str, *, alone: bool) -> None:
-        """Keep the collection from being deleted, or (alone) from being written to by others as well."""
-        strength = "UPDATE" if alone else "SHARE"
-        await self.executor.fetch_value(
-            f"SELECT 1 FROM _dbadapter_collections WHERE uid = ? FOR {strength}", [uid]
-        )
-
-    async def create(self, info: CollectionInfo) -> None:
-        """Make a collection's tables. In a transaction."""
-        parent = None if info.reference is None else await self._parent(info.reference)
-        for statement in PostgresTables(info).create(parent):
-            await self.executor.execute(statement)
-
-    async def drop(self, info: CollectionInfo) -> None:
-        """Take a collection's tables away. In a transaction."""
-        for statement in PostgresTables(info).drop():
-            await self.executor.execute(statement)
-
-    async def set_dimension(self, info: CollectionInfo) -> None:
-        """Give the column of vectors its dimension. In a transaction."""
-        await self.executor.execute(PostgresTables(info).set_dimension())
-
-    async def _parent(self, reference: Reference) -> PostgresParent:
-        quote = self.executor.dialect.quote
-        schema, _, table = reference.table.rpartition(".")
-        quoted = f"{quote(schema)}.{quote(table)}" if schema else quote(table)
-        if await self.executor.fetch_value("SELECT to_regclass(?)", [quoted]) is None:
-            raise UndefinedTable(f"references={str(reference)!r}: there is no table {reference.table!r}")
-        sql = (
-            "SELECT format_type(atttypid, NULL) FROM pg_catalog.pg_attribute"
-            " WHERE attrelid = to_regclass(?) AND attname = ? AND attnum > 0 AND NOT attisdropped"
-        )
-        kind = await self.executor.fetch_value(sql, [quoted, reference.column])
-        if kind is None:
-            raise UndefinedColumn(f"references={str(reference)!r}: the table has no such column")
-        unique = (
-            "SELECT count(*) FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_attribute AS a"
-            " ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indrelid = to_regclass(?)"
-            " AND a.attname = ? AND i.indisunique AND i.indnkeyatts = 1 AND i.indpred IS NULL"
-        )
-        if not await self.executor.fetch_value(unique, [quoted, reference.column]):
-            raise VectorError(f"references={str(reference)!r}: the column is neither primary key nor unique")
-        return PostgresParent(quoted, quote(reference.column), kind)
 
     # -- writing ---------------------------------------------------------------------------------------
 
@@ -198,7 +96,15 @@ class AsyncPostgresRecords:
             f"CREATE TEMP TABLE {staging} (n bigint, {key} {key_type}, embedding {tables.vector_type},"
             " document text, uri text, metadata jsonb) ON COMMIT DROP"
         )
-        await self._copy(self.executor, f"pg_temp.{staging}", info, records, keys, key_type, first=0)
+        await self._copy(
+            self.executor,
+            f"pg_temp.{staging}",
+            info,
+            records,
+            keys,
+            key_type,
+            numbered=("n", range(len(records))),
+        )
         columns = f"{key}, embedding, document, uri, metadata"
         sql = (
             f"INSERT INTO {tables.records} ({columns}) SELECT {columns} FROM pg_temp.{staging} ORDER BY n"
@@ -216,12 +122,13 @@ class AsyncPostgresRecords:
         records: Records,
         keys: Sequence[Any],
         key_type: str,
-        first: int | None = None,
+        numbered: tuple[str, Sequence[int]] | None = None,
     ) -> None:
-        """Load rows in COPY's binary format."""
+        """Load rows in COPY's binary format; ``numbered`` names a further column and gives its numbers."""
         import psycopg
 
-        number, key = ("" if first is None else "n, "), ("id" if info.reference is None else "ref")
+        key = "id" if info.reference is None else "ref"
+        number, numbers = ("", None) if numbered is None else (f"{numbered[0]}, ", numbered[1])
         sql = (
             f"COPY {table} ({number}{key}, embedding, document, uri, metadata)"
             " FROM STDIN WITH (FORMAT binary)"
@@ -231,7 +138,7 @@ class AsyncPostgresRecords:
                 async with raw.cursor() as cursor:
                     async with cursor.copy(sql) as copy:
                         await copy.write(HEADER)
-                        for portion in binary_rows(records, keys, key_type, first):
+                        for portion in binary_rows(records, keys, key_type, numbers):
                             await copy.write(portion)
                         await copy.write(TRAILER)
         except psycopg.Error as error:
@@ -364,6 +271,46 @@ class AsyncPostgresRecords:
         )
         rows = await self.executor.fetch_all(sql, [after, limit], row_type=tuple)
         return [postgres_hit(row) for row in rows]
+
+    async def numbered(self, info: CollectionInfo, seqs: list[int]) -> list[Hit]:
+        """The records of these numbers, as far as they exist, with their vectors."""
+        return await self._chosen(info, SEQS_IN, [json_list(seqs)])
+
+    async def between(self, info: CollectionInfo, after: int, upto: int | None) -> list[Hit]:
+        """The records after a number, up to and including another (None: all), with their vectors."""
+        return await self._chosen(info, "seq > ? AND seq <= ?", [after, _LAST if upto is None else upto])
+
+    async def _chosen(self, info: CollectionInfo, condition: str, params: list[Any]) -> list[Hit]:
+        sql = (
+            f"SELECT {_COLUMNS}, vector_send(embedding) FROM {PostgresTables(info).records}"
+            f" WHERE {condition} ORDER BY seq"
+        )
+        rows = await self.executor.fetch_all(sql, params, row_type=tuple)
+        return [postgres_hit(row) for row in rows]
+
+    async def put(self, info: CollectionInfo, hits: list[Hit], gone: list[int]) -> None:
+        """Write records under the numbers they have; see `AsyncVectorEngine`. In a transaction."""
+        table = PostgresTables(info).records
+        seqs, ids = [hit.seq for hit in hits], [hit.id for hit in hits]
+        await self.executor.execute(
+            f"DELETE FROM {table} WHERE {SEQS_IN} OR {IDS_IN}", [json_list([*seqs, *gone]), json_list(ids)]
+        )
+        if not hits:
+            return
+        key_type = "text" if info.reference is None else await self._key_type(info)
+        records = Records(
+            ids,
+            np.stack([hit.vector for hit in hits]),
+            [hit.metadata for hit in hits],
+            [hit.document for hit in hits],
+            [hit.uri for hit in hits],
+        )
+        keys = _keys(info, key_type, ids)
+        await self._copy(self.executor, table, info, records, keys, key_type, numbered=("seq", seqs))
+        last = f"SELECT setval(pg_get_serial_sequence(?, 'seq'), greatest(max(seq), 1)) FROM {table}"
+        await self.executor.fetch_value(last, [table])
+        if info.has_text:
+            await self.write_text(info, [(hit.seq, hit.document) for hit in hits])
 
 
 def postgres_hit(row: Sequence[Any], distance: float | None = None) -> Hit:

@@ -72,6 +72,15 @@ class VectorEngine(Protocol):
     def batch(self, info: CollectionInfo, after: int, limit: int, *, vectors: bool) -> list[Hit]:
         """The records that come after a number, in their order."""
 
+    def numbered(self, info: CollectionInfo, seqs: list[int]) -> list[Hit]:
+        """The records of these numbers, as far as they exist, with their vectors."""
+
+    def between(self, info: CollectionInfo, after: int, upto: int | None) -> list[Hit]:
+        """The records after a number, up to and including another (None: all), with their vectors."""
+
+    def put(self, info: CollectionInfo, hits: list[Hit], gone: list[int]) -> None:
+        """Write records under the numbers they have, in the place of any of these numbers or ids; delete others."""
+
     def nearest(
         self, info: CollectionInfo, queries: Vectors, k: int, selection: Selection, *, vectors: bool
     ) -> Searched:

@@ -25,6 +25,7 @@ IDS_IN = "id IN (SELECT value FROM json_each(?))"
 SEQS_IN = "seq IN (SELECT value FROM json_each(?))"
 _AT_ONCE = 5000
 _LOG_KEPT = 100_000
+_LAST = 2**63 - 1
 
 
 class LocalRecords:
@@ -271,6 +272,42 @@ class LocalRecords:
         sql = LocalTables.of(info).select("r.seq > ?", vectors=vectors)
         rows = self.executor.fetch_all(sql, [after, limit, 0], row_type=tuple)
         return [local_hit(row) for row in rows]
+
+    def numbered(self, info: CollectionInfo, seqs: list[int]) -> list[Hit]:
+        """The records of these numbers, as far as they exist, with their vectors."""
+        return self._chosen(info, "r.seq IN (SELECT value FROM json_each(?))", [json_list(seqs)])
+
+    def between(self, info: CollectionInfo, after: int, upto: int | None) -> list[Hit]:
+        """The records after a number, up to and including another (None: all), with their vectors."""
+        return self._chosen(info, "r.seq > ? AND r.seq <= ?", [after, _LAST if upto is None else upto])
+
+    def _chosen(self, info: CollectionInfo, condition: str, params: list[Any]) -> list[Hit]:
+        sql = LocalTables.of(info).select(condition, vectors=True)
+        rows = self.executor.fetch_all(sql, [*params, -1, 0], row_type=tuple)
+        return [local_hit(row) for row in rows]
+
+    def put(self, info: CollectionInfo, hits: list[Hit], gone: list[int]) -> None:
+        """Write records under the numbers they have; see `VectorEngine`. In a transaction."""
+        tables = LocalTables.of(info)
+        seqs, ids = [hit.seq for hit in hits], [hit.id for hit in hits]
+        self.executor.execute(
+            f"DELETE FROM {tables.records} WHERE {SEQS_IN} OR {IDS_IN}",
+            [json_list([*seqs, *gone]), json_list(ids)],
+        )
+        if hits:
+            keys = ids if info.reference is None else self._keys(info, ids)
+            rows = [
+                (hit.seq, key, hit.document, hit.uri, exact_json(hit.metadata))
+                for hit, key in zip(hits, keys, strict=True)
+            ]
+            self.executor.insert_many(info.table, rows)
+            vectors = np.stack([hit.vector for hit in hits])
+            self._insert_rest(info, seqs, Records(ids, vectors, [hit.metadata for hit in hits]))
+            if info.has_text:
+                self.write_text(info, [(hit.seq, hit.document) for hit in hits])
+            # Numbers may come out of order here, so caches have to be told of each.
+            self.executor.execute_many(f"INSERT INTO {tables.log} (seq) VALUES (?)", [(seq,) for seq in seqs])
+        self._end_of_write(tables)
 
 
 def local_hit(row: tuple[Any, ...], distance: float | None = None) -> Hit:

@@ -69,8 +69,8 @@ class LocalEngine(LocalRecords):
     # -- upkeep ----------------------------------------------------------------------------------------
 
     def create_index(self, info: CollectionInfo, kind: str, options: dict[str, Any]) -> dict[str, Any] | None:
-        """Nothing to do: codes are made by themselves once a collection has grown to need them."""
-        return None
+        """Nothing to do but remember it, for a move to Postgres: codes are made by themselves when they pay."""
+        return {"kind": kind, **options}
 
     def drop_index(self, info: CollectionInfo) -> None:
         """Nothing to do."""

@@ -72,9 +72,9 @@ class LocalIndexes:
         if index is not None and index.stamp == state:
             return
         if index is not None and self._is_ahead(info, index.stamp, state) and not index.wasteful:
-            self._catch_up(info, index, slot.columns, state)
-        else:
-            slot.index, slot.columns = self._load(info, state), ColumnCache()
+            if self._catch_up(info, index, slot.columns, state):
+                return
+        slot.index, slot.columns = self._load(info, state), ColumnCache()
 
     def _is_ahead(self, info: CollectionInfo, stamp: State, state: State) -> bool:
         """Whether the log tells all that happened from the one state to the other."""
@@ -111,8 +111,12 @@ class LocalIndexes:
                 break
         return appended
 
-    def _catch_up(self, info: CollectionInfo, index: LocalIndex, columns: ColumnCache, state: State) -> None:
-        """Apply what the log tells, and what is new, up to a state."""
+    def _catch_up(self, info: CollectionInfo, index: LocalIndex, columns: ColumnCache, state: State) -> bool:
+        """Apply what the log tells, and what is new, up to a state.
+
+        False if that cannot be done: a record has come with a number below others (a collection being
+        copied).
+        """
         tables, top = LocalTables.of(info), index.top
         sql = (
             f"SELECT DISTINCT seq FROM {tables.log}"
@@ -121,21 +125,26 @@ class LocalIndexes:
         logged = self.executor.fetch_all(sql, [index.stamp[1], state[1], top], row_type=tuple)
         changed = [seq for (seq,) in logged]
         for start in range(0, len(changed), _AT_ONCE):
-            self._renew(info, index, changed[start : start + _AT_ONCE])
+            if not self._renew(info, index, changed[start : start + _AT_ONCE]):
+                return False
         appended = self._append(info, index, top, state[0])
         self._note(tables, index, columns, changed + appended)
         with index.lock:
             index.stamp = state
+        return True
 
-    def _renew(self, info: CollectionInfo, index: LocalIndex, seqs: list[int]) -> None:
-        """Read again what has changed; what is gone is deleted."""
+    def _renew(self, info: CollectionInfo, index: LocalIndex, seqs: list[int]) -> bool:
+        """Read again what has changed; what is gone is deleted. False if something has no row yet."""
         sql = f"SELECT seq, embedding FROM {LocalTables.of(info).vectors} WHERE {_LISTED} ORDER BY seq"
         rows = self.executor.fetch_all(sql, [json_list(seqs)], row_type=tuple)
         present, vectors = unpack(rows, info.dimension)
         gone = np.setdiff1d(np.asarray(seqs, np.int64), present)
         with index.lock:
+            if len(index.rows.rows_of(present)) < len(present):
+                return False
             index.change(present, vectors)
             index.remove(gone)
+        return True
 
     def _note(self, tables: LocalTables, index: LocalIndex, columns: ColumnCache, seqs: list[int]) -> None:
         """Tell the columns which metadata are new."""

@@ -47,14 +47,16 @@ KEY_ENCODERS: dict[str, Callable[[Any], bytes]] = {
 }
 
 
-def binary_rows(records: Records, keys: Sequence[Any], key_type: str, first: int | None) -> Iterator[bytes]:
+def binary_rows(
+    records: Records, keys: Sequence[Any], key_type: str, numbers: Sequence[int] | None
+) -> Iterator[bytes]:
     """Portions of rows of key, vector, document, uri and metadata.
 
     Args:
         records: what to write; it has vectors.
         keys: the key of each record, as its encoder takes it.
         key_type: names the encoder; types it does not know are text to the server.
-        first: number the rows from here in a first column of type int8; None: no such column.
+        numbers: what stands in a first column of type int8; None: there is no such column.
     """
     assert records.vectors is not None
     count = len(records)
@@ -63,12 +65,12 @@ def binary_rows(records: Records, keys: Sequence[Any], key_type: str, first: int
     documents = records.documents or [None] * count
     uris = records.uris or [None] * count
     metadatas = records.metadatas or [None] * count
-    opening = struct.pack(">h", 5 if first is None else 6)
+    opening = struct.pack(">h", 5 if numbers is None else 6)
     number = _packed("q")
     parts: list[bytes] = []
     for row in range(count):
         document, uri, metadata = documents[row], uris[row], metadatas[row]
-        parts.append(opening if first is None else opening + number(first + row))
+        parts.append(opening if numbers is None else opening + number(numbers[row]))
         parts.append(encode(keys[row]))
         parts.append(data[row * width : (row + 1) * width])
         parts.append(_NULL if document is None else _text(document))

@@ -124,6 +124,8 @@ class Rows:
         """Put new vectors in the place of old ones; numbers that are not there are passed over."""
         for block, rows, which in self._locate(seqs):
             self._write(block, rows, vectors[which])
+            self.dead -= int(np.count_nonzero(~block.alive[rows]))
+            block.alive[rows] = True
 
     def remove(self, seqs: Seqs) -> None:
         """Mark rows as deleted; numbers that are not there are passed over."""

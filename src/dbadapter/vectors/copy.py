@@ -1,0 +1,225 @@
+"""Moving collections between databases: bit for bit, in batches, and again from where it stopped.
+
+A copy has its source's identity: the same uid, the same numbers, so that objects opened before a move work
+after it. A batch is compared with what the target has in its range of numbers, and only what differs is
+written. So a copy that was interrupted is simply run again, and a copy of a collection that has changed is
+brought up to date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, evolve, field
+
+from ..errors import CollectionExists, CollectionNotFound, VerificationFailed
+from .catalog import CollectionInfo
+from .metadata import exact_json
+from .records import check_limit
+from .results import Hit
+
+if TYPE_CHECKING:
+    from .._sync.adapter import DatabaseAdapter
+    from .._sync.vectors import VectorStore
+
+__all__ = ["CollectionCopy", "CopyReport", "copy_collections", "copy_records", "verify_collections"]
+
+Progress = Callable[[Mapping[str, Any]], None]
+
+
+@define
+class CollectionCopy:
+    """One collection.
+
+    Attributes:
+        name: its name.
+        records: how many the source has.
+        written: how many of them were written; the others were there, bit for bit.
+        deleted: how many the target had beyond these.
+    """
+
+    name: str
+    records: int = 0
+    written: int = 0
+    deleted: int = 0
+
+
+@define
+class CopyReport:
+    """What a copy did: one entry for each collection."""
+
+    collections: list[CollectionCopy] = field(factory=list)
+
+    @property
+    def records(self) -> int:
+        """How many records the collections have in all."""
+        return sum(each.records for each in self.collections)
+
+    @property
+    def written(self) -> int:
+        """How many records were written in all."""
+        return sum(each.written for each in self.collections)
+
+
+def copy_collections(
+    source: DatabaseAdapter,
+    target: DatabaseAdapter,
+    *,
+    names: Sequence[str] | None = None,
+    batch_size: int = 1000,
+    progress: Progress | None = None,
+) -> CopyReport:
+    """Copy collections to another database, or bring earlier copies up to date.
+
+    Rows that a collection references have to be in the target before.
+
+    Args:
+        source, target: open adapters, on any backends.
+        names: which collections; default: all.
+        batch_size: how many records are compared and written at once, in one transaction.
+        progress: called with a mapping of ``collection``, ``done`` and ``records``.
+
+    Raises:
+        CollectionNotFound: the source has no collection of one of the names.
+        CollectionExists: the target has another collection of that name.
+        ForeignKeyViolation, UndefinedTable: a row or table that is referenced is missing.
+    """
+    size = check_limit(batch_size, "batch_size", least=1)
+    report = CopyReport()
+    for info in _chosen(source.vectors, names):
+        entry = CollectionCopy(info.name)
+        report.collections.append(entry)
+        present = _prepare(target.vectors, info)
+        _copy(source.vectors, target, present, entry, size, progress)
+        _finish(target, info)
+    return report
+
+
+def copy_records(source: DatabaseAdapter, target: Any, info: CollectionInfo, seqs: Sequence[int]) -> None:
+    """Make some records in the target what they are in the source, by their numbers; what is gone goes.
+
+    Args:
+        source: an adapter or transaction.
+        target: a transaction.
+        info: the collection's description in the target.
+        seqs: the numbers of the records.
+    """
+    wanted = list(dict.fromkeys(seqs))
+    found = source.vectors.engine.numbered(info, wanted)
+    present = {hit.seq for hit in found}
+    target.vectors.engine.put(info, found, [seq for seq in wanted if seq not in present])
+
+
+def verify_collections(
+    source: DatabaseAdapter,
+    target: DatabaseAdapter,
+    *,
+    names: Sequence[str] | None = None,
+    batch_size: int = 1000,
+) -> int:
+    """Compare collections bit for bit; how many records were compared.
+
+    Raises `VerificationFailed` naming the first record that differs, `CollectionNotFound`.
+    """
+    compared = 0
+    for info in _chosen(source.vectors, names):
+        there = target.vectors.get_collection(info.name).info
+        if _essence(info) != _essence(there):
+            raise VerificationFailed(f"collection {info.name!r} is described otherwise in the target")
+        for _, hits, present, differing, gone in _batches(source.vectors, target.vectors, there, batch_size):
+            compared += len(hits)
+            if differing or gone:
+                wrong = differing[0].id if differing else present[gone[0]].id
+                raise VerificationFailed(f"collection {info.name!r}: record {wrong!r} differs")
+    return compared
+
+
+def _chosen(store: VectorStore, names: Sequence[str] | None) -> list[CollectionInfo]:
+    found = [each.info for each in store.list_collections()]
+    if names is None:
+        return found
+    missing = set(names) - {info.name for info in found}
+    if missing:
+        raise CollectionNotFound(f"there is no collection {', '.join(sorted(missing))}")
+    return [info for info in found if info.name in names]
+
+
+def _essence(info: CollectionInfo) -> CollectionInfo:
+    """A description without what is the backend's own."""
+    return evolve(info, has_text=False, options=None)
+
+
+def _prepare(store: VectorStore, info: CollectionInfo) -> CollectionInfo:
+    """The collection's description in the target, where it is created if need be."""
+    by_uid = {each.id: each.info for each in store.list_collections()}
+    there = by_uid.get(info.uid)
+    if there is None:
+        if any(each.name == info.name for each in by_uid.values()):
+            raise CollectionExists(f"the target has another collection of the name {info.name!r}")
+        there = _essence(info)
+        store.create_from(there)
+        return there
+    with store.writing(info.uid, alone=True) as (engine, present):
+        changed = evolve(info, has_text=present.has_text, options=present.options)
+        if changed != present:
+            store.write_row(engine, changed)
+            if present.dimension is None and changed.dimension is not None:
+                engine.set_dimension(changed)
+    return changed
+
+
+def _copy(
+    source: VectorStore,
+    target: DatabaseAdapter,
+    info: CollectionInfo,
+    entry: CollectionCopy,
+    batch_size: int,
+    progress: Progress | None,
+) -> None:
+    for _, hits, _, differing, gone in _batches(source, target.vectors, info, batch_size):
+        entry.records += len(hits)
+        if differing or gone:
+            with target.transaction() as tx:
+                tx.vectors.engine.put(info, differing, gone)
+            entry.written += len(differing)
+            entry.deleted += len(gone)
+        if progress is not None:
+            progress({"collection": info.name, "done": entry.records, "records": entry.records})
+
+
+def _batches(
+    source: VectorStore, target: VectorStore, info: CollectionInfo, batch_size: int
+) -> Iterator[tuple[int, list[Hit], dict[int, Hit], list[Hit], list[int]]]:
+    """Batch by batch: where it begins, the source's records, the target's, those that differ, those too many."""
+    after = -1
+    while True:
+        hits = source.engine.batch(info, after, batch_size, vectors=True)
+        upto = hits[-1].seq if hits else None
+        present = {hit.seq: hit for hit in target.engine.between(info, after, upto)}
+        wanted = {hit.seq for hit in hits}
+        differing = [hit for hit in hits if not _is_same(hit, present.get(hit.seq))]
+        yield after, hits, present, differing, [seq for seq in present if seq not in wanted]
+        if upto is None:
+            return
+        after = upto
+
+
+def _is_same(hit: Hit, other: Hit | None) -> bool:
+    """Bit for bit, types of metadata included."""
+    return other is not None and _bits(hit) == _bits(other)
+
+
+def _bits(hit: Hit) -> tuple[Any, ...]:
+    ordered = None if hit.metadata is None else dict(sorted(hit.metadata.items()))
+    return hit.id, hit.document, hit.uri, exact_json(ordered), hit.vector.astype("<f4").tobytes()
+
+
+def _finish(target: DatabaseAdapter, info: CollectionInfo) -> None:
+    """Give the copy the indexes that its source has."""
+    copy = target.vectors.get_collection(info.name)
+    if info.has_text and not copy.info.has_text:
+        copy.create_index("fulltext")
+    if info.options is not None and copy.info.options is None and info.dimension is not None:
+        options = {name: value for name, value in info.options.items() if name != "kind"}
+        copy.create_index(info.options["kind"], **options)
