@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .._concurrency._aio import sleep
 from .._concurrency._frames import caller_place
+from .._core.replay import Replay
 from .._core.rows import Columns
 from .._core.statement import Parameters, Statement, parse
 from .._dialects import Dialect
@@ -17,6 +18,8 @@ from ..config import DatabaseConfig, DatabaseType
 from ..errors import (
     ConfigError,
     ConnectionLost,
+    DatabaseAdapterError,
+    DatabaseMoved,
     DatabaseUnavailable,
     OutcomeUnknown,
     PoolClosed,
@@ -29,6 +32,7 @@ from ..errors import (
 from ..querylog import QueryLog
 from ..types import Result, SwitchReport, TableInfo
 from .backend import AsyncBackend, new_backend, open_backend
+from .following import Watch, follow, look, settled_backend
 from .lane import AsyncLane, PoolMoved
 from .pool import AsyncPool
 from .rows import AsyncRowStream
@@ -72,6 +76,9 @@ class AsyncDatabaseAdapter:
         self._schema = schema
         self._query_log = QueryLog.wanted(self._backend.config)
         self._epoch = 0
+        self._watch = Watch()
+        self._switch_state: Mapping[str, Any] = {}
+        self._follower: Any = None
         self._is_open = False
         self._opening = threading.Lock()
         self._switching = threading.Lock()
@@ -85,7 +92,7 @@ class AsyncDatabaseAdapter:
         """
         if self._is_open:
             return
-        backend = await open_backend(self._backend.config)
+        backend = await settled_backend(self, await open_backend(self._backend.config))
         with self._opening:
             came_second = self._is_open
             if not came_second:
@@ -103,6 +110,11 @@ class AsyncDatabaseAdapter:
     async def close(self) -> None:
         """Close all connections; those in use are closed when they are given back. Closing again does nothing."""
         self._is_open = False
+        if (follower := self._follower) is not None:
+            from ..switching._aio import run_mover
+
+            self._follower = None
+            await run_mover(follower.stop, follower.stop)
         await self._backend.pool.close()
 
     async def __aenter__(self) -> AsyncDatabaseAdapter:
@@ -143,9 +155,27 @@ class AsyncDatabaseAdapter:
             pool = self._pool
             lane = pool.reader if read_only else pool.writer
             try:
-                return lane, await lane.acquire(where)
+                connection = await lane.acquire(where)
             except PoolMoved:
                 continue
+            if connection.held_since <= self._watch.look_after or await self._is_home(lane, connection):
+                return lane, connection
+
+    async def _is_home(self, lane: AsyncLane, connection: Any) -> bool:
+        """Whether the data still live where `connection` leads; if not, it is given back and the adapter moves on."""
+        backend = self._backend
+        try:
+            record = await look(self._watch, backend, connection)
+        except DatabaseAdapterError:
+            return True  # whatever is wrong with the connection, its user will see
+        except BaseException:
+            await lane.release(connection)
+            raise
+        if record is None:
+            return True
+        await lane.release(connection)
+        await follow(self, backend, record)
+        return False
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
@@ -163,13 +193,18 @@ class AsyncDatabaseAdapter:
         """
         statement = parse(sql)
         self._refuse_transaction_control(statement)
-        lane, connection = await self._acquire()
-        try:
-            result: Result = await connection.execute(statement, params)
-        except ConnectionLost as exc:
-            raise OutcomeUnknown(f"the connection was lost while a statement was running: {exc}") from exc
-        finally:
-            await lane.release(connection)
+        while True:
+            lane, connection = await self._acquire()
+            try:
+                result: Result = await connection.execute(statement, params)
+                break
+            except ConnectionLost as exc:
+                raise OutcomeUnknown(f"the connection was lost while a statement was running: {exc}") from exc
+            except DatabaseMoved:
+                if not self._watch.is_met():
+                    raise
+            finally:
+                await lane.release(connection)
         if self._query_log is not None:
             self._query_log.note(statement, params, connection.released_at - connection.held_since)
         return result
@@ -188,14 +223,19 @@ class AsyncDatabaseAdapter:
         Raises as `execute` does.
         """
         statement = parse(sql)
-        lane, connection = await self._acquire(where=caller_place())
-        try:
-            count: int = await connection.execute_many(statement, rows)
-        except ConnectionLost as exc:
-            raise OutcomeUnknown(f"the connection was lost while statements were running: {exc}") from exc
-        finally:
-            await lane.release(connection)
-        return count
+        again = Replay(rows)
+        while True:
+            lane, connection = await self._acquire(where=caller_place())
+            try:
+                count: int = await connection.execute_many(statement, again.rows())
+                return count
+            except ConnectionLost as exc:
+                raise OutcomeUnknown(f"the connection was lost while statements were running: {exc}") from exc
+            except DatabaseMoved:
+                if not (again.can_replay and self._watch.is_met()):
+                    raise
+            finally:
+                await lane.release(connection)
 
     async def insert_many(
         self, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], *, on_conflict: str | None = None
@@ -211,13 +251,18 @@ class AsyncDatabaseAdapter:
 
         Raises as `execute` does; `ParameterError` names a row with other columns than the first.
         """
-        lane, connection = await self._acquire(where=caller_place())
-        try:
-            return await insert_rows(connection, table, rows, on_conflict)
-        except ConnectionLost as exc:
-            raise OutcomeUnknown(f"the connection was lost during a bulk load: {exc}") from exc
-        finally:
-            await lane.release(connection)
+        again = Replay(rows)
+        while True:
+            lane, connection = await self._acquire(where=caller_place())
+            try:
+                return await insert_rows(connection, table, again.rows(), on_conflict)
+            except ConnectionLost as exc:
+                raise OutcomeUnknown(f"the connection was lost during a bulk load: {exc}") from exc
+            except DatabaseMoved:
+                if not (again.can_replay and self._watch.is_met()):
+                    raise
+            finally:
+                await lane.release(connection)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -232,12 +277,18 @@ class AsyncDatabaseAdapter:
                 connection = await lane.acquire()
             except PoolMoved:
                 continue
+            if connection.held_since > self._watch.look_after and not await self._is_home(lane, connection):
+                continue
             try:
                 found: tuple[Columns, list[Any]] = await connection.fetch(statement, params, limit)
             except ReadOnlyViolation:
                 if lane is pool.writer:
                     raise
                 pool.writes.remember(statement)
+                continue
+            except DatabaseMoved:
+                if not self._watch.is_met():
+                    raise
                 continue
             except DatabaseUnavailable as exc:
                 if may_retry and exc.transient:
@@ -431,6 +482,38 @@ class AsyncDatabaseAdapter:
                 return await switch_with_data(self, config, drain_timeout, follow_back, progress)
             return await switch_backend(self, config, drain_timeout=drain_timeout, progress=progress)
         finally:
+            self._switch_state = {}
+            self._switching.release()
+
+    async def rehearse_switch(
+        self,
+        target: DatabaseType | DatabaseConfig,
+        *,
+        drain_timeout: float = 30.0,
+        progress: Progress | None = None,
+    ) -> SwitchReport:
+        """Do all of a switch with its data but the decision, against a scratch database that is thrown away.
+
+        Args:
+            target: as for `switch_database`; on Postgres the role needs the right to create a database.
+            drain_timeout: seconds to wait for the lock in which the last round would run.
+            progress: as for `switch_database`.
+
+        Returns:
+            ``rows_copied``, ``rounds``, ``verified``, and in ``paused_ms`` the pause that is to be expected.
+
+        Raises:
+            SwitchAborted: what a switch would refuse, with the reason. SwitchInProgress: a switch is under way.
+        """
+        config = target_config(self.config, target)
+        if not self._switching.acquire(blocking=False):
+            raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
+        try:
+            self._pool.require_open()
+            from .carry import rehearse_switch
+
+            return await rehearse_switch(self, config, drain_timeout, progress)
+        finally:
             self._switching.release()
 
     def _adopt(self, backend: AsyncBackend) -> None:
@@ -503,6 +586,8 @@ class AsyncDatabaseAdapter:
             "open": self._is_open,
             "epoch": self._epoch,
             "switching": self._switching.locked(),
+            "switch": dict(self._switch_state),
+            "follow_back": self._follower.state() if self._follower is not None else None,
             "health": await self.health(),
             "pool": self._backend.pool.get_stats(),
         }

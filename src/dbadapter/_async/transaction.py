@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.bulk import bulk_rows
 from .._core.rows import Columns
-from .._core.statement import Parameters, Statement, parse
+from .._core.statement import Parameters, parse
 from .._dialects import Dialect
 from .._drivers.values import ValueRefused
 from ..config import DatabaseType
 from ..errors import DatabaseAdapterError, TransactionFailed
 from ..types import Result
+from .following import pass_gate
 from .lane import AsyncLane
 from .rows import AsyncRowStream
 
@@ -48,15 +49,27 @@ class AsyncTransaction:
     # -- life ------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> AsyncTransaction:
-        self._lane, self._connection = await self._adapter._acquire(
-            read_only=self._read_only, where=self._where
-        )
-        try:
-            await self._connection.begin(read_only=self._read_only, isolation=self._isolation)
-        except BaseException:
-            await self._leave()
-            raise
-        return self
+        while True:
+            self._lane, self._connection = await self._adapter._acquire(
+                read_only=self._read_only, where=self._where
+            )
+            try:
+                await self._connection.begin(read_only=self._read_only, isolation=self._isolation)
+                if self._read_only or not self._adapter._watch.is_due() or await self._is_home():
+                    return self
+            except BaseException:
+                await self._leave()
+                raise
+
+    async def _is_home(self) -> bool:
+        """Whether the data still live where the transaction was begun; if not, the adapter moves on."""
+        adapter, backend = self._adapter, self._adapter._backend
+        if await pass_gate(adapter._watch, backend, self._connection):
+            return True
+        await self._connection.rollback()
+        await self._leave()
+        adapter._watch.look_after = 0.0  # the next connection is looked at, and followed from
+        return False
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: object

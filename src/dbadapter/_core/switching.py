@@ -38,8 +38,11 @@ LOOK_INTERVAL = 0.1
 NOTICE = 0.35
 """So long a record has to say ``leaving`` before the decision may be made, in seconds; see `LOOK_INTERVAL`."""
 
-GATE = 0x6462_6164_6170_7401
-"""The advisory lock that writing transactions share on Postgres while a switch is under way."""
+GATE = "_dbadapter_gate"
+"""The table on Postgres that writing transactions lock while a switch is under way, and that the decision drops.
+
+Locking a table takes no snapshot, so a transaction's body may still begin with SET TRANSACTION or LOCK.
+"""
 
 _STATES = ("here", "leaving", "arriving", "away")
 _PLACE = ("host", "port", "database", "user", "sslmode", "sslrootcert", "read_hosts", "pgbouncer")

@@ -11,6 +11,7 @@ from .._core.statement import Statement
 __all__ = ["is_transient", "translate"]
 
 _BY_STATE: dict[str, type[errors.QueryError]] = {
+    "DBMOV": errors.DatabaseMoved,  # the fence of a database whose data a live switch has moved
     "07001": errors.ParameterError,
     "21000": errors.DataError,
     "25006": errors.ReadOnlyViolation,

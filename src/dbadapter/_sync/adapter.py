@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .._concurrency._frames import caller_place
 from .._concurrency._threads import sleep
+from .._core.replay import Replay
 from .._core.rows import Columns
 from .._core.statement import Parameters, Statement, parse
 from .._dialects import Dialect
@@ -18,6 +19,8 @@ from ..config import DatabaseConfig, DatabaseType
 from ..errors import (
     ConfigError,
     ConnectionLost,
+    DatabaseAdapterError,
+    DatabaseMoved,
     DatabaseUnavailable,
     OutcomeUnknown,
     PoolClosed,
@@ -30,6 +33,7 @@ from ..errors import (
 from ..querylog import QueryLog
 from ..types import Result, SwitchReport, TableInfo
 from .backend import Backend, new_backend, open_backend
+from .following import Watch, follow, look, settled_backend
 from .lane import Lane, PoolMoved
 from .pool import Pool
 from .rows import RowStream
@@ -73,6 +77,9 @@ class DatabaseAdapter:
         self._schema = schema
         self._query_log = QueryLog.wanted(self._backend.config)
         self._epoch = 0
+        self._watch = Watch()
+        self._switch_state: Mapping[str, Any] = {}
+        self._follower: Any = None
         self._is_open = False
         self._opening = threading.Lock()
         self._switching = threading.Lock()
@@ -86,7 +93,7 @@ class DatabaseAdapter:
         """
         if self._is_open:
             return
-        backend = open_backend(self._backend.config)
+        backend = settled_backend(self, open_backend(self._backend.config))
         with self._opening:
             came_second = self._is_open
             if not came_second:
@@ -104,6 +111,11 @@ class DatabaseAdapter:
     def close(self) -> None:
         """Close all connections; those in use are closed when they are given back. Closing again does nothing."""
         self._is_open = False
+        if (follower := self._follower) is not None:
+            from ..switching._threads import run_mover
+
+            self._follower = None
+            run_mover(follower.stop, follower.stop)
         self._backend.pool.close()
 
     def __enter__(self) -> DatabaseAdapter:
@@ -144,9 +156,27 @@ class DatabaseAdapter:
             pool = self._pool
             lane = pool.reader if read_only else pool.writer
             try:
-                return lane, lane.acquire(where)
+                connection = lane.acquire(where)
             except PoolMoved:
                 continue
+            if connection.held_since <= self._watch.look_after or self._is_home(lane, connection):
+                return lane, connection
+
+    def _is_home(self, lane: Lane, connection: Any) -> bool:
+        """Whether the data still live where `connection` leads; if not, it is given back and the adapter moves on."""
+        backend = self._backend
+        try:
+            record = look(self._watch, backend, connection)
+        except DatabaseAdapterError:
+            return True  # whatever is wrong with the connection, its user will see
+        except BaseException:
+            lane.release(connection)
+            raise
+        if record is None:
+            return True
+        lane.release(connection)
+        follow(self, backend, record)
+        return False
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
@@ -164,13 +194,18 @@ class DatabaseAdapter:
         """
         statement = parse(sql)
         self._refuse_transaction_control(statement)
-        lane, connection = self._acquire()
-        try:
-            result: Result = connection.execute(statement, params)
-        except ConnectionLost as exc:
-            raise OutcomeUnknown(f"the connection was lost while a statement was running: {exc}") from exc
-        finally:
-            lane.release(connection)
+        while True:
+            lane, connection = self._acquire()
+            try:
+                result: Result = connection.execute(statement, params)
+                break
+            except ConnectionLost as exc:
+                raise OutcomeUnknown(f"the connection was lost while a statement was running: {exc}") from exc
+            except DatabaseMoved:
+                if not self._watch.is_met():
+                    raise
+            finally:
+                lane.release(connection)
         if self._query_log is not None:
             self._query_log.note(statement, params, connection.released_at - connection.held_since)
         return result
@@ -189,14 +224,19 @@ class DatabaseAdapter:
         Raises as `execute` does.
         """
         statement = parse(sql)
-        lane, connection = self._acquire(where=caller_place())
-        try:
-            count: int = connection.execute_many(statement, rows)
-        except ConnectionLost as exc:
-            raise OutcomeUnknown(f"the connection was lost while statements were running: {exc}") from exc
-        finally:
-            lane.release(connection)
-        return count
+        again = Replay(rows)
+        while True:
+            lane, connection = self._acquire(where=caller_place())
+            try:
+                count: int = connection.execute_many(statement, again.rows())
+                return count
+            except ConnectionLost as exc:
+                raise OutcomeUnknown(f"the connection was lost while statements were running: {exc}") from exc
+            except DatabaseMoved:
+                if not (again.can_replay and self._watch.is_met()):
+                    raise
+            finally:
+                lane.release(connection)
 
     def insert_many(
         self, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], *, on_conflict: str | None = None
@@ -212,13 +252,18 @@ class DatabaseAdapter:
 
         Raises as `execute` does; `ParameterError` names a row with other columns than the first.
         """
-        lane, connection = self._acquire(where=caller_place())
-        try:
-            return insert_rows(connection, table, rows, on_conflict)
-        except ConnectionLost as exc:
-            raise OutcomeUnknown(f"the connection was lost during a bulk load: {exc}") from exc
-        finally:
-            lane.release(connection)
+        again = Replay(rows)
+        while True:
+            lane, connection = self._acquire(where=caller_place())
+            try:
+                return insert_rows(connection, table, again.rows(), on_conflict)
+            except ConnectionLost as exc:
+                raise OutcomeUnknown(f"the connection was lost during a bulk load: {exc}") from exc
+            except DatabaseMoved:
+                if not (again.can_replay and self._watch.is_met()):
+                    raise
+            finally:
+                lane.release(connection)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -233,12 +278,18 @@ class DatabaseAdapter:
                 connection = lane.acquire()
             except PoolMoved:
                 continue
+            if connection.held_since > self._watch.look_after and not self._is_home(lane, connection):
+                continue
             try:
                 found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
             except ReadOnlyViolation:
                 if lane is pool.writer:
                     raise
                 pool.writes.remember(statement)
+                continue
+            except DatabaseMoved:
+                if not self._watch.is_met():
+                    raise
                 continue
             except DatabaseUnavailable as exc:
                 if may_retry and exc.transient:
@@ -432,6 +483,38 @@ class DatabaseAdapter:
                 return switch_with_data(self, config, drain_timeout, follow_back, progress)
             return switch_backend(self, config, drain_timeout=drain_timeout, progress=progress)
         finally:
+            self._switch_state = {}
+            self._switching.release()
+
+    def rehearse_switch(
+        self,
+        target: DatabaseType | DatabaseConfig,
+        *,
+        drain_timeout: float = 30.0,
+        progress: Progress | None = None,
+    ) -> SwitchReport:
+        """Do all of a switch with its data but the decision, against a scratch database that is thrown away.
+
+        Args:
+            target: as for `switch_database`; on Postgres the role needs the right to create a database.
+            drain_timeout: seconds to wait for the lock in which the last round would run.
+            progress: as for `switch_database`.
+
+        Returns:
+            ``rows_copied``, ``rounds``, ``verified``, and in ``paused_ms`` the pause that is to be expected.
+
+        Raises:
+            SwitchAborted: what a switch would refuse, with the reason. SwitchInProgress: a switch is under way.
+        """
+        config = target_config(self.config, target)
+        if not self._switching.acquire(blocking=False):
+            raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
+        try:
+            self._pool.require_open()
+            from .carry import rehearse_switch
+
+            return rehearse_switch(self, config, drain_timeout, progress)
+        finally:
             self._switching.release()
 
     def _adopt(self, backend: Backend) -> None:
@@ -504,6 +587,8 @@ class DatabaseAdapter:
             "open": self._is_open,
             "epoch": self._epoch,
             "switching": self._switching.locked(),
+            "switch": dict(self._switch_state),
+            "follow_back": self._follower.state() if self._follower is not None else None,
             "health": self.health(),
             "pool": self._backend.pool.get_stats(),
         }

@@ -16,6 +16,7 @@ from .._drivers.values import ValueRefused
 from ..config import DatabaseType
 from ..errors import DatabaseAdapterError, TransactionFailed
 from ..types import Result
+from .following import pass_gate
 from .lane import Lane
 from .rows import RowStream
 
@@ -49,13 +50,27 @@ class Transaction:
     # -- life ------------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Transaction:
-        self._lane, self._connection = self._adapter._acquire(read_only=self._read_only, where=self._where)
-        try:
-            self._connection.begin(read_only=self._read_only, isolation=self._isolation)
-        except BaseException:
-            self._leave()
-            raise
-        return self
+        while True:
+            self._lane, self._connection = self._adapter._acquire(
+                read_only=self._read_only, where=self._where
+            )
+            try:
+                self._connection.begin(read_only=self._read_only, isolation=self._isolation)
+                if self._read_only or not self._adapter._watch.is_due() or self._is_home():
+                    return self
+            except BaseException:
+                self._leave()
+                raise
+
+    def _is_home(self) -> bool:
+        """Whether the data still live where the transaction was begun; if not, the adapter moves on."""
+        adapter, backend = self._adapter, self._adapter._backend
+        if pass_gate(adapter._watch, backend, self._connection):
+            return True
+        self._connection.rollback()
+        self._leave()
+        adapter._watch.look_after = 0.0  # the next connection is looked at, and followed from
+        return False
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> None:
         try:

@@ -143,7 +143,9 @@ def refuse_back_plan(plan: TransferPlan) -> None:
         raise SwitchAborted(f"SQLite cannot hold every value: {', '.join(at_risk)}")
     keyless = [table.name for table in plan.tables if not table.key or not _is_copied(table)]
     if keyless:
-        raise SwitchAborted(f"tables without a primary key cannot be followed while they change: {', '.join(keyless)}")
+        raise SwitchAborted(
+            f"tables without a primary key cannot be followed while they change: {', '.join(keyless)}"
+        )
     missed = [
         f"{item.kind} {item.name} ({item.reason})"
         for item in plan.dropped

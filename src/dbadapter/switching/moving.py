@@ -8,10 +8,11 @@ from typing import Protocol
 from .._core.switching import Record
 from ..config import DatabaseConfig, DatabaseType
 from ..errors import SwitchAborted
+from .follow_back import Follower
 from .to_postgres import ToPostgres
 from .to_sqlite import ToSQLite
 
-__all__ = ["Mover", "new_mover"]
+__all__ = ["Follower", "Mover", "new_follower", "new_mover"]
 
 Tell = Callable[..., None]
 
@@ -28,8 +29,8 @@ class Mover(Protocol):
     def prepare(self) -> None:
         """Refuse, or bring the target so far that the rest takes moments."""
 
-    def finish(self, patience: float) -> None:
-        """The last round and the decision, in the pause."""
+    def finish(self, patience: float, *, rehearsal: bool = False) -> None:
+        """The last round and the decision, in the pause; in a rehearsal without the decision."""
 
     def settle(self) -> None:
         """Tidy up after the decision."""
@@ -47,8 +48,15 @@ def new_mover(source: DatabaseConfig, target: DatabaseConfig, tell: Tell, *, fol
         raise SwitchAborted(
             f"data move between SQLite and Postgres, and both ends are {source.db_type.value}"
         )
-    if follow_back:
-        raise SwitchAborted("follow_back is not supported yet")
     if source.db_type is DatabaseType.SQLITE:
-        return ToPostgres(source, target, tell)
+        return ToPostgres(source, target, tell, follow_back=follow_back)
+    if follow_back:
+        raise SwitchAborted(
+            "follow_back is not supported yet from Postgres to SQLite, only the other way round"
+        )
     return ToSQLite(source, target, tell)
+
+
+def new_follower(home: DatabaseConfig, old: DatabaseConfig) -> Follower:
+    """What keeps the file `old` up to date with the Postgres database `home` that its data moved to; not begun yet."""
+    return Follower(ToSQLite(home, old, lambda phase, **figures: None))

@@ -58,9 +58,8 @@ END"""
         (_NAME, "INSERT OR UPDATE OR DELETE", "ROW"),
         (f"{_NAME}_all", "TRUNCATE", "STATEMENT"),
     ):
-        raw.execute(
-            f"CREATE TRIGGER {name} AFTER {event} ON {quote(table)} FOR EACH {each} EXECUTE FUNCTION {function}()".encode()
-        )
+        when = f"AFTER {event} ON {quote(table)} FOR EACH {each}"
+        raw.execute(f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {function}()".encode())
         raw.execute(f"ALTER TABLE {quote(table)} ENABLE ALWAYS TRIGGER {name}".encode())
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
-from .._core.switching import Record
+from .._core.switching import GATE, Record
 from .._dialects import POSTGRESQL
 from ..errors import SwitchAborted
 from ..transfer._bookkeeping import ORIGINALS, key_text
@@ -73,7 +73,8 @@ class Changed:
 def moved_tables(plan: TransferPlan) -> list[Moved]:
     """The tables of a plan, each with a key."""
     return [
-        Moved(number, table, match_of(table, "postgresql-sqlite")) for number, table in enumerate(plan.tables)
+        Moved(number, table, match_of(table, "postgresql-sqlite"))
+        for number, table in enumerate(sorted(plan.tables, key=lambda table: table.name))
     ]
 
 
@@ -96,7 +97,7 @@ class PostgresSource:
         with self.raw.transaction():
             remove_capture(self.raw)
             install_log(self.raw)
-            write_postgres(self.raw, record)
+            self._open_gate(record)
         for table in self.tables:
             # One by one: two tables' locks at a time could be taken crosswise by one who writes to both.
             with self.raw.transaction():
@@ -107,12 +108,32 @@ class PostgresSource:
         self._shape = planned_for
         self._has_originals = has_bookkeeping(self.raw)
 
+    def attach(self) -> None:
+        """Go on with a capture that was installed when the data came here."""
+        self._shape = self.shape()
+        self._has_originals = has_bookkeeping(self.raw)
+
+    def announce(self, record: Record) -> None:
+        """Say in the record that a switch is under way."""
+        with self.raw.transaction():
+            self._open_gate(record)
+
+    def _open_gate(self, record: Record) -> None:
+        self.raw.execute(f"CREATE TABLE IF NOT EXISTS {GATE} ()".encode())
+        self.raw.execute(f"GRANT INSERT ON {GATE} TO PUBLIC".encode())  # the right to lock it
+        write_postgres(self.raw, record)
+
+    def close_gate(self) -> None:
+        """Wait for the writing transactions under way; from now on new ones wait, until this one ends."""
+        self.raw.execute(f"DROP TABLE {GATE}".encode())
+
     def remove(self, before: Record | None) -> None:
         """Leave nothing behind, and the record as it was."""
         if self.raw.info.transaction_status:
             self.raw.rollback()
         with self.raw.transaction():
             remove_capture(self.raw)
+            self.raw.execute(f"DROP TABLE IF EXISTS {GATE}".encode())
             if before is None:
                 forget_postgres(self.raw)
             else:
@@ -182,7 +203,9 @@ class PostgresSource:
         arrays = ", ".join(["%s::text[]"] * len(columns))
         names = ", ".join(f"k{place}" for place in range(len(columns)))
         values = [list(texts) for texts in zip(*keys, strict=True)]
-        typed = ", ".join(f"k.k{place}::{column[3]} AS {quote(column[1])}" for place, column in enumerate(columns))
+        typed = ", ".join(
+            f"k.k{place}::{column[3]} AS {quote(column[1])}" for place, column in enumerate(columns)
+        )
         tags = ", ".join(column[2].tag_sql(f"t.{quote(column[1])}") for column in columns)
         unnested = f"(SELECT {typed} FROM unnest({arrays}) AS k({names})) t"
         for (found,) in self.raw.execute(f"SELECT ARRAY[{tags}] FROM {unnested}".encode(), values).fetchall():
@@ -202,11 +225,11 @@ class PostgresSource:
             return
         table = changed.table
         places = table.match.key_places
-        by_key = {key_text([row[place] for place in places]): number for number, row in enumerate(changed.rows)}
-        cursor = self.raw.execute(
-            f"SELECT key, col, storage_class, raw, 0 FROM {ORIGINALS} WHERE tbl = %s AND key = ANY(%s) ORDER BY 1".encode(),
-            (table.plan.name, list(by_key)),
-        )
+        by_key = {
+            key_text([row[place] for place in places]): number for number, row in enumerate(changed.rows)
+        }
+        kept = f"SELECT key, col, storage_class, raw, 0 FROM {ORIGINALS} WHERE tbl = %s AND key = ANY(%s)"
+        cursor = self.raw.execute(f"{kept} ORDER BY 1".encode(), (table.plan.name, list(by_key)))
         entries = list(_entries(iter(cursor)))
         for restored in _restore(self.raw, table.match, entries) if entries else ():
             if restored.whole is not None and restored.now is not None:
@@ -215,5 +238,7 @@ class PostgresSource:
     def identities(self) -> dict[str, int]:
         """For each table with an identity what it would count up from."""
         found = read_tables(self.raw)
-        numbers = {table.plan.target: _next_identity(self.raw, found[table.plan.name]) for table in self.tables}
+        numbers = {
+            table.plan.target: _next_identity(self.raw, found[table.plan.name]) for table in self.tables
+        }
         return {name: number for name, number in numbers.items() if number is not None}

@@ -26,6 +26,7 @@ from ..transfer._postgres_ddl import (
 )
 from ..transfer.plan import TransferPlan, table_to_dict
 from . import postgres_refill as refill
+from .postgres_capture import install_log, install_triggers, remove_capture
 from .postgres_fence import remove_fence
 from .records import forget_postgres, write_postgres
 from .sqlite_source import Moved
@@ -48,6 +49,7 @@ class PostgresTarget:
     made: list[str] = field(factory=list)
     filled: list[str] = field(factory=list)
     checks: list[str] = field(factory=list)
+    follow_back: bool = False
     _originals: bool = False
 
     # -- making ----------------------------------------------------------------------------------------------------
@@ -60,6 +62,7 @@ class PostgresTarget:
         with self.raw.transaction():
             settings(self.raw)
             if self.filled:
+                remove_capture(self.raw)
                 refill.set_aside(self.raw, self.filled)
                 remove_fence(self.raw)
                 self.raw.execute(f"TRUNCATE {', '.join(map(quote, self.filled))}".encode())
@@ -214,6 +217,12 @@ class PostgresTarget:
                 self.checks.append(f"ALTER TABLE {quote(table.target)} VALIDATE CONSTRAINT {quote(name)}")
         if self.filled:
             self.checks += refill.put_back(self.raw, refill.LAST)
+        if self.follow_back:
+            remove_capture(self.raw)
+            install_log(self.raw)
+            for number, table in enumerate(sorted(self.plan.tables, key=lambda table: table.target)):
+                names = [column.target for column in table.columns if column.name in table.key]
+                install_triggers(self.raw, number, table.target, names)
         write_postgres(self.raw, record)
 
     def check(self) -> list[str]:

@@ -1,8 +1,9 @@
 """Capture on SQLite: triggers that note the key of every row that changes, so that rounds can bring it up to date.
 
-Only keys are noted, in columns without a type, so that each keeps its storage class. REPLACE removes rows without firing
-delete triggers (`recursive_triggers` is off), so before each INSERT and UPDATE a probe notes the rows that stand in the
-way on any unique index, by the index's own collation, expressions and condition: https://sqlite.org/lang_replace.html.
+Only keys are noted, in columns without a type, so that each keeps its storage class. REPLACE removes rows without
+firing delete triggers (`recursive_triggers` is off), so before each INSERT and UPDATE a probe notes the rows that
+stand in the way on any unique index, by the index's own collation, expressions and condition:
+https://sqlite.org/lang_replace.html.
 """
 
 from __future__ import annotations
@@ -116,7 +117,8 @@ def _probe(table: CapturedTable, key: UniqueKey) -> str:
     if key.where:
         conditions += [f"({key.where})", of_new(key.where)]
     where = " AND ".join(conditions)
-    return f"INSERT INTO {CHANGES} (tbl{columns}) SELECT {table.number}{values} FROM {quote(table.name)} WHERE {where}; "
+    noted = f"SELECT {table.number}{values} FROM {quote(table.name)} WHERE {where}"
+    return f"INSERT INTO {CHANGES} (tbl{columns}) {noted}; "
 
 
 def remove_capture(raw: sqlite3.Connection) -> None:

@@ -58,8 +58,10 @@ class SQLiteTarget:
             there = self._tables()
             wanted = {table.target.lower(): table for table in self.plan.tables}
             if superseded:
-                for name in [name for name in there if name.lower() not in wanted or not self._fits(wanted[name.lower()])]:
-                    self.raw.execute(f"DROP TABLE {quote(name)}")
+                for name in there:
+                    table = wanted.get(name.lower())
+                    if table is None or not self._fits(table):
+                        self.raw.execute(f"DROP TABLE {quote(name)}")
                 there = self._tables()
             self._set_triggers_aside()
             present = {name.lower() for name in there}
@@ -70,8 +72,13 @@ class SQLiteTarget:
                     continue
                 self.filled.append(table.target)
                 if not self._fits(table):
-                    raise SwitchAborted(f"the target's table {table.target} has other columns than the source's")
-                if not superseded and self.raw.execute(f"SELECT 1 FROM {quote(table.target)} LIMIT 1").fetchone():
+                    raise SwitchAborted(
+                        f"the target's table {table.target} has other columns than the source's"
+                    )
+                if (
+                    not superseded
+                    and self.raw.execute(f"SELECT 1 FROM {quote(table.target)} LIMIT 1").fetchone()
+                ):
                     raise SwitchAborted(f"the target's table {table.target} is not empty")
                 self.raw.execute(f"DELETE FROM {quote(table.target)}")
             fence(self.raw, [table.target for table in self.plan.tables], where)
@@ -82,6 +89,13 @@ class SQLiteTarget:
             if self.raw.in_transaction:
                 self.raw.execute("ROLLBACK")
             raise
+
+    def begin_arriving(self, record: Record) -> None:
+        """Write the record into a file that has been kept up to date, and is fenced still."""
+        self.raw.execute("BEGIN IMMEDIATE")
+        self._set_triggers_aside()
+        write_sqlite(self.raw, record)
+        self.raw.execute("COMMIT")
 
     def _tables(self) -> list[str]:
         rows = self.raw.execute(
@@ -102,7 +116,9 @@ class SQLiteTarget:
 
     def _set_triggers_aside(self) -> None:
         self.raw.execute(f"CREATE TABLE IF NOT EXISTS {_SAVED} (name TEXT PRIMARY KEY, sql TEXT)")
-        for name, sql in self.raw.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        for name, sql in self.raw.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
             if not name.startswith(_OWN):
                 self.raw.execute(f"INSERT OR REPLACE INTO {_SAVED} VALUES (?, ?)", (name, sql))
                 self.raw.execute(f"DROP TRIGGER {quote(name)}")
@@ -169,12 +185,16 @@ class SQLiteTarget:
             number = identities.get(table.target)
             if number is not None and "AUTOINCREMENT" in (table.create_sql or "").upper():
                 self.raw.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table.target,))
-                self.raw.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table.target, number - 1))
+                self.raw.execute(
+                    "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table.target, number - 1)
+                )
         remove_fence(self.raw)
         self._put_triggers_back()
         write_sqlite(self.raw, record)
 
     def _put_triggers_back(self) -> None:
+        if self.raw.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_SAVED,)).fetchone() is None:
+            return
         for (sql,) in self.raw.execute(f"SELECT sql FROM {_SAVED}").fetchall():
             self.raw.execute(sql)
         self.raw.execute(f"DROP TABLE {_SAVED}")

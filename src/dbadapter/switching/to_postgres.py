@@ -38,7 +38,10 @@ Tell = Callable[..., None]
 class ToPostgres:
     """One move; its methods are called in the order in which they stand here, by one thread at a time."""
 
-    def __init__(self, source: DatabaseConfig, target: DatabaseConfig, tell: Tell) -> None:
+    def __init__(
+        self, source: DatabaseConfig, target: DatabaseConfig, tell: Tell, *, follow_back: bool = False
+    ) -> None:
+        self._follow_back = follow_back
         self.source_config, self.target_config, self._told = source, target, tell
         self.token = secrets.token_hex(8)
         self.rows = self.rounds = 0
@@ -95,7 +98,7 @@ class ToPostgres:
         plan, version = self._plan(raw, state.target)
         refuse_plan(plan, state)
         self._source = source = SQLiteSource(raw, moved_tables(raw, plan))
-        self._target = PostgresTarget(post, plan, source.tables)
+        self._target = PostgresTarget(post, plan, source.tables, follow_back=self._follow_back)
         epoch = before.epoch if before else 0
         self._before = before if before and before.state == "here" else (Record(epoch) if epoch else None)
         leaving = Record(epoch, "leaving", self.token, place_of(self.target_config))
@@ -208,8 +211,11 @@ class ToPostgres:
 
     # -- in the pause ----------------------------------------------------------------------------------------------
 
-    def finish(self, patience: float) -> None:
-        """The last round, and the decision. The app's own work on the file has ended by now."""
+    def finish(self, patience: float, *, rehearsal: bool = False) -> None:
+        """The last round, and the decision. The app's own work on the file has ended by now.
+
+        In a rehearsal everything but the decision is done.
+        """
         with reporting("the data cannot be moved"):
             source, target = self._both()
             begin_at_once(source.raw, patience)
@@ -231,8 +237,12 @@ class ToPostgres:
             fence(source.raw, names, display(self.target_config))
             away = Record(epoch, "away", self.token, place_of(self.target_config))
             write_sqlite(source.raw, away)
+            if rehearsal:
+                source.rollback()
+                return
             source.raw.execute("COMMIT")
         self.decided = away
+        self._tell("decided")
 
     # -- afterwards ------------------------------------------------------------------------------------------------
 

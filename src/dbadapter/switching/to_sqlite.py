@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from time import monotonic, sleep
 from typing import Any
 
-from .._core.switching import GATE, NOTICE, CatchUp, Record, place_of
+from .._core.switching import NOTICE, CatchUp, Record, place_of
 from ..config import DatabaseConfig
 from ..errors import SwitchAborted
 from ..transfer._endpoints import display, open_postgres, settings
@@ -58,11 +58,15 @@ class ToSQLite:
         self._target_before: Record | None = None
         self._marked = 0.0
         self._noticed: Any = None
-        self._stopping = self._installed = False
+        self._stopping = self._installed = self._following = False
 
     def stop(self) -> None:
         """Make the step under way end soon, with `SwitchAborted`; from another thread."""
         self._stopping = True
+
+    def tells(self, tell: Tell) -> None:
+        """From now on, progress is told to `tell`."""
+        self._told = tell
 
     def _tell(self, phase: str, **figures: Any) -> None:
         if self._stopping and self.decided is None and phase != "discarding":
@@ -74,32 +78,43 @@ class ToSQLite:
     def prepare(self) -> None:
         """Refuse what cannot be moved, then bring the target so far that the rest takes moments."""
         with reporting("the data cannot be moved"):
-            self._open()
-            self._copy()
+            if self._following:
+                self._announce()
+            else:
+                self._open()
+                self._copy()
             self._catch_up()
             self._verify()
             self._catch_up()
             self._wait_for_notice()
 
-    def _open(self) -> None:
+    def _connect(self) -> tuple[Any, Any]:
         path = self.target_config.sqlite_path
         self._tell("examining")
         if path == ":memory:":
-            raise SwitchAborted("a database in memory belongs to its one connection; data are moved to a file only")
+            raise SwitchAborted(
+                "a database in memory belongs to its one connection; data are moved to a file only"
+            )
         if directory := os.path.dirname(path):
             os.makedirs(directory, exist_ok=True)
         if kind := is_on_network(os.path.dirname(os.path.abspath(path))):
-            raise SwitchAborted(f"{path} is on a network file system ({kind}), where SQLite's locks cannot be trusted")
+            raise SwitchAborted(
+                f"{path} is on a network file system ({kind}), where SQLite's locks cannot be trusted"
+            )
         self._stack.enter_context(sole_mover(path))
         post = self._stack.enter_context(open_postgres(self.source_config))
         row = post.execute("SELECT pg_try_advisory_lock(%s)", (_SOLE,)).fetchone()
         if not row or not row[0]:
             raise SwitchAborted("another process is moving this database at the moment; wait for it to end")
-        refuse_postgres_source(post)
-        before = read_postgres(post)
         raw = open_source(path)
         self._stack.callback(raw.close)
         raw.execute("PRAGMA journal_mode = WAL").fetchone()
+        return post, raw
+
+    def _open(self) -> None:
+        post, raw = self._connect()
+        refuse_postgres_source(post)
+        before = read_postgres(post)
         self._target_before = read_sqlite(raw)
         superseded = self._is_superseded(before)
         plan, shape = self._plan(post)
@@ -113,8 +128,39 @@ class ToSQLite:
         self._tell("capturing")
         self._installed = True
         source.install(Record(epoch, "leaving", self.token, place_of(self.target_config)), shape)
+        self._mark(post)
+
+    def _mark(self, post: Any) -> None:
         self._marked = monotonic()
-        self._noticed = post.execute("SELECT clock_timestamp() + interval '200 ms'").fetchone()[0]  # type: ignore[index]
+        self._noticed = post.execute("SELECT clock_timestamp() + interval '200 ms'").fetchone()[0]
+
+    # -- following back --------------------------------------------------------------------------------------------
+
+    def attach(self) -> None:
+        """Take up a capture that was installed when the data left the file for Postgres; nothing is copied."""
+        with reporting("the old database cannot be kept up to date"):
+            post, raw = self._connect()
+            self._before = read_postgres(post)
+            self._target_before = read_sqlite(raw)
+            plan, _ = self._plan(post)
+            self._source = PostgresSource(post, moved_tables(plan))
+            self._source.attach()
+            self._target = SQLiteTarget(raw, plan)
+            self._following = self._installed = True
+
+    def carry_round(self) -> int:
+        """Carry over what changed; how many rows that were."""
+        with reporting("the old database cannot be kept up to date"):
+            return self._round()
+
+    def _announce(self) -> None:
+        source, target = self._both()
+        refuse_postgres_source(source.raw)
+        epoch = self._before.epoch if self._before else 0
+        target.is_made = True
+        target.begin_arriving(Record(epoch + 1, "arriving", self.token, place_of(self.source_config)))
+        source.announce(Record(epoch, "leaving", self.token, place_of(self.target_config)))
+        self._mark(source.raw)
 
     def _is_superseded(self, before: Record | None) -> bool:
         record = self._target_before
@@ -130,7 +176,9 @@ class ToSQLite:
 
     def _plan(self, post: Any) -> tuple[TransferPlan, str]:
         plan = TransferPlan(
-            direction="postgresql-sqlite", source=display(self.source_config), target=display(self.target_config)
+            direction="postgresql-sqlite",
+            source=display(self.source_config),
+            target=display(self.target_config),
         )
         with post.transaction():
             post.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -203,7 +251,7 @@ class ToSQLite:
         self.verified = True
 
     def _wait_for_notice(self) -> None:
-        """Every process has to know by now that it must take the gate's lock; transactions older than that end first."""
+        """Every process has to know by now that it must take the gate's lock; older transactions end first."""
         source, _ = self._both()
         deadline = monotonic() + 30.0
         while True:
@@ -218,15 +266,18 @@ class ToSQLite:
 
     # -- in the pause ----------------------------------------------------------------------------------------------
 
-    def finish(self, patience: float) -> None:
-        """The last round, and the decision. The app's own work on Postgres has ended by now."""
+    def finish(self, patience: float, *, rehearsal: bool = False) -> None:
+        """The last round, and the decision. The app's own work on Postgres has ended by now.
+
+        In a rehearsal everything but the decision is done.
+        """
         with reporting("the data cannot be moved"):
             source, target = self._both()
             post = source.raw
             post.execute("BEGIN")
             settings(post)
             post.execute(f"SET LOCAL lock_timeout = {int(patience * 1000) or 1}".encode())
-            post.execute("SELECT pg_advisory_xact_lock(%s)", (GATE,))
+            source.close_gate()
             names = [table.plan.name for table in source.tables]
             locked = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names)
             if names:
@@ -241,6 +292,9 @@ class ToSQLite:
             fence(post, names, display(self.target_config))
             away = Record(epoch, "away", self.token, place_of(self.target_config))
             write_postgres(post, away)
+            if rehearsal:
+                post.execute("ROLLBACK")
+                return
             self._decide(away, patience)
 
     def _decide(self, away: Record, patience: float) -> None:
@@ -251,6 +305,7 @@ class ToSQLite:
             if not is_connection_loss(error) or not self._was_committed(away, patience):
                 raise
         self.decided = away
+        self._tell("decided")
 
     def _was_committed(self, away: Record, patience: float) -> bool:
         """Whether the commit whose answer was lost is there; asked until the server answers."""

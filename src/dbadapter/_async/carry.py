@@ -1,0 +1,160 @@
+"""Switching the database of a running adapter with its data, while the app goes on writing.
+
+The mover (`dbadapter.switching`) does all the moving in a thread. What is done here is the adapter's own part: work
+waits from the moment the drain begins, the mover makes its decision, and those that waited go on with the new backend.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from ..config import DatabaseConfig
+from ..errors import DatabaseAdapterError, SwitchAborted
+from ..switching._aio import run_mover
+from ..switching.moving import Mover, new_follower, new_mover
+from ..switching.rehearsing import rehearse
+from ..types import SwitchReport
+from .backend import AsyncBackend, open_backend
+from .switch import Progress
+
+if TYPE_CHECKING:
+    from .adapter import AsyncDatabaseAdapter
+
+__all__ = ["rehearse_switch", "switch_with_data"]
+
+logger = logging.getLogger("dbadapter.switch")
+
+
+async def switch_with_data(
+    adapter: AsyncDatabaseAdapter,
+    config: DatabaseConfig,
+    drain_timeout: float,
+    follow_back: bool,
+    progress: Progress | None,
+) -> SwitchReport:
+    """Move the data to the database of `config` and use it. Raises `SwitchAborted`: then nothing has changed."""
+
+    def tell(phase: str, **figures: Any) -> None:
+        logger.debug("switch: %s %s", phase, figures or "")
+        adapter._switch_state = {"phase": phase, **figures}
+        if progress is not None:
+            progress({"phase": phase, **figures})
+
+    old = adapter._backend
+    mover = await _mover(adapter, config, tell, follow_back=follow_back)
+    new: AsyncBackend | None = None
+    try:
+        await run_mover(mover.prepare, mover.stop)
+        new = await open_backend(config)
+        started = perf_counter()
+        await _drain(old, drain_timeout)
+        drained = perf_counter()
+        await run_mover(partial(mover.finish, drain_timeout), mover.stop)
+    except BaseException as exc:
+        if new is None or mover.decided is None:
+            await _call_off(old, new, mover)
+            if isinstance(exc, DatabaseAdapterError) and not isinstance(exc, SwitchAborted):
+                raise SwitchAborted(str(exc)) from exc
+            raise
+        if isinstance(exc, Exception):
+            logger.warning("switch: after the decision: %s", exc)
+        else:  # cancelled in the moment of the decision, which stands
+            await _adopt(adapter, old, new, mover)
+            raise
+    await _adopt(adapter, old, new, mover)
+    ended = perf_counter()
+    try:
+        await run_mover(mover.settle, mover.stop)
+    except DatabaseAdapterError as exc:
+        logger.warning("switch: %s; the switch itself is done", exc)
+    assert mover.decided is not None
+    if follow_back:
+        await _follow_back(adapter, new, old)
+    report = SwitchReport(
+        source=old.db_type.value,
+        target=new.db_type.value,
+        epoch=mover.decided.epoch,
+        rows_copied=mover.rows,
+        rounds=mover.rounds,
+        verified=mover.verified,
+        drained_ms=round((drained - started) * 1000, 3),
+        paused_ms=round((ended - started) * 1000, 3),
+    )
+    tell("switched", paused_ms=report.paused_ms, rows_copied=report.rows_copied)
+    return report
+
+
+async def rehearse_switch(
+    adapter: AsyncDatabaseAdapter, config: DatabaseConfig, drain_timeout: float, progress: Progress | None
+) -> SwitchReport:
+    """See `AsyncDatabaseAdapter.rehearse_switch`."""
+    stopped = threading.Event()
+
+    def tell(phase: str, **figures: Any) -> None:
+        if stopped.is_set():
+            raise SwitchAborted("the rehearsal was cancelled")
+        if progress is not None:
+            progress({"phase": phase, **figures})
+
+    try:
+        return await run_mover(partial(rehearse, adapter.config, config, drain_timeout, tell), stopped.set)
+    except SwitchAborted:
+        raise
+    except DatabaseAdapterError as exc:
+        raise SwitchAborted(str(exc)) from exc
+
+
+async def _mover(
+    adapter: AsyncDatabaseAdapter, config: DatabaseConfig, tell: Any, *, follow_back: bool
+) -> Mover:
+    """What moves the data: of an old home that was kept up to date, what has kept it so."""
+    follower, adapter._follower = adapter._follower, None
+    if follower is not None:
+        if config == follower.mover.target_config and not follow_back:
+            kept: Mover | None = await run_mover(follower.release, follower.stop)
+            if kept is not None:
+                follower.mover.tells(tell)
+                return kept
+        else:
+            await run_mover(follower.stop, follower.stop)
+    return new_mover(adapter.config, config, tell, follow_back=follow_back)
+
+
+async def _follow_back(adapter: AsyncDatabaseAdapter, new: AsyncBackend, old: AsyncBackend) -> None:
+    follower = new_follower(new.config, old.config)
+    try:
+        await run_mover(follower.start, follower.stop)
+    except DatabaseAdapterError as exc:
+        logger.warning("switch: the old database is not kept up to date: %s", exc)
+        return
+    adapter._follower = follower
+
+
+async def _drain(old: AsyncBackend, timeout: float) -> None:
+    if not await old.pool.drain(timeout):
+        holders = "; ".join(
+            f"{who['task'] or who['thread']} at {who['where']}" for who in old.pool.get_stats()["holders"]
+        )
+        raise SwitchAborted(f"work in flight did not end within drain_timeout ({timeout:g} s): {holders}")
+
+
+async def _adopt(adapter: AsyncDatabaseAdapter, old: AsyncBackend, new: AsyncBackend, mover: Mover) -> None:
+    watch = adapter._watch
+    watch.trusted, watch.alert = mover.token, False
+    adapter._adopt(new)
+    await old.pool.hand_over()
+
+
+async def _call_off(old: AsyncBackend, new: AsyncBackend | None, mover: Mover) -> None:
+    """Everything goes on as before."""
+    old.pool.resume()
+    if new is not None:
+        await new.pool.close()
+    try:
+        await run_mover(mover.discard, mover.stop)
+    except Exception as exc:
+        logger.warning("switch: not everything could be undone, the next attempt will: %s", exc)

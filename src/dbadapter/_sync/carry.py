@@ -1,0 +1,159 @@
+# Generated from src/dbadapter/_async/carry.py by tools/unasync.py; do not edit.
+"""Switching the database of a running adapter with its data, while the app goes on writing.
+
+The mover (`dbadapter.switching`) does all the moving in a thread. What is done here is the adapter's own part: work
+waits from the moment the drain begins, the mover makes its decision, and those that waited go on with the new backend.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from ..config import DatabaseConfig
+from ..errors import DatabaseAdapterError, SwitchAborted
+from ..switching._threads import run_mover
+from ..switching.moving import Mover, new_follower, new_mover
+from ..switching.rehearsing import rehearse
+from ..types import SwitchReport
+from .backend import Backend, open_backend
+from .switch import Progress
+
+if TYPE_CHECKING:
+    from .adapter import DatabaseAdapter
+
+__all__ = ["rehearse_switch", "switch_with_data"]
+
+logger = logging.getLogger("dbadapter.switch")
+
+
+def switch_with_data(
+    adapter: DatabaseAdapter,
+    config: DatabaseConfig,
+    drain_timeout: float,
+    follow_back: bool,
+    progress: Progress | None,
+) -> SwitchReport:
+    """Move the data to the database of `config` and use it. Raises `SwitchAborted`: then nothing has changed."""
+
+    def tell(phase: str, **figures: Any) -> None:
+        logger.debug("switch: %s %s", phase, figures or "")
+        adapter._switch_state = {"phase": phase, **figures}
+        if progress is not None:
+            progress({"phase": phase, **figures})
+
+    old = adapter._backend
+    mover = _mover(adapter, config, tell, follow_back=follow_back)
+    new: Backend | None = None
+    try:
+        run_mover(mover.prepare, mover.stop)
+        new = open_backend(config)
+        started = perf_counter()
+        _drain(old, drain_timeout)
+        drained = perf_counter()
+        run_mover(partial(mover.finish, drain_timeout), mover.stop)
+    except BaseException as exc:
+        if new is None or mover.decided is None:
+            _call_off(old, new, mover)
+            if isinstance(exc, DatabaseAdapterError) and not isinstance(exc, SwitchAborted):
+                raise SwitchAborted(str(exc)) from exc
+            raise
+        if isinstance(exc, Exception):
+            logger.warning("switch: after the decision: %s", exc)
+        else:  # cancelled in the moment of the decision, which stands
+            _adopt(adapter, old, new, mover)
+            raise
+    _adopt(adapter, old, new, mover)
+    ended = perf_counter()
+    try:
+        run_mover(mover.settle, mover.stop)
+    except DatabaseAdapterError as exc:
+        logger.warning("switch: %s; the switch itself is done", exc)
+    assert mover.decided is not None
+    if follow_back:
+        _follow_back(adapter, new, old)
+    report = SwitchReport(
+        source=old.db_type.value,
+        target=new.db_type.value,
+        epoch=mover.decided.epoch,
+        rows_copied=mover.rows,
+        rounds=mover.rounds,
+        verified=mover.verified,
+        drained_ms=round((drained - started) * 1000, 3),
+        paused_ms=round((ended - started) * 1000, 3),
+    )
+    tell("switched", paused_ms=report.paused_ms, rows_copied=report.rows_copied)
+    return report
+
+
+def rehearse_switch(
+    adapter: DatabaseAdapter, config: DatabaseConfig, drain_timeout: float, progress: Progress | None
+) -> SwitchReport:
+    """See `DatabaseAdapter.rehearse_switch`."""
+    stopped = threading.Event()
+
+    def tell(phase: str, **figures: Any) -> None:
+        if stopped.is_set():
+            raise SwitchAborted("the rehearsal was cancelled")
+        if progress is not None:
+            progress({"phase": phase, **figures})
+
+    try:
+        return run_mover(partial(rehearse, adapter.config, config, drain_timeout, tell), stopped.set)
+    except SwitchAborted:
+        raise
+    except DatabaseAdapterError as exc:
+        raise SwitchAborted(str(exc)) from exc
+
+
+def _mover(adapter: DatabaseAdapter, config: DatabaseConfig, tell: Any, *, follow_back: bool) -> Mover:
+    """What moves the data: of an old home that was kept up to date, what has kept it so."""
+    follower, adapter._follower = adapter._follower, None
+    if follower is not None:
+        if config == follower.mover.target_config and not follow_back:
+            kept: Mover | None = run_mover(follower.release, follower.stop)
+            if kept is not None:
+                follower.mover.tells(tell)
+                return kept
+        else:
+            run_mover(follower.stop, follower.stop)
+    return new_mover(adapter.config, config, tell, follow_back=follow_back)
+
+
+def _follow_back(adapter: DatabaseAdapter, new: Backend, old: Backend) -> None:
+    follower = new_follower(new.config, old.config)
+    try:
+        run_mover(follower.start, follower.stop)
+    except DatabaseAdapterError as exc:
+        logger.warning("switch: the old database is not kept up to date: %s", exc)
+        return
+    adapter._follower = follower
+
+
+def _drain(old: Backend, timeout: float) -> None:
+    if not old.pool.drain(timeout):
+        holders = "; ".join(
+            f"{who['task'] or who['thread']} at {who['where']}" for who in old.pool.get_stats()["holders"]
+        )
+        raise SwitchAborted(f"work in flight did not end within drain_timeout ({timeout:g} s): {holders}")
+
+
+def _adopt(adapter: DatabaseAdapter, old: Backend, new: Backend, mover: Mover) -> None:
+    watch = adapter._watch
+    watch.trusted, watch.alert = mover.token, False
+    adapter._adopt(new)
+    old.pool.hand_over()
+
+
+def _call_off(old: Backend, new: Backend | None, mover: Mover) -> None:
+    """Everything goes on as before."""
+    old.pool.resume()
+    if new is not None:
+        new.pool.close()
+    try:
+        run_mover(mover.discard, mover.stop)
+    except Exception as exc:
+        logger.warning("switch: not everything could be undone, the next attempt will: %s", exc)

@@ -1,0 +1,190 @@
+# Generated from src/dbadapter/_async/following.py by tools/unasync.py; do not edit.
+"""Where the data live: the database says it itself, in the record that a switch leaves (see `_core.switching`).
+
+Whoever works with a database looks at its record now and then, on a connection that is at hand, and after each BEGIN
+once a switch is under way. Those that did not ask for the switch so go on with the new backend, without an error.
+"""
+
+from __future__ import annotations
+
+import threading
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from .._concurrency._threads import sleep
+from .._core.statement import parse
+from .._core.switching import GATE, LOOK_INTERVAL, Record, Verdict, config_at, verdict
+from ..config import DatabaseConfig
+from ..errors import DatabaseAdapterError, DatabaseUnavailable, UndefinedTable
+from .backend import Backend, open_backend
+
+if TYPE_CHECKING:
+    from .adapter import DatabaseAdapter
+
+__all__ = ["Watch", "follow", "look", "pass_gate", "settled_backend"]
+
+TABLE = "_dbadapter_epoch"
+_EXISTS = {
+    "sqlite": f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{TABLE}'",
+    "postgresql": f"SELECT 1 WHERE to_regclass('{TABLE}') IS NOT NULL",
+}
+_GATES = {"postgresql": f"LOCK TABLE {GATE} IN ROW SHARE MODE"}
+_FENCE_PATIENCE = 10.0
+_READ = f"SELECT record FROM {TABLE}"
+
+
+@attrs.define(eq=False)
+class Watch:
+    """What an adapter knows of the record.
+
+    Attributes:
+        look_after: when to look again, on the clock of `perf_counter`.
+        alert: a switch is under way: look after each BEGIN.
+        trusted: the token of the last switch that is known to have been decided.
+        following: held by the one that goes over to another backend.
+    """
+
+    look_after: float = 0.0
+    alert: bool = False
+    trusted: str = ""
+    following: Any = attrs.field(factory=threading.Lock)
+    _met_at: float = float("-inf")
+    _met_since: float = 0.0
+
+    def is_met(self) -> bool:
+        """A statement met the fence: look before the next one. False if looking has not helped for a while."""
+        now = perf_counter()
+        if now - self._met_at > _FENCE_PATIENCE:
+            self._met_since = now
+        self._met_at, self.look_after = now, 0.0
+        return now - self._met_since < _FENCE_PATIENCE
+
+    def is_due(self) -> bool:
+        """Whether a transaction that has just begun has to look."""
+        return self.alert or perf_counter() > self.look_after
+
+
+def _read(backend: Backend, connection: Any) -> Record | None:
+    _, found = connection.fetch(parse(_EXISTS[backend.dialect.name]), None, 1)
+    if not found:
+        return None
+    _, found = connection.fetch(parse(_READ), None, 1)
+    return Record.from_text(found[0][0]) if found else None
+
+
+def look(watch: Watch, backend: Backend, connection: Any) -> Record | None:
+    """Look through `connection`; the record if the data do not, or may not, live in `backend` any more."""
+    now = perf_counter()
+    record = _read(backend, connection)
+    found = verdict(record, watch.trusted)
+    watch.alert = found is Verdict.WATCH
+    watch.look_after = now + LOOK_INTERVAL
+    return record if found in (Verdict.GO, Verdict.ASK) else None
+
+
+def pass_gate(watch: Watch, backend: Backend, connection: Any) -> bool:
+    """Right after BEGIN: make sure that no switch is decided as long as the transaction is open.
+
+    False if one may have been: nothing was done yet, so begin anew where the record says. On SQLite the write lock that
+    the transaction holds is the gate; on Postgres it is a table that the decision drops.
+    """
+    gate = _GATES.get(backend.dialect.name)
+    if gate is None:
+        return look(watch, backend, connection) is None
+    if watch.alert:
+        try:
+            connection.run(gate)
+        except UndefinedTable:
+            return False
+    return True
+
+
+def follow(adapter: DatabaseAdapter, old: Backend, record: Record) -> None:
+    """Go over to where `record` says; the caller then asks the adapter again.
+
+    Raises `DatabaseUnavailable` if that cannot be opened.
+    """
+    watch = adapter._watch
+    if not watch.following.acquire(blocking=False):
+        sleep(0.002)  # somebody else is at it
+        return
+    try:
+        if adapter._backend is not old:
+            return
+        new = _opened(config_at(record.place, old.config))
+        if record.state == "arriving" and _has_left(new, record):
+            # The switch to where we are was decided, and its mover did not live to say so here.
+            new.pool.close()
+            watch.trusted = record.token
+            _settle(old, record)
+            return
+        watch.trusted, watch.alert, watch.look_after = record.token, False, 0.0
+        adapter._adopt(new)
+    finally:
+        watch.following.release()
+    old.pool.hand_over()
+
+
+def _opened(config: DatabaseConfig) -> Backend:
+    """The backend of `config`; a server that is out of connections or starting up is given time."""
+    deadline = perf_counter() + config.pool.connection_timeout
+    while True:
+        try:
+            return open_backend(config)
+        except DatabaseUnavailable as exc:
+            if not exc.transient or perf_counter() > deadline:
+                raise
+        sleep(0.02)
+
+
+def _has_left(source: Backend, record: Record) -> bool:
+    lane = source.pool.writer
+    connection = lane.acquire()
+    try:
+        found = _read(source, connection)
+    finally:
+        lane.release(connection)
+    return found is not None and found.state == "away" and found.token == record.token
+
+
+def _settle(backend: Backend, record: Record) -> None:
+    here = attrs.evolve(record, state="here", tables=())
+    lane = backend.pool.writer
+    connection = lane.acquire()
+    try:
+        statement = parse(f"UPDATE {TABLE} SET record = ? WHERE record = ?")
+        connection.execute(statement, (here.to_text(), record.to_text()))
+    finally:
+        lane.release(connection)
+
+
+def settled_backend(adapter: DatabaseAdapter, backend: Backend) -> Backend:
+    """The backend where the data of `backend` live now, open; `backend` itself, or another one and it is closed."""
+    watch = adapter._watch
+    for _ in range(8):
+        lane = backend.pool.writer
+        connection = lane.acquire()
+        try:
+            record = look(watch, backend, connection)
+        except DatabaseAdapterError:
+            record = None  # whatever is wrong shows when the database is used
+        finally:
+            lane.release(connection)
+        if record is None:
+            return backend
+        try:
+            other = _opened(config_at(record.place, backend.config))
+        except BaseException:
+            backend.pool.close()
+            raise
+        if record.state == "arriving" and _has_left(other, record):
+            other.pool.close()
+            watch.trusted = record.token
+            _settle(backend, record)
+            return backend
+        watch.trusted = record.token
+        backend.pool.close()
+        backend = other
+    return backend
