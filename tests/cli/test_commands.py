@@ -168,6 +168,22 @@ def test_vectors(run: Run, config: DatabaseConfig) -> None:
     assert "notes" in run("vectors", "list", "--url", url_of(config)).out
 
 
+def test_copy_of_collections(run: Run, config: DatabaseConfig, tmp_path: Path) -> None:
+    """Collections arrive in another database; a second time nothing is written; an unknown one is refused."""
+    with DatabaseAdapter(config) as adapter:
+        if config.db_type is DatabaseType.POSTGRESQL:
+            adapter.execute("CREATE EXTENSION vector")
+        adapter.vectors.create_collection("notes", dimension=2).add(
+            ["a", "b"], embeddings=[[1.0, 0.0], [0.0, 1.0]]
+        )
+    words = ["vectors", "copy", "--url", url_of(config), "--to", f"sqlite:///{tmp_path}/copy.db"]
+    first = run(*words, "--json")
+    assert (first.code, first.json["collections"][0]["written"]) == (0, 2)
+    assert run(*words, "--json").json["collections"][0]["written"] == 0
+    assert "notes" in run(*words).out
+    assert run(*words, "--collection", "unknown").code == 1
+
+
 def test_import_of_a_chroma_directory(run: Run, url: str, tmp_path: Path) -> None:
     """A directory of the real chromadb arrives whole, and again without doubling; any other one is refused."""
     made = tmp_path / "chroma"

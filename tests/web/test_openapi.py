@@ -56,8 +56,13 @@ def test_any_question_gets_a_documented_answer(document: Any, path: str) -> None
         if "name" in case.path_parameters and data.draw(st.booleans()):
             case.path_parameters["name"] = "things"
         if "/rows" in path and data.draw(st.booleans()):
-            column = data.draw(st.sampled_from(["id", "name", "price", "is_new", "made_at", "tag", "extra", "raw"]))
-            case.query = {**(case.query or {}), column: data.draw(st.text(max_size=20) | st.floats().map(str))}
+            column = data.draw(
+                st.sampled_from(["id", "name", "price", "is_new", "made_at", "tag", "extra", "raw"])
+            )
+            case.query = {
+                **(case.query or {}),
+                column: data.draw(st.text(max_size=20) | st.floats().map(str)),
+            }
         authorization = {"Authorization": f"Bearer {data.draw(st.sampled_from([SECRET, 'wrong']))}"}
         response = case.call(headers=authorization)
         # A filter may name no column of the table, which no document can know beforehand.

@@ -37,7 +37,7 @@ COMMANDS: Mapping[str, Entry] = {
     "health": Entry("status", "Say whether the database answers.", "health"),
     "tables": Entry("tables", "List the tables, or describe one."),
     "switch": Entry("switch", "Move an app to another database while it runs."),
-    "vectors": Entry("vectors", "List the vector collections, and import Chroma's."),
+    "vectors": Entry("vectors", "List the vector collections, copy them, import Chroma's."),
     "serve": Entry("serve", "Serve state and data over HTTP, with a live page."),
     "doctor": Entry("doctor", "Say what is wrong with the database, and what to do."),
     "migrate": Entry("migrate", "Move all data between SQLite and Postgres."),

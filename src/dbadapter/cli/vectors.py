@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..config import DatabaseConfig
 from .output import print_json, print_table
 from .settings import connection_options, open_adapter, settings
 
@@ -59,3 +60,27 @@ def import_chroma(directory: Path, collections: tuple[str, ...]) -> int:
         for missed in each.problems:
             click.echo(f"{each.name}: {missed.what} of {missed.id or 'several records'}: {missed.reason}")
     return 0 if report.complete else 1
+
+
+@command.command("copy")
+@click.option("--to", "target", metavar="URL", required=True, help="The database that gets them.")
+@click.option(
+    "--collection", "collections", multiple=True, metavar="NAME", help="Only this one; may be repeated."
+)
+@connection_options
+def copy(target: str, collections: tuple[str, ...]) -> None:
+    """Copy the collections to another database, or bring earlier copies up to date.
+
+    Rows that a collection refers to have to be there before: see `dbadapter migrate`.
+    """
+    from ..vectors import copy_collections
+
+    receiving = DatabaseConfig.from_url(target)
+    with open_adapter() as source, open_adapter(receiving, create=True) as there:
+        report = copy_collections(source, there, names=collections or None)
+    if settings().as_json:
+        print_json(report)
+        return
+    print_table(
+        ["collection", "records", "written"], ([c.name, c.records, c.written] for c in report.collections)
+    )
