@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -218,6 +219,18 @@ SQLITE_ENCODERS: dict[type, Encoder] = {
 # -- Postgres ------------------------------------------------------------------------------------------------------
 
 
+@cache
+def _int4() -> Any:
+    from psycopg.types.numeric import Int4
+
+    return Int4
+
+
+def _postgres_int(value: int) -> Any:
+    """A small integer as int4: psycopg would send smallint, where 300 * 300 is out of range."""
+    return _int4()(value) if -(2**15) <= value < 2**15 else _int(value)
+
+
 def _jsonb(value: Any) -> Any:
     from psycopg.types.json import Jsonb
 
@@ -232,7 +245,7 @@ def _vector_text(value: Any) -> str:
 POSTGRES_ENCODERS: dict[type, Encoder] = {
     type(None): None,
     bool: None,
-    int: _int,
+    int: _postgres_int,
     float: None,
     str: _ascii_text,
     bytes: None,
