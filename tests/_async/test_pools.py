@@ -175,7 +175,7 @@ async def test_writers_share_evenly(config: DatabaseConfig) -> None:
                 async with pool.get_connection() as raw:
                     await ask(raw, f"INSERT INTO t (a) VALUES ({number})")
                 counts[number] += 1
-                if sum(counts) >= 600:
+                if sum(counts) >= 1500:
                     stop.set()
 
         async with AsyncCrowd() as crowd:

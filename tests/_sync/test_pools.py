@@ -174,7 +174,7 @@ def test_writers_share_evenly(config: DatabaseConfig) -> None:
                 with pool.get_connection() as raw:
                     ask(raw, f"INSERT INTO t (a) VALUES ({number})")
                 counts[number] += 1
-                if sum(counts) >= 600:
+                if sum(counts) >= 1500:
                     stop.set()
 
         with Crowd() as crowd:
