@@ -40,6 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGETS: Mapping[str, str] = {
     "src/dbadapter/_async": "src/dbadapter/_sync",
     "src/dbadapter/_drivers/postgres_async.py": "src/dbadapter/_drivers/postgres.py",
+    "src/dbadapter/_drivers/postgres_link_async.py": "src/dbadapter/_drivers/postgres_link.py",
     "tests/_async": "tests/_sync",
 }
 
@@ -55,6 +56,7 @@ NAMES: Mapping[str, str] = {
     "anext": "next",
     "asynccontextmanager": "contextmanager",
     "postgres_async": "postgres",
+    "postgres_link_async": "postgres_link",
     "sqlite_async": "sqlite",
 }
 

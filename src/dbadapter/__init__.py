@@ -9,17 +9,21 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ._async.adapter import AsyncDatabaseAdapter
-    from ._async.pool import AsyncPostgresPool, AsyncSQLitePool
+    from ._async.postgres_pool import AsyncPostgresPool
+    from ._async.sqlite_pool import AsyncSQLitePool
     from ._sync.adapter import DatabaseAdapter
-    from ._sync.pool import PostgresPool, SQLitePool
+    from ._sync.postgres_pool import PostgresPool
+    from ._sync.sqlite_pool import SQLitePool
     from .config import DatabaseConfig, DatabaseType, InsecureTLSWarning, PoolConfig
     from .types import ColumnInfo, ForeignKeyInfo, IndexInfo, Result, SwitchReport, TableInfo
 
 _HOMES = {
     "._async.adapter": ("AsyncDatabaseAdapter",),
-    "._async.pool": ("AsyncPostgresPool", "AsyncSQLitePool"),
+    "._async.postgres_pool": ("AsyncPostgresPool",),
+    "._async.sqlite_pool": ("AsyncSQLitePool",),
     "._sync.adapter": ("DatabaseAdapter",),
-    "._sync.pool": ("PostgresPool", "SQLitePool"),
+    "._sync.postgres_pool": ("PostgresPool",),
+    "._sync.sqlite_pool": ("SQLitePool",),
     ".config": ("DatabaseConfig", "DatabaseType", "InsecureTLSWarning", "PoolConfig"),
     ".types": ("ColumnInfo", "ForeignKeyInfo", "IndexInfo", "Result", "SwitchReport", "TableInfo"),
 }

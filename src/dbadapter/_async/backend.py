@@ -8,7 +8,9 @@ import attrs
 
 from .._dialects import POSTGRESQL, SQLITE, Dialect
 from ..config import DatabaseConfig, DatabaseType
-from .pool import AsyncPool, AsyncPostgresPool, AsyncSQLitePool
+from .pool import AsyncPool
+from .postgres_pool import AsyncPostgresPool
+from .sqlite_pool import AsyncSQLitePool
 
 __all__ = ["AsyncBackend", "open_backend"]
 

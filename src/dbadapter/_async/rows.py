@@ -26,10 +26,11 @@ class AsyncRowStream:
         batch_size: int,
         row_type: type,
         on_error: Callable[[BaseException], None] | None = None,
+        again: Callable[[Any, DatabaseAdapterError], Awaitable[bool]] | None = None,
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ConfigError(f"batch_size must be an integer of at least 1, not {batch_size!r}")
-        self._rows = self._generate(acquire, statement, params, batch_size, row_type, on_error)
+        self._rows = self._generate(acquire, statement, params, batch_size, row_type, on_error, again)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self._rows
@@ -55,20 +56,28 @@ class AsyncRowStream:
         batch_size: int,
         row_type: type,
         on_error: Callable[[BaseException], None] | None,
+        again: Callable[[Any, DatabaseAdapterError], Awaitable[bool]] | None,
     ) -> AsyncIterator[Any]:
-        lane, connection = await acquire()
-        try:
-            batches = connection.stream(statement, params, batch_size)
+        has_begun = False
+        while True:
+            lane, connection = await acquire()
             try:
-                async for columns, rows in batches:
-                    for row in columns.rows(row_type, rows):
-                        yield row
-            except DatabaseAdapterError as exc:
-                if on_error is not None:
-                    on_error(exc)
-                raise
+                batches = connection.stream(statement, params, batch_size)
+                try:
+                    async for columns, rows in batches:
+                        for row in columns.rows(row_type, rows):
+                            has_begun = True
+                            yield row
+                    return
+                except DatabaseAdapterError as exc:
+                    if on_error is not None:
+                        on_error(exc)
+                    if has_begun or again is None or not await again(lane, exc):
+                        raise
+                finally:
+                    await batches.aclose()
             finally:
-                await batches.aclose()
-        finally:
-            if lane is not None:
-                await lane.release(connection)
+                if lane is not None:
+                    await lane.release(connection)
+                    if lane.cluster is not None and lane.serves_writes:
+                        lane.cluster.note_write()

@@ -11,12 +11,14 @@ from .._core.bulk import bulk_rows
 from .._core.rows import Columns
 from .._core.statement import Parameters, parse
 from .._dialects import Dialect
+from .._drivers.postgres_errors import CommitInDoubt
 from .._drivers.values import ValueRefused
 from ..config import DatabaseType
-from ..errors import DatabaseAdapterError, TransactionFailed
+from ..errors import ConnectionLost, DatabaseAdapterError, TransactionFailed
 from ..types import Result
 from .following import pass_gate
 from .lane import AsyncLane
+from .outcome import learn_fate
 from .rows import AsyncRowStream
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from .vectors import AsyncVectorStore
 
 __all__ = ["AsyncTransaction"]
+
+# Statements that say how the transaction is to be, or what it is to wait for, before it takes its snapshot.
+_BEFORE_ANY_QUERY = frozenset({"lock", "set"})
 
 
 class AsyncTransaction:
@@ -35,12 +40,22 @@ class AsyncTransaction:
     """
 
     def __init__(
-        self, adapter: AsyncDatabaseAdapter, *, read_only: bool, isolation: str | None, where: str | None
+        self,
+        adapter: AsyncDatabaseAdapter,
+        *,
+        read_only: bool,
+        isolation: str | None,
+        where: str | None,
+        consistency: str | None = None,
+        after: str | None = None,
     ) -> None:
         self._adapter = adapter
         self._read_only = read_only
         self._isolation = isolation
         self._where = where
+        self._consistency, self._after = consistency, after
+        self._has_begun = False
+        self._owes = False  # something is to be done before the next statement
         self._lane: AsyncLane | None = None
         self._connection: Any = None
         self._failure: BaseException | None = None
@@ -49,20 +64,32 @@ class AsyncTransaction:
     # -- life ------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> AsyncTransaction:
+        await self._acquire()
+        try:
+            if self._connection.begins_late:
+                self._owes = True
+            else:
+                await self._begin(writes=not self._read_only)
+        except BaseException:
+            await self._leave()
+            raise
+        return self
+
+    async def _acquire(self) -> None:
+        self._lane, self._connection = await self._adapter._acquire(
+            read_only=self._read_only, where=self._where, consistency=self._consistency, after=self._after
+        )
+
+    async def _begin(self, *, writes: bool) -> None:
         while True:
-            self._lane, self._connection = await self._adapter._acquire(
-                read_only=self._read_only, where=self._where
-            )
-            try:
-                await self._connection.begin(read_only=self._read_only, isolation=self._isolation)
-                if self._read_only or not self._adapter._watch.is_due() or await self._is_home():
-                    return self
-            except BaseException:
-                await self._leave()
-                raise
+            await self._connection.begin(read_only=self._read_only, isolation=self._isolation, writes=writes)
+            if self._read_only or not self._adapter._watch.is_due() or await self._is_home():
+                break
+            await self._acquire()
+        self._has_begun = True
 
     async def _is_home(self) -> bool:
-        """Whether the data still live where the transaction was begun; if not, the adapter moves on."""
+        """Whether the data live, and stay, where the transaction was begun; if not, nothing was done yet."""
         adapter, backend = self._adapter, self._adapter._backend
         if await pass_gate(adapter._watch, backend, self._connection):
             return True
@@ -76,13 +103,22 @@ class AsyncTransaction:
     ) -> None:
         try:
             if exc is None and self._failure is None:
-                await self._connection.commit()
+                if self._has_begun:
+                    await self._commit()
                 return
-            await self._roll_back(exc)
+            if self._has_begun:
+                await self._roll_back(exc)
         finally:
             await self._leave()
         if exc is None:
             raise self._failed()
+
+    async def _commit(self) -> None:
+        try:
+            await self._connection.commit()
+        except CommitInDoubt as doubt:
+            if not self._read_only:
+                await learn_fate(self._adapter._backend.pool, doubt)
 
     async def _roll_back(self, exc: BaseException | None) -> None:
         try:
@@ -96,6 +132,8 @@ class AsyncTransaction:
         connection, self._connection = self._connection, None
         if self._lane is not None and connection is not None:
             await self._lane.release(connection)
+            if self._lane.cluster is not None and not self._read_only:
+                self._lane.cluster.note_write()
 
     def _failed(self) -> TransactionFailed:
         error = TransactionFailed(
@@ -106,13 +144,31 @@ class AsyncTransaction:
         error.__cause__ = self._failure
         return error
 
-    def _ready(self) -> Any:
-        """The connection, if there is still something to be done on it."""
+    async def _ready(self, *, writes: bool = True) -> Any:
+        """The connection, if there is still something to be done on it, for a statement that may write."""
         if self._failure is not None:
             raise self._failed()
         if self._connection is None:
             raise TransactionFailed("this transaction has ended; begin another one", sqlstate="25P01")
+        if self._owes:
+            await self._prepare(writes)
         return self._connection
+
+    async def _prepare(self, writes: bool) -> None:
+        """Begin, if that is still to be done; and learn the transaction's id before the first write."""
+        if self._has_begun:
+            if writes:
+                self._owes = False
+                await self._connection.learn_id()
+            return
+        try:
+            await self._begin(writes=writes)
+        except ConnectionLost:
+            # Nothing had been done yet, so another connection will do.
+            await self._leave()
+            await self._acquire()
+            await self._begin(writes=writes)
+        self._owes = not (writes or self._read_only)
 
     def _note(self, exc: BaseException) -> None:
         """Remember a failure that the database itself saw; what was refused before it was sent changes nothing."""
@@ -123,8 +179,9 @@ class AsyncTransaction:
 
     async def execute(self, sql: str, params: Parameters = None) -> Result:
         """See `AsyncDatabaseAdapter.execute`."""
-        connection, statement, started = self._ready(), parse(sql), perf_counter()
+        statement, started = parse(sql), perf_counter()
         self._adapter._refuse_transaction_control(statement)
+        connection = await self._ready(writes=statement.verb not in _BEFORE_ANY_QUERY)
         try:
             result: Result = await connection.execute(statement, params)
         except DatabaseAdapterError as exc:
@@ -136,7 +193,7 @@ class AsyncTransaction:
 
     async def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
         """See `AsyncDatabaseAdapter.execute_many`."""
-        connection = self._ready()
+        connection = await self._ready()
         try:
             count: int = await connection.execute_many(parse(sql), rows)
         except DatabaseAdapterError as exc:
@@ -148,7 +205,7 @@ class AsyncTransaction:
         self, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], *, on_conflict: str | None = None
     ) -> int:
         """See `AsyncDatabaseAdapter.insert_many`."""
-        connection = self._ready()
+        connection = await self._ready()
         try:
             count: int = await insert_rows(connection, table, rows, on_conflict)
         except DatabaseAdapterError as exc:
@@ -157,7 +214,8 @@ class AsyncTransaction:
         return count
 
     async def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
-        connection, statement, started = self._ready(), parse(sql), perf_counter()
+        statement, started = parse(sql), perf_counter()
+        connection = await self._ready(writes=statement.writes)
         try:
             found: tuple[Columns, list[Any]] = await connection.fetch(statement, params, limit)
         except DatabaseAdapterError as exc:
@@ -189,14 +247,14 @@ class AsyncTransaction:
         statement = parse(sql)
 
         async def opened() -> tuple[Any, Any]:
-            return None, self._ready()
+            return None, await self._ready(writes=statement.writes)
 
         return AsyncRowStream(opened, statement, params, batch_size, row_type or dict, self._note)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
         """The driver's own connection, with this transaction open on it; leave committing to us."""
-        yield self._ready().raw
+        yield (await self._ready()).raw
 
     # -- nesting ---------------------------------------------------------------------------------------------------
 
@@ -238,9 +296,15 @@ class AsyncSavepoint(AsyncTransaction):
         self._name = f"dbadapter_{self._depth}"
 
     async def __aenter__(self) -> AsyncTransaction:
-        self._connection = self._outer._ready()
+        self._connection = await self._outer._ready(writes=False)
         await self._connection.run(f"SAVEPOINT {self._name}")
         return self
+
+    async def _ready(self, *, writes: bool = True) -> Any:
+        connection = await super()._ready(writes=writes)
+        if self._outer._failure is None:
+            await self._outer._ready(writes=writes)
+        return connection
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: object

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from collections.abc import Awaitable, Callable
+import weakref
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from contextvars import ContextVar
+from time import perf_counter
 from types import FrameType
 from typing import Any
 
+from .._core.consistency import NEVER
 from ._frames import is_ours, place
 
-__all__ = ["Holder", "Periodic", "Waiter", "current_holder", "describe_holder", "live_place", "sleep"]
+__all__ = [
+    "Errand",
+    "Holder",
+    "Periodic",
+    "Waiter",
+    "Watch",
+    "current_holder",
+    "describe_holder",
+    "last_write",
+    "live_place",
+    "note_write",
+    "sleep",
+    "wait_readable",
+]
+
+logger = logging.getLogger("dbadapter.pool")
 
 Holder = asyncio.Task[Any] | None
 sleep = asyncio.sleep
@@ -70,8 +91,107 @@ class Periodic:
         task, self._task = self._task, None
         if task is None or task is asyncio.current_task():
             return
+        if task.get_loop() is not asyncio.get_running_loop():
+            return  # it has ended with its loop
         task.cancel()
         await asyncio.wait([task])
+
+
+async def wait_readable(descriptors: Iterable[int], timeout: float) -> set[int]:
+    """Which of these sockets have something to read, as soon as one has; none after `timeout` seconds."""
+    loop = asyncio.get_running_loop()
+    watched, ready = list(descriptors), set[int]()
+    future: asyncio.Future[None] = loop.create_future()
+
+    def wake(descriptor: int | None = None) -> None:
+        if descriptor is not None:
+            ready.add(descriptor)
+        if not future.done():
+            future.set_result(None)
+
+    alarm = loop.call_later(max(timeout, 0), wake)
+    try:
+        for descriptor in watched:
+            loop.add_reader(descriptor, wake, descriptor)
+        await future
+    finally:
+        alarm.cancel()
+        for descriptor in watched:
+            loop.remove_reader(descriptor)
+    return ready
+
+
+class Watch:
+    """Calls a function again and again in a task of its own; it answers after how many seconds it is due again.
+
+    Attributes:
+        spacing: seconds from the end of a call to the next one, however often it is nudged.
+    """
+
+    def __init__(self, function: Callable[[], Awaitable[float]], name: str) -> None:
+        self.spacing = 0.0
+        self._function, self._name = function, name
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run(), name=self._name)
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                due = await self._function()
+            except Exception:  # a watch that ended would leave everybody believing what it said last
+                logger.exception("%s failed, and goes on", self._name)
+                due = 1.0
+            await asyncio.sleep(min(self.spacing, due))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(due - self.spacing, 0)):
+                    await self._wake.wait()
+
+    def nudge(self) -> None:
+        """Have it called soon, from whichever thread."""
+        if self._wake.is_set() or self._loop is None:
+            return
+        if asyncio._get_running_loop() is self._loop:
+            self._wake.set()
+        else:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def stop(self) -> None:
+        """Stop, and wait for a call under way."""
+        task, self._task = self._task, None
+        if task is None or task.get_loop() is not asyncio.get_running_loop():
+            return
+        task.cancel()
+        await asyncio.wait([task])
+
+
+class Errand:
+    """A job that one waits for only so long, while it goes on by itself; there is never more than one of it."""
+
+    def __init__(self, function: Callable[[], Awaitable[Any]]) -> None:
+        self._function = function
+        self._task: asyncio.Task[Any] | None = None
+
+    async def run(self, timeout: float) -> Any:
+        """What the job returned; None if it is still under way after `timeout` seconds."""
+        if self._task is None or self._task.get_loop() is not asyncio.get_running_loop():
+            self._task = asyncio.get_running_loop().create_task(self._call(), name="dbadapter-errand")
+        task = self._task
+        await asyncio.wait([task], timeout=timeout)
+        return task.result() if task.done() else None
+
+    async def _call(self) -> Any:
+        try:
+            return await self._function()
+        finally:
+            self._task = None
 
 
 def describe_holder(holder: Holder) -> tuple[str, str | None]:
@@ -91,3 +211,64 @@ def live_place(holder: Holder) -> str | None:
             found = place(frame)
         awaitable = getattr(awaitable, "cr_await", None) or getattr(awaitable, "ag_await", None)
     return found
+
+
+class _Session:
+    """When one task wrote last.
+
+    A task begins with what the task that created it had written; that one learns of what its tasks write. So a write
+    through ``asyncio.gather`` or ``wait_for`` is seen afterwards, while tasks side by side do not wait for each other.
+    """
+
+    __slots__ = ("__weakref__", "_of", "children", "own", "parent", "wrote_at")
+    parent: _Session | None
+
+    def __init__(self, inherited: _Session | None) -> None:
+        self._of = weakref.ref(task) if (task := asyncio.current_task()) is not None else None
+        self.own = self.wrote_at = NEVER
+        self.children = 0
+        if inherited is not None:
+            # While others of its tasks are at work, what they write is no business of this one.
+            self.own = self.wrote_at = inherited.own if inherited.children else inherited.wrote_at
+        while inherited is not None and not inherited.is_live():
+            inherited = inherited.parent
+        self.parent = inherited
+        if inherited is not None:
+            inherited.children += 1
+
+    def __del__(self) -> None:
+        if self.parent is not None:
+            self.parent.children -= 1
+
+    def is_of(self, task: object) -> bool:
+        return self._of is not None and self._of() is task
+
+    def is_live(self) -> bool:
+        task = self._of() if self._of is not None else None
+        return task is not None and not task.done()
+
+
+_session: ContextVar[_Session | None] = ContextVar("dbadapter_session", default=None)
+
+
+def _mine() -> _Session:
+    session = _session.get()
+    if session is None or not session.is_of(asyncio.current_task()):
+        session = _Session(session)
+        _session.set(session)
+    return session
+
+
+def last_write() -> float:
+    """When this task wrote last, as far as its reads are concerned; `NEVER` if it has not."""
+    return _mine().wrote_at
+
+
+def note_write() -> None:
+    """This task has written something that is acknowledged by now."""
+    session: _Session | None = _mine()
+    assert session is not None
+    session.own = now = perf_counter()
+    while session is not None:
+        session.wrote_at = now
+        session = session.parent

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import logging
+import select
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
+from .._core.consistency import NEVER
 from ._frames import first_foreign_frame
 
-__all__ = ["Holder", "Periodic", "Waiter", "current_holder", "describe_holder", "live_place", "sleep"]
+__all__ = [
+    "Errand",
+    "Holder",
+    "Periodic",
+    "Waiter",
+    "Watch",
+    "current_holder",
+    "describe_holder",
+    "last_write",
+    "live_place",
+    "note_write",
+    "sleep",
+    "wait_readable",
+]
+
+logger = logging.getLogger("dbadapter.pool")
+
+# A thread that waits for a server that has gone silent is left behind after this long; it is a daemon.
+_STOP_PATIENCE = 3.0
 
 Holder = int
 sleep = time.sleep
@@ -63,6 +84,97 @@ class Periodic:
             self._thread.join()
 
 
+def wait_readable(descriptors: Iterable[int], timeout: float) -> set[int]:
+    """Which of these sockets have something to read, as soon as one has; none after `timeout` seconds."""
+    poller = select.poll()
+    for descriptor in descriptors:
+        poller.register(descriptor, select.POLLIN)
+    return {descriptor for descriptor, _ in poller.poll(max(timeout, 0) * 1000)}
+
+
+class Watch:
+    """Calls a function again and again on a daemon thread; it answers after how many seconds it is due again.
+
+    Attributes:
+        spacing: seconds from the end of a call to the next one, however often it is nudged.
+    """
+
+    def __init__(self, function: Callable[[], float], name: str) -> None:
+        self.spacing = 0.0
+        self._function, self._name = function, name
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.clear()
+            try:
+                due = self._function()
+            except Exception:  # a watch that ended would leave everybody believing what it said last
+                if self._stop.is_set():
+                    return
+                logger.exception("%s failed, and goes on", self._name)
+                due = 1.0
+            if not self._stop.wait(min(self.spacing, due)):
+                self._wake.wait(max(due - self.spacing, 0))
+
+    def nudge(self) -> None:
+        """Have it called soon, from whichever thread."""
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def stop(self) -> None:
+        """Stop, and wait for a call under way."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(_STOP_PATIENCE)
+
+
+class Errand:
+    """A job that one waits for only so long, while it goes on by itself; there is never more than one of it."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._lock = threading.Lock()
+        self._job: _Job | None = None
+
+    def run(self, timeout: float) -> Any:
+        """What the job returned; None if it is still under way after `timeout` seconds."""
+        with self._lock:
+            if self._job is None or self._job.ended.is_set():
+                self._job = _Job(self._function)
+                threading.Thread(target=self._job.run, name="dbadapter-errand", daemon=True).start()
+            job = self._job
+        if not job.ended.wait(timeout):
+            return None
+        if job.error is not None:
+            raise job.error
+        return job.value
+
+
+class _Job:
+    """One run of an errand."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.ended = threading.Event()
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self._function = function
+
+    def run(self) -> None:
+        try:
+            self.value = self._function()
+        except BaseException as exc:
+            self.error = exc
+        self.ended.set()
+
+
 def describe_holder(holder: Holder) -> tuple[str, str | None]:
     """The names of the holder's thread and task."""
     for thread in threading.enumerate():
@@ -75,3 +187,22 @@ def live_place(holder: Holder) -> str | None:
     """Where the holder is in its own code at this moment, as ``file:line in function``."""
     frame: FrameType | None = sys._current_frames().get(holder)
     return first_foreign_frame(frame)
+
+
+class _Session(threading.local):
+    """When one thread wrote last."""
+
+    wrote_at = NEVER
+
+
+_session = _Session()
+
+
+def last_write() -> float:
+    """When this thread wrote last; `NEVER` if it has not."""
+    return _session.wrote_at
+
+
+def note_write() -> None:
+    """This thread has written something that is acknowledged by now."""
+    _session.wrote_at = time.perf_counter()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 import attrs
@@ -20,6 +21,8 @@ __all__ = ["Grant", "PoolState", "WaitTimes"]
 # A replaced connection's lifetime is shortened by up to this share, so that not all are replaced at once.
 _LIFETIME_SPREAD = 0.1
 _WAIT_SAMPLES = 1000
+# The expiry of a connection that is to be closed as soon as it is given back.
+_NOW = float("-inf")
 
 
 class PooledConnection(Protocol):
@@ -39,12 +42,14 @@ class Grant(enum.Enum):
     OPEN = "open one yourself: a place is reserved"
     WAIT = "all are in use"
     HELD_BACK = "the pool hands out nothing while its backend is being switched"
-    MOVED = "this pool is no longer the one in use: ask again"
+    MOVED = "these connections are no longer the ones to use: ask again"
     CLOSED = "the pool was closed"
+    FORKED = "the pool is the parent process': begin one of your own"
+    UNSAFE = "the pool is the parent process', and cannot be begun anew"
 
 
 class WaitTimes:
-    """How long callers waited; the percentiles are over the last 1,000 requests, those that got one at once included."""
+    """How long callers waited; percentiles are over the last 1,000 requests, those that got one at once included."""
 
     __slots__ = ("_recent", "longest", "total", "waited")
 
@@ -86,6 +91,7 @@ class PoolState(Generic[C]):
         active: connections in use.
         waiters: callers in the order they came; held_back: those that came while paused.
         surplus: connections in use to be closed on return, because the limit was lowered.
+        outdated: why connections in use whose time is up before their lifetime are to be closed.
     """
 
     minimum: int
@@ -101,6 +107,7 @@ class PoolState(Generic[C]):
     paused: bool = False
     refusal: Grant | None = None
     surplus: int = 0
+    outdated: str = "outdated"
     requests: int = 0
     timeouts: int = 0
     errors: int = 0
@@ -139,6 +146,12 @@ class PoolState(Generic[C]):
             return Grant.OPEN
         return Grant.WAIT
 
+    def take_idle(self) -> C:
+        """The connection that was used last, for somebody who has waited for it in another way."""
+        connection = self.idle.pop()
+        self.active.add(connection)
+        return connection
+
     def is_crowded(self) -> bool:
         """No more callers may wait."""
         return self.max_waiting is not None and len(self.waiters) >= self.max_waiting
@@ -160,7 +173,7 @@ class PoolState(Generic[C]):
         """Take a connection back: to the next in line, or to the idle ones. A reason means: close it."""
         self.active.discard(connection)
         if not usable or now > connection.expires_at or self.refusal is not None or self.surplus:
-            reason = self._reason_to_close(usable)
+            reason = self._reason_to_close(usable, connection)
             self._retire(reason)
             return reason
         if self.waiters:
@@ -171,18 +184,21 @@ class PoolState(Generic[C]):
             self.idle.append(connection)
         return None
 
-    def _reason_to_close(self, usable: bool) -> str:
+    def _reason_to_close(self, usable: bool, connection: C) -> str:
+        if connection.expires_at == _NOW:
+            return self.outdated
         if not usable:
             return "broken"
         if self.refusal is not None:
             return "pool closed"
         if self.surplus:
-            self.surplus -= 1
             return "pool shrunk"
         return "lifetime"
 
     def _retire(self, reason: str) -> None:
         self.recycled += 1
+        if self.surplus:
+            self.surplus = max(self.size - self.maximum, 0)
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
         self._offer_place()
 
@@ -228,6 +244,39 @@ class PoolState(Generic[C]):
         for _ in closing:
             self._retire(reason)
         return closing
+
+    def discard_idle(self, reason: str, is_dead: Callable[[C], bool]) -> list[C]:
+        """Those idle connections that `is_dead` says are of no more use, to be closed."""
+        closing = [connection for connection in self.idle if is_dead(connection)]
+        for connection in closing:
+            self.idle.remove(connection)
+            self._retire(reason)
+        return closing
+
+    def evict(self, reason: str) -> list[C]:
+        """Every idle connection, to be closed now; those in use are closed when they are given back."""
+        self.outdated = reason
+        for connection in self.active:
+            connection.expires_at = _NOW
+        return self.evict_idle(reason)
+
+    def resize(self, minimum: int, maximum: int) -> list[C]:
+        """Change the limits: those that wait go on, and what is too many is to be closed, now or on return."""
+        self.minimum, self.maximum = minimum, maximum
+        closing: list[C] = []
+        while self.idle and self.size > maximum:
+            closing.append(self.idle.popleft())
+            self._retire("pool shrunk")
+        self.surplus = max(self.size - maximum, 0)
+        for _ in range(len(self.waiters)):
+            self._offer_place()
+        return closing
+
+    def dismiss(self) -> None:
+        """Send away all that wait for a connection: they will find one elsewhere."""
+        for waiter in self.waiters:
+            waiter.deliver(Grant.MOVED)
+        self.waiters.clear()
 
     # -- switching and closing -------------------------------------------------------------------------------------
 

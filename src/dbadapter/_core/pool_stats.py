@@ -9,6 +9,7 @@ import attrs
 
 from ..config import PoolConfig
 from .pool_state import PoolState, WaitTimes
+from .topology import NodeState
 
 __all__ = ["LaneFigures", "NodeFigures", "pool_stats"]
 
@@ -53,7 +54,18 @@ class LaneFigures:
 
 @attrs.frozen
 class NodeFigures:
-    """One database server, or one SQLite file."""
+    """One database server, or one SQLite file.
+
+    Attributes:
+        role: "primary", "replica", or "unknown" of a server that has never answered.
+        host, port: its address; None for a file.
+        healthy: it answers, and is what it should be.
+        problem: why it is not healthy.
+        active, idle, waiting: connections in use and unused, and callers that wait for one.
+        requests: how often a connection to it was asked for.
+        lag_bytes, lag_seconds: how far it is behind the primary; None as long as that is not known.
+        timeline: the timeline it is on.
+    """
 
     role: str
     host: str | None
@@ -61,16 +73,41 @@ class NodeFigures:
     healthy: bool
     active: int
     idle: int
+    waiting: int
+    requests: int
     lag_bytes: int | None = None
     lag_seconds: float | None = None
+    timeline: int | None = None
+    problem: str | None = None
 
     @classmethod
     def of(
         cls, role: str, host: str | None, port: int | None, *, healthy: bool, lanes: Sequence[LaneFigures]
     ) -> NodeFigures:
         """The figures of a node with these lanes."""
-        active, idle = sum(lane.active for lane in lanes), sum(lane.idle for lane in lanes)
-        return cls(role, host, port, healthy, active, idle)
+        sums = {
+            name: sum(getattr(lane, name) for lane in lanes)
+            for name in ("active", "idle", "waiting", "requests")
+        }
+        return cls(role, host, port, healthy, **sums)
+
+    @classmethod
+    def of_node(cls, node: NodeState) -> NodeFigures:
+        """The figures of one server of several; to be taken under the pool's lock."""
+        return cls(
+            role=node.role.value,
+            host=node.host,
+            port=node.port,
+            healthy=node.healthy,
+            active=len(node.pool.active),
+            idle=len(node.pool.idle),
+            waiting=len(node.pool.waiters),
+            requests=node.pool.requests,
+            lag_bytes=node.lag_bytes,
+            lag_seconds=None if node.lag_seconds is None else round(node.lag_seconds, 3),
+            timeline=node.timeline or None,
+            problem=node.problem,
+        )
 
 
 _SUMS = ("active", "idle", "waiting", "requests", "timeouts", "errors", "created", "recycled", "leaks")
@@ -81,6 +118,7 @@ def pool_stats(
     lanes: Sequence[LaneFigures],
     nodes: Sequence[NodeFigures],
     holders: Sequence[Mapping[str, Any]],
+    reads: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """The dictionary that ``get_stats()`` promises."""
     figures: dict[str, Any] = {name: sum(getattr(lane, name) for lane in lanes) for name in _SUMS}
@@ -94,7 +132,7 @@ def pool_stats(
     return {
         **figures,
         "utilization": figures["active"] / maximum,
-        "min": config.min_connections,
+        "min": sum(lane.minimum for lane in lanes) if lanes else config.min_connections,
         "max": maximum,
         "requests_waited": sum(lane.waits.waited for lane in lanes),
         "wait_ms": {
@@ -102,6 +140,7 @@ def pool_stats(
             **{name: max((wait[name] for wait in waits), default=0.0) for name in ("p50", "p95", "max")},
         },
         "recycled_reasons": reasons,
+        "reads": dict(reads or {}),
         "nodes": [attrs.asdict(node) for node in nodes],
         "holders": [dict(holder) for holder in holders],
     }

@@ -1,31 +1,89 @@
-"""Where a statement runs: on the writer, or on a connection for reading."""
+"""Where a statement runs: on the writer or on a connection for reading; on the primary or on which replica."""
 
 from __future__ import annotations
 
-from .statement import Statement
+import itertools
+import random
+from collections.abc import Callable, Sequence
 
-__all__ = ["WriteMemory"]
+from ..errors import ConfigError
+from .consistency import CONSISTENCIES, Token
+from .statement import Statement
+from .topology import NodeState
+
+__all__ = ["Chooser", "StatementMemory", "check_consistency"]
 
 _MAX_TEXTS = 4096
 
 
-class WriteMemory:
-    """Remembers the texts that look like reads and were refused as writes by the database itself.
+def check_consistency(consistency: str | None, after: str | None) -> Token | None:
+    """The token of a read's arguments. Raises `ConfigError` or `ParameterError` for what is none of ours."""
+    if consistency is not None and consistency not in CONSISTENCIES:
+        raise ConfigError(f"consistency must be one of {', '.join(CONSISTENCIES)}, not {consistency!r}")
+    return None if after is None else Token.parse(after)
 
-    Its verdict is reliable where a guess from the text is not: functions, rules and common table expressions may write.
+
+class StatementMemory:
+    """Remembers of texts that look like reads what the database itself said about them.
+
+    Its verdict is reliable where a guess from the text is not: functions, rules and common table expressions may write,
+    and a connection that only reads refuses them before they have done anything.
     """
 
     __slots__ = ("_texts",)
 
     def __init__(self) -> None:
-        self._texts: set[str] = set()
+        self._texts: dict[str, bool] = {}
 
     def may_read(self, statement: Statement) -> bool:
         """The statement is not known to write."""
-        return not (statement.writes or statement.text in self._texts)
+        return not (statement.writes or self._texts.get(statement.text, False))
 
-    def remember(self, statement: Statement) -> None:
-        """The database has refused the statement as a write."""
+    def is_proved(self, statement: Statement) -> bool:
+        """The statement is known to write, or was let through where nothing can be written, or calls no function."""
+        return statement.writes or statement.text in self._texts or "(" not in statement.text
+
+    def remember(self, statement: Statement, *, writes: bool = True) -> None:
+        """The database has taken the statement for a read, or refused it as a write; a refusal is for good."""
         if len(self._texts) >= _MAX_TEXTS:
             self._texts.clear()
-        self._texts.add(statement.text)
+        self._texts[statement.text] = writes or self._texts.get(statement.text, False)
+
+
+class Chooser:
+    """Chooses among replicas as ``load_balance`` says."""
+
+    __slots__ = ("_first", "_least_busy")
+
+    def __init__(self, load_balance: str) -> None:
+        self._least_busy = load_balance == "least_busy"
+        # Where to begin looking. least_busy takes turns as well, so that replicas that are equally busy share the work.
+        self._first: Callable[[], float]
+        self._first = random.random if load_balance == "random" else _turns()
+
+    def choose(
+        self, readers: Sequence[NodeState], needed: float, token: Token | None = None
+    ) -> NodeState | None:
+        """A replica that shows everything acknowledged until `needed`, and `token`; None: none does."""
+        count = len(readers)
+        if not count:
+            return None
+        turn = self._first()
+        begin = int(turn * count) if turn < 1 else int(turn) % count
+        found, least = None, 0
+        for index in range(begin, begin + count):
+            node = readers[index % count]
+            if node.fresh_until <= needed or (token is not None and not node.shows(token)):
+                continue
+            if not self._least_busy:
+                return node
+            load = len(node.pool.active) + len(node.pool.waiters)
+            if not load:
+                return node
+            if found is None or load < least:
+                found, least = node, load
+        return found
+
+
+def _turns() -> Callable[[], int]:
+    return itertools.count(1).__next__

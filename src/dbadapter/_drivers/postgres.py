@@ -1,13 +1,10 @@
 # Generated from src/dbadapter/_drivers/postgres_async.py by tools/unasync.py; do not edit.
-"""Postgres through psycopg: one connection in autocommit mode, its statements and its transactions."""
+"""Statements on a Postgres connection: reading, writing, bulk loads and streams."""
 
 from __future__ import annotations
 
-import os
-import select
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from time import perf_counter
 from typing import Any, cast
 
 import psycopg
@@ -19,110 +16,41 @@ from .._core.rows import NO_COLUMNS, Columns
 from .._core.statement import Parameters, Statement, parse
 from .._dialects import POSTGRESQL
 from ..config import PoolConfig
-from ..errors import (
-    ConnectionLost,
-    DatabaseAdapterError,
-    DatabaseUnavailable,
-    OutcomeUnknown,
-    UndefinedTable,
-)
+from ..errors import UndefinedTable
 from ..types import Result
-from .postgres_errors import is_transient, translate
-from .postgres_types import INTEGER_KEY, KEY, TYPE_NAMES, WRITABLE_COLUMNS, PostgresCatalog, Shape
+from .postgres_link import FAILURES, PostgresLink, open_raw
+from .postgres_types import (
+    DECODED_TYPES,
+    INTEGER_KEY,
+    KEY,
+    TYPE_NAMES,
+    WRITABLE_COLUMNS,
+    PostgresCatalog,
+    Shape,
+)
 from .values import COPY_AS_IS, INT64_MAX, INT64_MIN, POSTGRES_ENCODERS, ValueRefused, encode, refusal
 
 __all__ = ["PostgresConnection", "connect"]
 
-_FAILURES = (psycopg.Error, psycopg.Warning, UnicodeError, OverflowError)
 _COPY_ROWS = 1000
-_STALE_PLAN = "0A000"
 _CURSOR_VERBS = frozenset({"select", "with", "values", "table"})
 
 
-def connect(host: str, port: int, config: PoolConfig, catalog: PostgresCatalog) -> PostgresConnection:
-    """Open a connection to one server.
+def connect(
+    host: str, port: int, config: PoolConfig, catalog: PostgresCatalog, timeout: float | None = None
+) -> PostgresConnection:
+    """Open a connection to one server, in `timeout` seconds (default: ``connection_timeout``).
 
     Raises `DatabaseUnavailable` in the server's own words, `transient` if trying again may help.
     """
-    arguments = _connection_arguments(host, port, config)
-    try:
-        raw = psycopg.Connection.connect(**arguments)
-    except (psycopg.Error, OSError) as exc:
-        words = str(exc).strip() or type(exc).__name__
-        raise DatabaseUnavailable(
-            f"cannot connect to Postgres at {host}:{port}: {words}", transient=is_transient(exc)
-        ) from exc
-    if config.pgbouncer:
-        try:
-            raw.execute("SET TimeZone = 'UTC'")  # PgBouncer keeps this one for each client
-        except psycopg.Error as exc:
-            raw.close()
-            raise translate(exc, None) from exc
-    return PostgresConnection(raw, catalog)
+    raw = open_raw(host, port, config, timeout or config.connection_timeout)
+    return PostgresConnection(raw, catalog, is_shared=config.pgbouncer)
 
 
-def _connection_arguments(host: str, port: int, config: PoolConfig) -> dict[str, Any]:
-    settings = {"TimeZone": "UTC"}
-    if config.statement_timeout is not None:
-        settings["statement_timeout"] = str(max(1, round(config.statement_timeout * 1000)))
-    arguments: dict[str, Any] = {
-        "host": host,
-        "port": port,
-        "dbname": config.database,
-        "user": config.user,
-        "password": config.current_password(),
-        "application_name": config.application_name,
-        "sslmode": config.sslmode,
-        "sslrootcert": config.sslrootcert,
-        "connect_timeout": max(2, round(config.connection_timeout)),
-        "options": None
-        if config.pgbouncer
-        else " ".join(f"-c {name}={value}" for name, value in settings.items()),
-        "autocommit": True,
-        "prepare_threshold": None if config.pgbouncer else 5,
-    }
-    if config.sslmode == "verify-full" and config.sslrootcert is None and not _has_own_root_certificates():
-        arguments["sslrootcert"] = "system"
-    return {
-        name: value for name, value in arguments.items() if value is not None or name == "prepare_threshold"
-    }
+class PostgresConnection(PostgresLink):
+    """A connection in autocommit mode with its statements; used by one caller at a time."""
 
-
-def _has_own_root_certificates() -> bool:
-    return bool(os.environ.get("PGSSLROOTCERT")) or os.path.exists(
-        os.path.expanduser("~/.postgresql/root.crt")
-    )
-
-
-class PostgresConnection:
-    """A connection; used by one caller at a time."""
-
-    __slots__ = (
-        "__weakref__",
-        "_catalog",
-        "_cursors",
-        "_cursor",
-        "created_at",
-        "expires_at",
-        "held_since",
-        "holder",
-        "raw",
-        "read_only",
-        "released_at",
-        "where",
-    )
-
-    def __init__(self, raw: psycopg.Connection[Any], catalog: PostgresCatalog) -> None:
-        self.raw = raw
-        self.read_only = False
-        self.created_at = self.held_since = self.released_at = perf_counter()
-        self.expires_at = float("inf")
-        self.holder: Any = None
-        self.where: str | None = None
-        self._catalog = catalog
-        # One cursor for all statements: making one costs a tenth of a point read.
-        self._cursor: RawCursor[Any] = RawCursor(raw)
-        self._cursors = 0  # server-side ones declared so far, for their names
+    __slots__ = ()
 
     # -- statements ------------------------------------------------------------------------------------------------
 
@@ -140,7 +68,7 @@ class PostgresConnection:
                 rows = [] if row is None else [row]
             else:
                 rows = cursor.fetchall()
-        except (ValueRefused, *_FAILURES) as exc:
+        except (ValueRefused, *FAILURES) as exc:
             if self._is_stale_plan(exc):
                 self.run("DEALLOCATE ALL")
                 return self.fetch(statement, params, limit)
@@ -154,14 +82,6 @@ class PostgresConnection:
             self._catalog.type_names.update(self._ask(TYPE_NAMES, [unknown]))
         return self._catalog.new_shape(text, fields)
 
-    def _ask(self, query: str, values: Sequence[Any]) -> list[Any]:
-        try:
-            with RawCursor(self.raw) as cursor:
-                cursor.execute(cast(Any, query), values)
-                return cursor.fetchall()
-        except _FAILURES as exc:
-            raise self._error(exc, None, None) from exc
-
     def execute(self, statement: Statement, params: Parameters) -> Result:
         """Run a statement for its effect."""
         text, values = statement.bind_numbered(params)
@@ -173,7 +93,7 @@ class PostgresConnection:
         try:
             cursor.execute(cast(Any, text), encode(values, POSTGRES_ENCODERS))
             rows = cursor.fetchall() if key is not None else []
-        except (ValueRefused, *_FAILURES) as exc:
+        except (ValueRefused, *FAILURES) as exc:
             if self._is_stale_plan(exc):
                 self.run("DEALLOCATE ALL")
                 return self.execute(statement, params)
@@ -204,7 +124,7 @@ class PostgresConnection:
                     return sum([max(self.execute(statement, row).rowcount, 0) for row in rows])
                 self._cursor.executemany(cast(Any, statement.numbered), bound())
                 return max(self._cursor.rowcount, 0)
-        except (ValueRefused, *_FAILURES) as exc:
+        except (ValueRefused, *FAILURES) as exc:
             raise self._error(exc, statement, current) from exc
 
     def insert_many(
@@ -218,7 +138,7 @@ class PostgresConnection:
                 if on_conflict is None:
                     return self._copy(f"COPY {quoted} ({names}) FROM STDIN", rows, columns, statement)
                 return self._merge(table, columns, rows, on_conflict, statement)
-        except _FAILURES as exc:
+        except FAILURES as exc:
             raise self._error(exc, statement, None) from exc
 
     def _copy(
@@ -276,6 +196,8 @@ class PostgresConnection:
             return
         text, values = statement.bind_numbered(params)
         shape: Shape | None = None
+        if not self._catalog.type_names:  # while rows arrive, nothing can be asked
+            self._catalog.type_names.update(self._ask(DECODED_TYPES, ()))
         try:
             with RawCursor(self.raw) as cursor:
                 batch: list[tuple[Any, ...]] = []
@@ -289,7 +211,7 @@ class PostgresConnection:
                         batch = []
                 if batch and shape is not None:
                     yield shape.columns, shape.decode(batch) if shape.decoders else batch
-        except (ValueRefused, *_FAILURES) as exc:
+        except (ValueRefused, *FAILURES) as exc:
             raise self._error(exc, statement, params) from exc
 
     def _stream_in_transaction(
@@ -317,7 +239,7 @@ class PostgresConnection:
                     yield shape.columns, shape.decode(rows) if shape.decoders else rows
                 # Left early, the cursor ends with the transaction: whoever closes a dropped stream may come too late.
                 cursor.execute(cast(Any, f"CLOSE {name}"))
-        except (ValueRefused, *_FAILURES) as exc:
+        except (ValueRefused, *FAILURES) as exc:
             raise self._error(exc, statement, params) from exc
 
     def _fields(self, cursor: RawCursor[Any]) -> tuple[tuple[bytes | None, int], ...]:
@@ -337,101 +259,6 @@ class PostgresConnection:
             raise UndefinedTable(f'relation "{table}" does not exist', sqlstate="42P01")
         return [row[0] for row in rows]
 
-    # -- transactions ----------------------------------------------------------------------------------------------
-
-    def begin(self, *, read_only: bool = False, isolation: str | None = None) -> None:
-        """Begin a transaction."""
-        level = f" ISOLATION LEVEL {isolation.upper()}" if isolation else ""
-        self.run(f"BEGIN{level}{' READ ONLY' if read_only else ''}")
-
-    def commit(self) -> None:
-        """Commit; if the answer does not arrive, `OutcomeUnknown`."""
-        try:
-            self.run("COMMIT")
-        except ConnectionLost as exc:
-            raise OutcomeUnknown(
-                "the connection was lost during COMMIT; the transaction may or may not be there"
-            ) from exc
-
-    def rollback(self) -> None:
-        """Roll back what there is to roll back; a lost connection has done so by itself."""
-        if not self.raw.closed and self.raw.info.transaction_status != TransactionStatus.IDLE:
-            self.run("ROLLBACK")
-
-    def run(self, text: str) -> None:
-        """Run a statement of our own without parameters."""
-        try:
-            self._cursor.execute(cast(Any, text))
-        except _FAILURES as exc:
-            raise self._error(exc, None, None) from exc
-
-    # -- life ------------------------------------------------------------------------------------------------------
-
-    def is_alive(self) -> bool:
-        """The server has not hung up, as far as the socket tells; no round trip is made."""
-        if self.raw.closed:
-            return False
-        try:
-            poller = select.poll()
-            poller.register(self.raw.fileno(), select.POLLIN)
-            return not poller.poll(0)  # an idle server says nothing: what there is to read is its farewell
-        except (OSError, psycopg.Error):
-            return False
-
-    def is_clean(self) -> bool:
-        """Nothing is left open by the last user."""
-        pgconn = self.raw.pgconn
-        return bool(pgconn.transaction_status == TransactionStatus.IDLE)
-
-    def reset(self) -> bool:
-        """Leave nothing of the last user behind; False if the connection is of no more use."""
-        if self.raw.closed or self.raw.info.transaction_status == TransactionStatus.ACTIVE:
-            return False
-        try:
-            self.rollback()
-        except DatabaseAdapterError:
-            return False
-        return self.is_clean()
-
-    def forget_session(self) -> None:
-        """After its user had the driver's own connection: put back what the connection is set to."""
-        self._catalog.clear()
-        try:
-            self.rollback()
-            if not self.raw.autocommit:
-                self.raw.set_autocommit(True)
-            self.raw.row_factory = psycopg.rows.tuple_row
-            self.raw.execute("SET TimeZone = 'UTC'")
-        except (DatabaseAdapterError, *_FAILURES):
-            self.close()
-
-    def ping(self) -> None:
-        """Raise `DatabaseUnavailable` unless the server answers."""
-        try:
-            self.run("SELECT 1")
-        except DatabaseAdapterError as exc:
-            raise DatabaseUnavailable(str(exc)) from exc
-
-    def close(self) -> None:
-        """Close the connection; closing again does nothing."""
-        self.raw.close()
-
-    # -- errors ----------------------------------------------------------------------------------------------------
-
-    def _is_stale_plan(self, exc: Exception) -> bool:
-        """A prepared statement whose table has changed since; outside a transaction it can be run again."""
-        stale = getattr(exc, "sqlstate", None) == _STALE_PLAN and "cached plan" in str(exc)
-        return stale and self.raw.info.transaction_status == TransactionStatus.IDLE
-
-    def _error(self, exc: Exception, statement: Statement | None, params: Parameters) -> DatabaseAdapterError:
-        if isinstance(exc, ValueRefused):
-            assert statement is not None
-            return refusal(exc, statement, params, POSTGRES_ENCODERS)
-        found = translate(exc, statement)
-        if isinstance(found, DatabaseUnavailable) and getattr(exc, "sqlstate", None) is None:
-            return ConnectionLost(f"the connection to Postgres was lost: {found}", transient=True)
-        return found
-
 
 def _encode_batch(batch: list[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
     """The rows ready for COPY. Columns that psycopg can be given as they are, the usual case, cost next to nothing."""
@@ -439,7 +266,7 @@ def _encode_batch(batch: list[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
     changed = False
     for place, column in enumerate(columns):
         kinds = set(map(type, column))
-        if kinds == {int} and INT64_MIN <= min(column) and max(column) <= INT64_MAX:
+        if kinds == {int} and min(column) >= INT64_MIN and max(column) <= INT64_MAX:
             continue
         if not kinds <= COPY_AS_IS:
             columns[place] = encode(column, POSTGRES_ENCODERS)

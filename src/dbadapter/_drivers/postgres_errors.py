@@ -8,7 +8,7 @@ from typing import Any
 from .. import errors
 from .._core.statement import Statement
 
-__all__ = ["is_transient", "translate"]
+__all__ = ["CommitInDoubt", "ends_connection", "is_full", "is_transient", "translate"]
 
 _BY_STATE: dict[str, type[errors.QueryError]] = {
     "DBMOV": errors.DatabaseMoved,  # the fence of a database whose data a live switch has moved
@@ -92,12 +92,50 @@ def _integrity(
     )
 
 
+class CommitInDoubt(errors.OutcomeUnknown):
+    """The answer to COMMIT did not come; what is needed to learn it.
+
+    Attributes:
+        transaction_id: as ``pg_xact_status`` takes it; empty if it is not known.
+        server: the run of the server that was to commit.
+        pid: of its process for the lost connection; 0 if it is not known.
+    """
+
+    def __init__(self, transaction_id: str, server: str, pid: int) -> None:
+        super().__init__("the connection was lost during COMMIT; the transaction may or may not be there")
+        self.transaction_id, self.server, self.pid = transaction_id, server, pid
+
+
+def ends_connection(exc: BaseException) -> bool:
+    """The server, or the network, has ended the connection with this."""
+    if getattr(exc, "sqlstate", None) is None:
+        return True
+    diag = getattr(exc, "diag", None)
+    return getattr(diag, "severity_nonlocalized", None) in ("FATAL", "PANIC")
+
+
+def is_full(exc: BaseException) -> bool:
+    """The server, or the role, has no room for one more connection; libpq gives no SQLSTATE while connecting."""
+    words = str(exc)
+    return any(
+        part in words
+        for part in (
+            "too many connections",
+            "too many clients",
+            "remaining connection slots",
+            "no more connections",
+        )
+    )
+
+
 def is_transient(exc: BaseException) -> bool:
     """A failed connection attempt that may succeed a moment later: refused, timed out, starting up, full."""
     state = getattr(exc, "sqlstate", None)
     if state is not None:
         return state in _TRANSIENT
     words = str(exc)
+    if is_full(exc):
+        return True
     lasting = (
         "could not translate host name",
         "authentication failed",

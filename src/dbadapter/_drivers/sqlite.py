@@ -9,6 +9,8 @@ from contextlib import closing, contextmanager
 from time import perf_counter
 from typing import Any
 
+from .._concurrency._fork import Gone, abandon
+from .._core.consistency import SQLITE_TOKEN
 from .._core.rows import NO_COLUMNS, Columns
 from .._core.statement import Parameters, Statement, parse
 from ..errors import DatabaseAdapterError, DatabaseUnavailable
@@ -86,6 +88,10 @@ class SQLiteConnection:
         "released_at",
         "where",
     )
+
+    begins_late = False
+    """A transaction that writes takes the lock when it begins."""
+    was_standby = False
 
     def __init__(
         self,
@@ -239,7 +245,7 @@ class SQLiteConnection:
 
     # -- transactions ----------------------------------------------------------------------------------------------
 
-    def begin(self, *, read_only: bool = False, isolation: str | None = None) -> None:
+    def begin(self, *, read_only: bool = False, isolation: str | None = None, writes: bool = True) -> None:
         """Begin a transaction; a writing one takes the write lock at once, since an upgrade later fails at once.
 
         Every isolation level is met: SQLite's transactions are serializable.
@@ -317,6 +323,33 @@ class SQLiteConnection:
             self.raw.isolation_level = None
         except _FAILURES:
             self.close()
+
+    def learn_id(self) -> None:
+        """A COMMIT to a file is never left unanswered, so nothing is to be noted."""
+
+    def is_standby(self) -> bool:
+        """A file that refuses writes does so for good."""
+        return False
+
+    def token(self) -> str:
+        """Whoever reads the file sees what was committed before."""
+        return SQLITE_TOKEN
+
+    def disown(self, *, in_use: bool) -> bool:
+        """In a forked child: let go of the parent's file. False if it cannot be used from here any more.
+
+        An unused connection can be closed: it holds no lock. What is in the middle of something is left as it is for
+        good, and with it what SQLite, which keeps one account per process, believes to be locked.
+        """
+        raw, self.raw = self.raw, Gone()  # type: ignore[assignment]
+        try:
+            if not in_use and not raw.in_transaction:
+                raw.close()
+                return True
+        except _FAILURES:
+            pass
+        abandon(raw)
+        return False
 
     def interrupt(self) -> None:
         """Stop the statement that another thread is running here."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from .._concurrency._fork import Gone
 from .._core.rows import Columns
 from .._core.statement import Parameters, Statement
 from ..types import Result
@@ -105,6 +106,9 @@ class AsyncSQLiteConnection:
         "where",
     )
 
+    begins_late = False
+    was_standby = False
+
     def __init__(self, inner: sqlite.SQLiteConnection, worker: _Worker) -> None:
         self.inner = inner
         self._worker = worker
@@ -176,7 +180,9 @@ class AsyncSQLiteConnection:
         """See `SQLiteConnection.columns_of`."""
         return await self._call(self.inner.columns_of, table)
 
-    async def begin(self, *, read_only: bool = False, isolation: str | None = None) -> None:
+    async def begin(
+        self, *, read_only: bool = False, isolation: str | None = None, writes: bool = True
+    ) -> None:
         """See `SQLiteConnection.begin`."""
         await self._call(lambda: self.inner.begin(read_only=read_only, isolation=isolation))
 
@@ -191,6 +197,22 @@ class AsyncSQLiteConnection:
     async def run(self, sql: str) -> None:
         """See `SQLiteConnection.run`."""
         await self._call(self.inner.run, sql)
+
+    async def learn_id(self) -> None:
+        """See `SQLiteConnection.learn_id`."""
+
+    async def is_standby(self) -> bool:
+        """See `SQLiteConnection.is_standby`."""
+        return False
+
+    async def token(self) -> str:
+        """See `SQLiteConnection.token`."""
+        return self.inner.token()
+
+    def disown(self, *, in_use: bool) -> bool:
+        """See `SQLiteConnection.disown`; the thread has stayed with the parent."""
+        self._worker = Gone()  # type: ignore[assignment]
+        return self.inner.disown(in_use=in_use)
 
     def is_alive(self) -> bool:
         """See `SQLiteConnection.is_alive`."""

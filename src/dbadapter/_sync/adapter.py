@@ -5,40 +5,31 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .._concurrency._frames import caller_place
 from .._concurrency._threads import sleep
-from .._core.replay import Replay
-from .._core.rows import Columns
-from .._core.statement import Parameters, Statement, parse
+from .._core.routing import check_consistency
 from .._dialects import Dialect
 from ..config import DatabaseConfig, DatabaseType
 from ..errors import (
     ConfigError,
     ConnectionLost,
-    DatabaseAdapterError,
-    DatabaseMoved,
-    DatabaseUnavailable,
-    OutcomeUnknown,
-    PoolClosed,
-    ReadOnlyViolation,
     RetryableError,
-    SQLSyntaxError,
     SwitchAborted,
     SwitchInProgress,
 )
 from ..querylog import QueryLog
-from ..types import Result, SwitchReport, TableInfo
+from ..types import SwitchReport, TableInfo
+from .access import Access
 from .backend import Backend, new_backend, open_backend
-from .following import Watch, follow, look, settled_backend
-from .lane import Lane, PoolMoved
+from .following import Watch, settled_backend
+from .lane import PoolMoved
 from .pool import Pool
-from .rows import RowStream
 from .switch import Progress, switch_backend, target_config
-from .transaction import Transaction, insert_rows
+from .transaction import Transaction
 
 if TYPE_CHECKING:
     from ..schema import Schema
@@ -48,14 +39,11 @@ __all__ = ["DatabaseAdapter"]
 
 T = TypeVar("T")
 
-_TRANSACTION_CONTROL = frozenset(
-    {"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"}
-)
 _ISOLATION_LEVELS = ("read committed", "repeatable read", "serializable")
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.01, 0.5
 
 
-class DatabaseAdapter:
+class DatabaseAdapter(Access):
     """One database for an app, embedded or a server, that can be changed for another one while the app runs.
 
     Safe to use from any number of callers at once. Statements take ``:name`` with a mapping or ``?`` with a sequence,
@@ -142,248 +130,38 @@ class DatabaseAdapter:
         """Set the process-wide adapter; None forgets it (and does not close it)."""
         cls._instance = adapter
 
-    # -- getting a connection --------------------------------------------------------------------------------------
-
-    @property
-    def _pool(self) -> Pool:
-        if not self._is_open:
-            raise PoolClosed("the adapter is not open: call initialize(), or use it in a with statement")
-        return self._backend.pool
-
-    def _acquire(self, *, read_only: bool = False, where: str | None = None) -> tuple[Lane, Any]:
-        """A connection of the backend in use, and the lane to give it back to."""
-        while True:
-            pool = self._pool
-            lane = pool.reader if read_only else pool.writer
-            try:
-                connection = lane.acquire(where)
-            except PoolMoved:
-                continue
-            if connection.held_since <= self._watch.look_after or self._is_home(lane, connection):
-                return lane, connection
-
-    def _is_home(self, lane: Lane, connection: Any) -> bool:
-        """Whether the data still live where `connection` leads; if not, it is given back and the adapter moves on."""
-        backend = self._backend
-        try:
-            record = look(self._watch, backend, connection)
-        except DatabaseAdapterError:
-            return True  # whatever is wrong with the connection, its user will see
-        except BaseException:
-            lane.release(connection)
-            raise
-        if record is None:
-            return True
-        lane.release(connection)
-        follow(self, backend, record)
-        return False
-
-    # -- writing ---------------------------------------------------------------------------------------------------
-
-    def execute(self, sql: str, params: Parameters = None) -> Result:
-        """Run one statement, committed when this returns.
-
-        Returns:
-            ``.rowcount`` rows changed (or returned; -1 for statements that do neither), and ``.last_id``, the integer
-            primary key of the last row that an ``INSERT … VALUES`` made, else None.
-
-        Raises:
-            QueryError: the database, or the statement's parameters, say no; the subclass tells why.
-            OutcomeUnknown: the connection was lost before the answer came.
-            DatabaseUnavailable, PoolExhausted, PoolClosed: no connection.
-        """
-        statement = parse(sql)
-        self._refuse_transaction_control(statement)
-        while True:
-            lane, connection = self._acquire()
-            try:
-                result: Result = connection.execute(statement, params)
-                break
-            except ConnectionLost as exc:
-                raise OutcomeUnknown(f"the connection was lost while a statement was running: {exc}") from exc
-            except DatabaseMoved:
-                if not self._watch.is_met():
-                    raise
-            finally:
-                lane.release(connection)
-        if self._query_log is not None:
-            self._query_log.note(statement, params, connection.released_at - connection.held_since)
-        return result
-
-    def _refuse_transaction_control(self, statement: Statement) -> None:
-        if statement.verb in _TRANSACTION_CONTROL:
-            raise SQLSyntaxError(
-                f"{statement.verb.upper()} is not for execute(): use `with adapter.transaction() as tx:`, which nests",
-                statement=statement.text,
-                sqlstate="2D000",
-            )
-
-    def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
-        """Run one statement for each of `rows`, all or nothing; the number of rows affected.
-
-        Raises as `execute` does.
-        """
-        statement = parse(sql)
-        again = Replay(rows)
-        while True:
-            lane, connection = self._acquire(where=caller_place())
-            try:
-                count: int = connection.execute_many(statement, again.rows())
-                return count
-            except ConnectionLost as exc:
-                raise OutcomeUnknown(f"the connection was lost while statements were running: {exc}") from exc
-            except DatabaseMoved:
-                if not (again.can_replay and self._watch.is_met()):
-                    raise
-            finally:
-                lane.release(connection)
-
-    def insert_many(
-        self, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], *, on_conflict: str | None = None
-    ) -> int:
-        """Insert rows in bulk (COPY on Postgres), all or nothing; the number of rows affected.
-
-        Args:
-            table: the table's name, unquoted.
-            rows: mappings with the same keys, or sequences in the order of the table's columns; an iterator is read as
-                it goes, so it may be larger than memory.
-            on_conflict: what happens to a row whose key is there already: None (`UniqueViolation`), "ignore" (it is
-                left out), or "update" (the row there takes its values; of equal keys the last one counts).
-
-        Raises as `execute` does; `ParameterError` names a row with other columns than the first.
-        """
-        again = Replay(rows)
-        while True:
-            lane, connection = self._acquire(where=caller_place())
-            try:
-                return insert_rows(connection, table, again.rows(), on_conflict)
-            except ConnectionLost as exc:
-                raise OutcomeUnknown(f"the connection was lost during a bulk load: {exc}") from exc
-            except DatabaseMoved:
-                if not (again.can_replay and self._watch.is_met()):
-                    raise
-            finally:
-                lane.release(connection)
-
-    # -- reading ---------------------------------------------------------------------------------------------------
-
-    def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
-        """Run a statement that is expected to read; where it turns out to write, on the writer."""
-        statement = parse(sql)
-        may_retry = not statement.writes
-        while True:
-            pool = self._pool
-            lane = pool.lane_for(statement)
-            try:
-                connection = lane.acquire()
-            except PoolMoved:
-                continue
-            if connection.held_since > self._watch.look_after and not self._is_home(lane, connection):
-                continue
-            try:
-                found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
-            except ReadOnlyViolation:
-                if lane is pool.writer:
-                    raise
-                pool.writes.remember(statement)
-                continue
-            except DatabaseMoved:
-                if not self._watch.is_met():
-                    raise
-                continue
-            except DatabaseUnavailable as exc:
-                if may_retry and exc.transient:
-                    may_retry = False
-                    continue
-                if statement.writes and isinstance(exc, ConnectionLost):
-                    raise OutcomeUnknown(
-                        f"the connection was lost while a statement was running: {exc}"
-                    ) from exc
-                raise
-            finally:
-                lane.release(connection)
-            if self._query_log is not None:
-                self._query_log.note(statement, params, connection.released_at - connection.held_since)
-            return found
-
-    def fetch_all(
-        self,
-        sql: str,
-        params: Parameters = None,
-        *,
-        row_type: type | None = None,
-        consistency: str | None = None,
-        after: str | None = None,
-    ) -> list[Any]:
-        """All rows of a statement (also of an ``INSERT … RETURNING``).
-
-        Args:
-            sql: the statement.
-            params: a mapping for ``:name``, a sequence for ``?``.
-            row_type: what a row is: dict (default), tuple, or an attrs class or dataclass with a field per column.
-            consistency: "session" (default), "strong" or "eventual"; matters with replicas.
-            after: a `consistency_token`: the rows are at least as new as that.
-
-        Raises as `execute` does.
-        """
-        columns, rows = self._read(sql, params, None)
-        return columns.rows(row_type or dict, rows)
-
-    def fetch_one(
-        self,
-        sql: str,
-        params: Parameters = None,
-        *,
-        row_type: type | None = None,
-        consistency: str | None = None,
-        after: str | None = None,
-    ) -> Any:
-        """The first row, or None; arguments and errors as for `fetch_all`."""
-        columns, rows = self._read(sql, params, 1)
-        return columns.row(row_type or dict, rows[0]) if rows else None
-
-    def fetch_value(
-        self, sql: str, params: Parameters = None, *, consistency: str | None = None, after: str | None = None
-    ) -> Any:
-        """The first column of the first row, or None; arguments and errors as for `fetch_all`."""
-        _, rows = self._read(sql, params, 1)
-        return rows[0][0] if rows else None
-
-    def stream(
-        self,
-        sql: str,
-        params: Parameters = None,
-        *,
-        batch_size: int = 1000,
-        row_type: type | None = None,
-        consistency: str | None = None,
-        after: str | None = None,
-    ) -> RowStream:
-        """An iterator over the rows that holds `batch_size` of them in memory; it keeps a connection until it ends.
-
-        Errors as for `fetch_all`, while iterating.
-        """
-        statement, where = parse(sql), caller_place()
-
-        def opened() -> tuple[Lane, Any]:
-            return self._acquire(read_only=self._pool.writes.may_read(statement), where=where)
-
-        return RowStream(opened, statement, params, batch_size, row_type or dict)
-
     # -- transactions ----------------------------------------------------------------------------------------------
 
-    def transaction(self, *, read_only: bool = False, isolation: str | None = None) -> Transaction:
+    def transaction(
+        self,
+        *,
+        read_only: bool = False,
+        isolation: str | None = None,
+        consistency: str | None = None,
+        after: str | None = None,
+    ) -> Transaction:
         """A transaction for a with block; see `Transaction`.
 
         Args:
-            read_only: it only reads; a write raises `ReadOnlyViolation`.
+            read_only: it only reads, and so may run on a replica; a write raises `ReadOnlyViolation`.
             isolation: "read committed" (Postgres' default), "repeatable read" or "serializable" (all that SQLite has).
+            consistency, after: of a read-only transaction, as for `fetch_all`.
         """
         if isolation is not None and (
             not isinstance(isolation, str) or isolation.lower() not in _ISOLATION_LEVELS
         ):
             raise ConfigError(f"isolation must be one of {', '.join(_ISOLATION_LEVELS)}, not {isolation!r}")
-        return Transaction(self, read_only=read_only, isolation=isolation, where=caller_place())
+        check_consistency(consistency, after)
+        if isolation is not None and isolation.lower() == "serializable":
+            consistency = "strong"  # a standby cannot give it
+        return Transaction(
+            self,
+            read_only=read_only,
+            isolation=isolation,
+            where=caller_place(),
+            consistency=consistency,
+            after=after,
+        )
 
     def run_transaction(
         self,
@@ -392,7 +170,9 @@ class DatabaseAdapter:
         retries: int = 3,
         isolation: str | None = None,
     ) -> T:
-        """Run ``fn(tx)`` in a transaction and commit; again, up to `retries` times, where it lost against another one.
+        """Run ``fn(tx)`` in a transaction and commit; again, up to `retries` times, where that is safe and may help:
+
+        it lost against another transaction, or it lost its connection before COMMIT.
 
         `fn` may run several times, so it should do nothing that cannot be undone outside the database. Raises what
         `fn` raises, and the last `RetryableError` when the retries are used up.
@@ -402,7 +182,10 @@ class DatabaseAdapter:
             try:
                 with self.transaction(isolation=isolation) as tx:
                     return fn(tx)
-            except RetryableError:
+            except (
+                RetryableError,
+                ConnectionLost,
+            ):  # a COMMIT that was lost is OutcomeUnknown, and not run again
                 if attempt == retries:
                     raise
             # Spread out, so that two that collided do not collide again.
@@ -422,6 +205,8 @@ class DatabaseAdapter:
         finally:
             connection.forget_session()
             lane.release(connection)
+            if lane.cluster is not None:
+                lane.cluster.note_write()
 
     # -- tables ----------------------------------------------------------------------------------------------------
 
@@ -519,6 +304,7 @@ class DatabaseAdapter:
 
     def _adopt(self, backend: Backend) -> None:
         """Use `backend` from now on."""
+        backend.pool.adopted()
         self._backend = backend
         self._query_log = QueryLog.wanted(backend.config)
         self._epoch += 1

@@ -9,7 +9,9 @@ import attrs
 
 from .._dialects import POSTGRESQL, SQLITE, Dialect
 from ..config import DatabaseConfig, DatabaseType
-from .pool import Pool, PostgresPool, SQLitePool
+from .pool import Pool
+from .postgres_pool import PostgresPool
+from .sqlite_pool import SQLitePool
 
 __all__ = ["Backend", "open_backend"]
 

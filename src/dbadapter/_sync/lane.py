@@ -9,32 +9,41 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .._concurrency._threads import Waiter, current_holder, describe_holder, live_place, sleep
+from .._concurrency._threads import Waiter, current_holder, describe_holder, live_place
 from .._core.pool_state import Grant, PoolState
 from ..config import PoolConfig
 from ..errors import DatabaseUnavailable, PoolClosed, PoolExhausted
 
-__all__ = ["Lane", "PoolMoved"]
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
+__all__ = ["Lane", "PoolMoved", "close_all"]
 
 logger = logging.getLogger("dbadapter.pool")
 
-# An idle connection is looked at (no round trip) before use when it has been unused for this long.
-_PROBE_AFTER = 0.5
-_FIRST_RETRY, _LONGEST_RETRY = 0.02, 0.5
+_FIRST_RETRY, _LONGEST_RETRY = 0.02, 0.25
 # A caller that holds every connection waits this long: for a stream it has dropped, which an event loop closes later.
 _PATIENCE_IN_VAIN = 0.25
 
 
 class PoolMoved(PoolClosed):
-    """The app has switched to another backend while the caller waited; it is to ask that one."""
+    """The connections to use are others since the caller began to wait: it is to ask for those.
+
+    The app has switched to another backend, or another server has become the primary.
+    """
 
 
 class Lane:
-    """The connections of one node in one role."""
+    """The connections of one node in one role.
+
+    Attributes:
+        serves_writes: writers wait here for their server to come back; readers of a replica have others to ask.
+        cluster: the servers that this one belongs to, if there are several.
+    """
 
     def __init__(
         self,
@@ -47,6 +56,9 @@ class Lane:
         lock: threading.Lock,
         on_release: Callable[[], None],
         entitled: Callable[[Any], bool],
+        stats: Callable[[], dict[str, Any]],
+        start_anew: Callable[[], None],
+        probe_after: float = 0.0,
     ) -> None:
         """A lane with no connection yet.
 
@@ -58,8 +70,13 @@ class Lane:
             lock: shared by the lanes of a pool.
             on_release: told under the lock of each return while the pool is paused.
             entitled: tells under the lock whether a holder is in the middle of something and may go on though paused.
+            stats: the pool's figures, for the error when it is exhausted.
+            start_anew: makes the pool this process' own, after a fork.
+            probe_after: a connection that was idle for longer (s) is looked at before use, without a round trip.
         """
         self.name = name
+        self.serves_writes = True
+        self.cluster: Cluster | None = None
         self.state: PoolState[Any] = PoolState.of(config, minimum=minimum, maximum=maximum)
         self.last_failure: DatabaseUnavailable | None = None
         self._connect = connect
@@ -67,6 +84,11 @@ class Lane:
         self._lock = lock
         self._on_release = on_release
         self._entitled = entitled
+        self._stats = stats
+        self._start_anew = start_anew
+        self._probe_after = probe_after
+        self._leak_threshold = config.leak_threshold
+        self._leaked: dict[Any, str] = {}
 
     # -- checkout --------------------------------------------------------------------------------------------------
 
@@ -84,13 +106,18 @@ class Lane:
         """
         state = self.state
         holder = current_holder()
+        got: Any
         with self._lock:
             got = state.take(state.paused and (patience is not None or self._entitled(holder)))
         if got.__class__ is Grant:
             got = self._acquire_slowly(got, patience)
-        got.held_since = now = perf_counter()
-        if now - got.released_at > _PROBE_AFTER and not got.is_alive():
-            got = self._replace(got)
+        try:
+            got.held_since = now = perf_counter()
+            if now - got.released_at > self._probe_after and not got.is_alive():
+                got = self._replace(got, patience)
+        except BaseException:
+            self._drop(got)
+            raise
         got.holder = holder
         got.where = where
         return got
@@ -105,16 +132,21 @@ class Lane:
                 self.state.waits.add(self.state.requests, perf_counter() - started)
         if grant is Grant.OPEN:
             return self._open(deadline)
-        if grant is Grant.MOVED:
-            raise PoolMoved(
-                f"the pool of {self.name} is closed: the adapter has switched to another database"
-            )
+        if grant is Grant.FORKED:
+            self._start_anew()
+        if grant is Grant.MOVED or grant is Grant.FORKED:
+            raise PoolMoved(f"the connections of {self.name} are no longer the ones to use")
         if grant is Grant.CLOSED:
             raise PoolClosed(f"the pool of {self.name} is closed")
+        if grant is Grant.UNSAFE:
+            raise PoolClosed(
+                f"{self.name} was in use by another thread when this process was forked, so it cannot be used here: "
+                "fork before opening it, or start the process with multiprocessing's 'spawn'"
+            )
         return grant
 
     def _wait(self, deadline: float, patience: float | None) -> Any:
-        waiter, in_vain = Waiter(), False
+        waiter, in_vain, crowded = Waiter(), False, False
         state = self.state
         with self._lock:
             # What the answer was based on may have changed since the lock was released: ask again, then queue.
@@ -122,14 +154,17 @@ class Lane:
             entitled = state.paused and (patience is not None or self._entitled(waiter.holder))
             grant_now = state.take(entitled)
             if grant_now is Grant.WAIT:
-                self._refuse_if_crowded()
+                crowded = state.is_crowded()
                 if in_vain := self._holds_everything(waiter.holder):
                     deadline = min(deadline, perf_counter() + _PATIENCE_IN_VAIN)
-                state.waiters.append(waiter)
+                if not crowded:
+                    state.waiters.append(waiter)
             elif grant_now is Grant.HELD_BACK:
                 state.held_back.append(waiter)
             else:
                 return grant_now
+        if crowded:
+            raise self.exhausted(f"{state.max_waiting} callers wait already (max_waiting)")
         try:
             waiter.wait(deadline - perf_counter())
             if patience is None and not waiter.delivered and waiter in state.held_back:
@@ -154,10 +189,6 @@ class Lane:
             f"no connection became free within {self._timeout if patience is None else patience:g} s"
         )
 
-    def _refuse_if_crowded(self) -> None:
-        if self.state.is_crowded():
-            raise self.exhausted(f"{len(self.state.waiters)} callers wait already (max_waiting)")
-
     def _holds_everything(self, holder: Any) -> bool:
         active = self.state.active
         return bool(active) and all(connection.holder == holder for connection in active)
@@ -175,7 +206,10 @@ class Lane:
         self.release(waiter.value)
 
     def _open(self, deadline: float) -> Any:
-        """Open a connection for the place that is reserved for it, trying again until `deadline`."""
+        """Open a connection for the place that is reserved for it, trying again until `deadline`.
+
+        Between two attempts, what somebody gives back will do as well: the server may have no room for more.
+        """
         delay = _FIRST_RETRY
         try:
             while True:
@@ -187,7 +221,13 @@ class Lane:
                     self.state.errors += 1
                     if not exc.transient or perf_counter() + delay > deadline or self.state.refusal:
                         raise
-                sleep(delay)
+                    if not self.serves_writes:
+                        raise
+                got = self._wait_for_another(delay)
+                if got is not None:
+                    with self._lock:
+                        self.state.open_failed()
+                    return got
                 delay = min(delay * 2, _LONGEST_RETRY)
         except BaseException:
             with self._lock:
@@ -198,33 +238,70 @@ class Lane:
             self.state.opened(connection)
         return connection
 
-    def _replace(self, dead: Any) -> Any:
-        """Another connection in place of one that died while idle; the other idle ones are taken to share its fate."""
+    def _wait_for_another(self, seconds: float) -> Any:
+        """A connection that is, or becomes, free within `seconds`, or None."""
+        waiter = Waiter()
+        with self._lock:
+            if self.state.idle:
+                return self.state.take_idle()
+            self.state.waiters.append(waiter)
+        try:
+            waiter.wait(seconds)
+        except BaseException:
+            self._abandon(waiter)
+            raise
+        with self._lock:
+            if not waiter.delivered:
+                self.state.leave(waiter)
+                return None
+            if waiter.value is Grant.OPEN:  # we have a place already
+                self.state.open_failed()
+                return None
+        if waiter.value.__class__ is Grant:
+            return self._acquire_slowly(waiter.value, None)
+        return waiter.value
+
+    def _replace(self, dead: Any, patience: float | None) -> Any:
+        """Another connection in place of one that died while idle, as others may have that are idle."""
         with self._lock:
             self.state.discard(dead, "died while idle")
-            others = self.state.evict_idle("died while idle")
+            others = self.state.discard_idle("died while idle", lambda connection: not connection.is_alive())
             self.state.requests -= 1
         for connection in (dead, *others):
             connection.close()
         logger.info("%s: %d idle connections were dead and are replaced", self.name, 1 + len(others))
-        return self.acquire()
+        return self.acquire(patience=patience)
 
     # -- return ----------------------------------------------------------------------------------------------------
 
     def release(self, connection: Any) -> None:
         """Give a connection back; what its user left open is rolled back."""
-        usable = False
+        given = False
         try:
+            if self._leaked:
+                self._note_return(connection)
             usable = connection.is_clean() or connection.reset()
-        finally:
             with self._lock:
                 reason = self.state.give_back(connection, perf_counter(), usable)
+                given = True
                 connection.holder = None
                 if self.state.paused:
                     self._on_release()
-            if reason is not None:
-                logger.debug("%s: connection closed: %s", self.name, reason)
+        except BaseException:
+            if not given:
+                self._drop(connection)
                 connection.close()
+            raise
+        if reason is not None:
+            logger.debug("%s: connection closed: %s", self.name, reason)
+            connection.close()
+
+    def _drop(self, connection: Any) -> None:
+        """An interruption came between a connection's being taken and given back: its place is free again."""
+        with self._lock:
+            if connection in self.state.active:
+                self.state.discard(connection, "interrupted")
+                self._tell_release()
 
     def _tell_release(self) -> None:
         if self.state.paused:
@@ -252,23 +329,90 @@ class Lane:
                 self.state.opened(connection)
             self.release(connection)
 
-    def keep_house(self) -> None:
+    def keep_house(self, *, fill: bool = True) -> None:
         """Close what has expired and open what is lacking; a failure is noted and left to the next round."""
         with self._lock:
             closing = self.state.expired(perf_counter())
-        for connection in closing:
-            connection.close()
+        close_all(closing)
+        if self._leak_threshold is not None:
+            self._report_leaks(self._leak_threshold)
+        if not fill:
+            return
         try:
             self.fill()
         except DatabaseUnavailable as exc:
             logger.warning("%s: cannot open a connection: %s", self.name, exc)
 
+    def _report_leaks(self, threshold: float) -> None:
+        """Log each connection that is held for longer than `threshold`, once."""
+        now = perf_counter()
+        with self._lock:
+            late = [
+                connection
+                for connection in self.state.active
+                if connection.holder is not None
+                and now - connection.held_since > threshold
+                and connection not in self._leaked
+            ]
+            self.state.leaks += len(late)
+        for connection in late:
+            holder = self._describe(connection, now)
+            place = f"{holder['task'] or holder['thread']} at {holder['where'] or 'an unknown place'}"
+            self._leaked[connection] = place
+            logger.warning(
+                "%s: a connection is held for %.1f s (leak_threshold %g s) by %s",
+                self.name,
+                holder["seconds"],
+                threshold,
+                place,
+            )
+
+    def _note_return(self, connection: Any) -> None:
+        place = self._leaked.pop(connection, None)
+        if place is not None:
+            held = perf_counter() - connection.held_since
+            logger.warning("%s: the connection held by %s is back after %.1f s", self.name, place, held)
+
     def refuse(self, grant: Grant) -> None:
         """Serve nobody any more: `grant` says why. Connections in use are closed when they are given back."""
         with self._lock:
             closing = self.state.refuse(grant)
-        for connection in closing:
-            connection.close()
+        close_all(closing)
+
+    def resize(self, minimum: int, maximum: int) -> None:
+        """Change the limits, and go there. Raises `DatabaseUnavailable` if a connection cannot be opened."""
+        with self._lock:
+            closing = self.state.resize(minimum, maximum)
+        close_all(closing)
+        self.fill()
+
+    def evict(self, reason: str) -> None:
+        """Close the idle connections now, and those in use when they are given back."""
+        with self._lock:
+            closing = self.state.evict(reason)
+        close_all(closing)
+
+    def visit(self) -> Any:
+        """A connection outside the pool, for one question; the caller closes it. Raises `DatabaseUnavailable`."""
+        return self._connect()
+
+    def disown(self, lock: threading.Lock) -> bool:
+        """In a forked child: leave the parent's connections alone. False if what is open cannot be left safely."""
+        self._lock = lock
+        idle, active = list(self.state.idle), list(self.state.active)
+        answers = [connection.disown(in_use=False) for connection in idle]
+        answers += [connection.disown(in_use=True) for connection in active]
+        self.state.idle.clear()
+        self.state.active.clear()
+        self.state.waiters.clear()
+        self.state.held_back.clear()
+        self.state.refusal = Grant.FORKED
+        return all(answers)
+
+    def abort(self) -> None:
+        """Have everything that is under way here fail at once: its server is not the one to wait for any more."""
+        for connection in list(self.state.active):
+            connection.abort()
 
     # -- figures ---------------------------------------------------------------------------------------------------
 
@@ -276,39 +420,36 @@ class Lane:
         """Who holds a connection: ``[{thread, task, seconds, where}]``, the longest first."""
         now = perf_counter()
         held = [connection for connection in list(self.state.active) if connection.holder is not None]
-        found = []
-        for connection in sorted(held, key=lambda connection: float(connection.held_since)):
-            holder = connection.holder
-            thread, task = describe_holder(holder)
-            found.append(
-                {
-                    "thread": thread,
-                    "task": task,
-                    "seconds": round(now - connection.held_since, 3),
-                    "where": connection.where or live_place(holder),
-                }
-            )
-        return found
+        held.sort(key=lambda connection: float(connection.held_since))
+        return [self._describe(connection, now) for connection in held]
+
+    def _describe(self, connection: Any, now: float) -> dict[str, Any]:
+        holder = connection.holder
+        thread, task = describe_holder(holder)
+        return {
+            "thread": thread,
+            "task": task,
+            "seconds": round(now - connection.held_since, 3),
+            "where": connection.where or live_place(holder),
+        }
 
     def exhausted(self, problem: str) -> PoolExhausted:
         """The error with the numbers and the holders in it."""
         state = self.state
         holders = self.holders()
-        numbers = {
-            "active": len(state.active),
-            "idle": len(state.idle),
-            "max": state.maximum,
-            "waiting": len(state.waiters),
-            "requests": state.requests,
-            "timeouts": state.timeouts,
-        }
         places = "; ".join(
             f"{holder['task'] or holder['thread']} for {holder['seconds']:.1f} s at {holder['where']}"
             for holder in holders[:5]
         )
         message = (
-            f"{self.name}: {problem}; {numbers['active']} of {numbers['max']} in use, {numbers['waiting']} waiting"
+            f"{self.name}: {problem}; {len(state.active)} of {state.maximum} in use, {len(state.waiters)} waiting"
             + (f"; held by {places}" if places else "")
             + (f"; the last connection attempt failed: {self.last_failure}" if self.last_failure else "")
         )
-        return PoolExhausted(message, stats=numbers, holders=holders)
+        return PoolExhausted(message, stats=self._stats(), holders=holders)
+
+
+def close_all(connections: Iterable[Any]) -> None:
+    """Close connections that the state has let go."""
+    for connection in connections:
+        connection.close()

@@ -1,5 +1,5 @@
 # Generated from src/dbadapter/_async/pool.py by tools/unasync.py; do not edit.
-"""The pools: SQLite's and Postgres' connections under one set of limits and figures."""
+"""What the pools have in common: connections under one set of limits and figures."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import attrs
+
+from .._concurrency import _fork
 from .._concurrency._frames import caller_place
-from .._concurrency._threads import Periodic, Waiter
+from .._concurrency._threads import Errand, Periodic, Waiter, sleep
 from .._core.pool_state import Grant
 from .._core.pool_stats import LaneFigures, NodeFigures, pool_stats
-from .._core.routing import WriteMemory
+from .._core.routing import StatementMemory, check_consistency
 from .._core.statement import Statement
-from ..config import DatabaseConfig, PoolConfig
-from ..errors import DatabaseAdapterError, DatabaseUnavailable, PoolClosed
+from ..config import PoolConfig
+from ..errors import DatabaseAdapterError, DatabaseUnavailable, PoolClosed, PoolExhausted
 from .lane import Lane, PoolMoved
 
-__all__ = ["Pool", "PostgresPool", "SQLitePool"]
+__all__ = ["Pool"]
 
 _LONGEST_UPKEEP_INTERVAL = 10.0
-# How long a health check waits for a connection.
-_HEALTH_PATIENCE = 1.0
+# How long a health check may take in all, and how long it waits for a connection before it takes "busy" for an answer.
+_HEALTH_TIMEOUT, _HEALTH_PATIENCE = 0.9, 0.4
 
 
 class Pool:
@@ -30,7 +33,7 @@ class Pool:
 
     def __init__(self, config: PoolConfig) -> None:
         self.config = config
-        self.writes = WriteMemory()
+        self.statements = StatementMemory()
         self.writer: Lane
         self.reader: Lane
         self._lock = threading.Lock()
@@ -38,6 +41,9 @@ class Pool:
         self._drained: Waiter | None = None
         self._is_open = False
         self._upkeep: Periodic | None = None
+        self._checkups: dict[str, Errand] = {}
+        self._forked = False  # this is a child that has not begun to use the pool
+        self._starting_anew = False
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -48,28 +54,41 @@ class Pool:
         """
         if self._is_open:
             return
+        self._start()
+
+    def _start(self) -> None:
         self._lanes = self._make_lanes()
+        self._checkups = {}
         self._is_open = True
         try:
+            self._find_servers()
             for lane in self._lanes:
-                lane.fill()
+                self._fill(lane)
             self._check()
         except BaseException:
             self.close()
             raise
-        interval = min(self.config.idle_timeout / 2, self.config.max_lifetime / 2, _LONGEST_UPKEEP_INTERVAL)
-        self._upkeep = Periodic(self._keep_house, max(interval, 0.05), "dbadapter-pool")
+        self._upkeep = Periodic(self._keep_house, self._upkeep_interval(), "dbadapter-pool")
         self._upkeep.start()
+        _fork.remember(self)
+
+    def _upkeep_interval(self) -> float:
+        config = self.config
+        spans = [config.idle_timeout / 2, config.max_lifetime / 2, _LONGEST_UPKEEP_INTERVAL]
+        if config.leak_threshold is not None:
+            spans.append(config.leak_threshold / 4)
+        return max(min(spans), 0.05)
 
     def close(self) -> None:
-        """Close all connections: idle ones now, those in use when they are given back. Waiting callers get `PoolClosed`.
+        """Close all connections: idle ones now, those in use when they are given back.
 
-        Closing again does nothing.
+        Waiting callers get `PoolClosed`. Closing again does nothing.
         """
         self._stop(Grant.CLOSED)
 
     def _stop(self, grant: Grant) -> None:
         self._is_open = False
+        _fork.forget(self)
         upkeep, self._upkeep = self._upkeep, None
         if upkeep is not None:
             upkeep.stop()
@@ -86,7 +105,7 @@ class Pool:
     def _make_lanes(self) -> list[Lane]:
         raise NotImplementedError
 
-    def _lane(self, name: str, connect: Any, minimum: int, maximum: int) -> Lane:
+    def _lane(self, name: str, connect: Any, minimum: int, maximum: int, *, probe_after: float = 0.0) -> Lane:
         return Lane(
             name,
             connect,
@@ -96,7 +115,16 @@ class Pool:
             lock=self._lock,
             on_release=self._note_release,
             entitled=self._is_holder,
+            stats=self.get_stats,
+            start_anew=self._start_anew,
+            probe_after=probe_after,
         )
+
+    def _find_servers(self) -> None:
+        """Learn who is who, where there are several servers."""
+
+    def _fill(self, lane: Lane) -> None:
+        lane.fill()
 
     def _check(self) -> None:
         """Raise `DatabaseUnavailable` unless the database answers."""
@@ -110,11 +138,68 @@ class Pool:
         for lane in self._lanes:
             lane.keep_house()
 
+    # -- forks -----------------------------------------------------------------------------------------------------
+
+    def disown(self) -> None:
+        """In a forked child: touch nothing that is the parent's, and begin anew on first use."""
+        self._lock = threading.Lock()
+        _fork.abandon((self._upkeep, self._drained))
+        self._upkeep = self._drained = None
+        answers = [lane.disown(self._lock) for lane in self._lanes]
+        self._forked = all(answers)
+        if not self._forked:
+            for lane in self._lanes:
+                lane.state.refusal = Grant.UNSAFE
+
+    def _start_anew(self) -> None:
+        with self._lock:
+            mine, self._forked = self._forked, False
+            if mine:
+                self._starting_anew = True
+        if not mine:
+            while self._starting_anew:
+                sleep(0.002)
+            return
+        try:
+            self._start()
+        finally:
+            self._starting_anew = False
+
+    # -- limits ----------------------------------------------------------------------------------------------------
+
+    def resize(self, minimum: int, maximum: int) -> None:
+        """Change ``min_connections`` and ``max_connections`` while the pool is in use.
+
+        Waiting callers profit at once; what is too many is closed, connections in use when they are given back.
+
+        Raises:
+            ConfigError: the numbers are out of range; nothing has changed.
+            DatabaseUnavailable: a connection that is lacking cannot be opened; the limits have changed.
+        """
+        self.require_open()
+        self.config = attrs.evolve(self.config, min_connections=minimum, max_connections=maximum)
+        self._resize_lanes()
+
+    def _resize_lanes(self) -> None:
+        raise NotImplementedError
+
     # -- connections -----------------------------------------------------------------------------------------------
 
-    def lane_for(self, statement: Statement) -> Lane:
-        """Where a statement that is expected to read runs."""
-        return self.reader if self.writes.may_read(statement) else self.writer
+    def lane_for(
+        self, statement: Statement, consistency: str | None = None, after: str | None = None
+    ) -> Lane:
+        """Where a statement that is expected to read runs.
+
+        Raises `ConfigError` or `ParameterError` for an unknown consistency or token.
+        """
+        if consistency is not None or after is not None:
+            check_consistency(consistency, after)
+        return self.reader if self.statements.may_read(statement) else self.writer
+
+    def reading_lane(self, consistency: str | None = None, after: str | None = None) -> Lane:
+        """Where a read-only transaction, or a connection for reading, is had."""
+        check_consistency(consistency, after)
+        return self.reader
 
     def require_open(self) -> None:
         """Raise `PoolClosed` unless the pool is open."""
@@ -132,13 +217,23 @@ class Pool:
         `DatabaseUnavailable`.
         """
         self.require_open()
-        lane = self.reader if read_only else self.writer
-        connection = lane.acquire(caller_place())
+        where = caller_place()
+        while True:
+            lane = self.reading_lane() if read_only else self.writer
+            try:
+                connection = lane.acquire(where)
+                break
+            except (PoolMoved, DatabaseUnavailable):
+                self.require_open()
+                if lane is self.writer:
+                    raise
         try:
             yield connection.raw
         finally:
             connection.forget_session()
             lane.release(connection)
+            if lane.cluster is not None and not read_only:
+                lane.cluster.note_write()
 
     # -- switching -------------------------------------------------------------------------------------------------
 
@@ -181,127 +276,63 @@ class Pool:
         """End a pause for good: those that waited ask the new backend, and this pool is closed."""
         self._stop(Grant.MOVED)
 
+    def adopted(self) -> None:
+        """An adapter begins to use this pool: what was written elsewhere before is to be seen here by every read."""
+
     # -- figures ---------------------------------------------------------------------------------------------------
 
     def get_stats(self) -> dict[str, Any]:
         """The pool's figures as a plain dictionary, cheap enough to ask for every second.
 
         Keys: ``active idle created utilization min max waiting requests requests_waited wait_ms timeouts errors
-        recycled leaks nodes holders``; times in ``wait_ms`` are milliseconds, ``utilization`` is active / max.
+        recycled recycled_reasons reads leaks nodes holders``; times in ``wait_ms`` are milliseconds, ``utilization`` is
+        active / max.
         """
         holders = [holder for lane in self._lanes for holder in lane.holders()]
         with self._lock:
             figures = [LaneFigures.of(lane.state) for lane in self._lanes]
-        return pool_stats(self.config, figures, self._nodes(figures), holders)
+            nodes = self._nodes(figures)
+            reads = self._reads()
+        return pool_stats(self.config, figures, nodes, holders, reads)
 
     def _nodes(self, figures: list[LaneFigures]) -> list[NodeFigures]:
         raise NotImplementedError
 
+    def _reads(self) -> dict[str, int]:
+        """How many reads ran where; of interest where there are replicas."""
+        return {}
+
     def health(self) -> dict[str, bool]:
-        """Whether writing and reading connections answer: ``{"main_pool": …, "read_pool": …}``."""
-        return {"main_pool": self._answers(self.writer), "read_pool": self._answers(self.reader)}
+        """Whether writing and reading connections answer, within a second: ``{"main_pool": …, "read_pool": …}``."""
+        writes = self._answers("writer", self.writer)
+        return {
+            "main_pool": writes,
+            "read_pool": writes if self.reader is self.writer else self._answers("reader", self.reader),
+        }
 
-    def _answers(self, lane: Lane) -> bool:
-        try:
-            connection = lane.acquire(patience=_HEALTH_PATIENCE)
-        except PoolMoved:
-            raise
-        except DatabaseAdapterError:
-            return False
-        try:
-            connection.ping()
-        except DatabaseUnavailable:
-            return False
-        finally:
-            lane.release(connection)
+    def _answers(self, name: str, lane: Lane) -> bool:
+        """Ask in the background: a database that hangs must not take the one who asks along."""
+
+        def asked() -> bool:
+            try:
+                connection = lane.acquire(patience=_HEALTH_PATIENCE)
+            except PoolMoved:
+                raise
+            except PoolExhausted:
+                return self._answers_when_busy()
+            except DatabaseAdapterError:
+                return False
+            try:
+                connection.ping()
+            except DatabaseUnavailable:
+                return False
+            finally:
+                lane.release(connection)
+            return True
+
+        errand = self._checkups.setdefault(name, Errand(asked))
+        return bool(errand.run(_HEALTH_TIMEOUT))
+
+    def _answers_when_busy(self) -> bool:
+        """All connections are in use: that alone is no illness."""
         return True
-
-
-class SQLitePool(Pool):
-    """One writer behind a fair queue, and readers that never wait for it (write-ahead log)."""
-
-    def __init__(
-        self,
-        config: DatabaseConfig | PoolConfig | str | None = None,
-        path: str | None = None,
-    ) -> None:
-        """A pool on the file of a `DatabaseConfig`, or on `path` with the limits of a `PoolConfig`.
-
-        Args:
-            config: a `DatabaseConfig`; or a `PoolConfig` for the limits; or the path itself.
-            path: the file, or ":memory:", where `config` does not say it.
-        """
-        if isinstance(config, str):
-            config, path = None, config
-        if isinstance(config, DatabaseConfig):
-            path = config.sqlite_path if path is None else path
-            config = config.pool
-        super().__init__(config or PoolConfig())
-        self.path = DatabaseConfig(sqlite_path=path).sqlite_path if path else DatabaseConfig().sqlite_path
-
-    def _make_lanes(self) -> list[Lane]:
-        from .._drivers.sqlite import connect
-        from .._drivers.sqlite_catalog import SQLiteCatalog
-
-        catalog = SQLiteCatalog()
-
-        def connecting(*, read_only: bool) -> Any:
-            def opened() -> Any:
-                return connect(
-                    self.path,
-                    catalog=catalog,
-                    read_only=read_only,
-                    busy_timeout=self.config.connection_timeout,
-                    statement_timeout=self.config.statement_timeout,
-                )
-
-            return opened
-
-        limits = self.config
-        # Each connection to ":memory:" is a database of its own, so there is one; and one is all that a limit of 1 allows.
-        alone = self.path == ":memory:" or limits.max_connections == 1
-        self.writer = self._lane(f"SQLite {self.path} (writer)", connecting(read_only=False), 1, 1)
-        if alone:
-            self.writer.state.idle_timeout = self.writer.state.max_lifetime = float("inf")
-            self.reader = self.writer
-            return [self.writer]
-        readers = limits.max_connections - 1
-        minimum = min(max(limits.min_connections - 1, 0), readers)
-        self.reader = self._lane(
-            f"SQLite {self.path} (readers)", connecting(read_only=True), minimum, readers
-        )
-        return [self.writer, self.reader]
-
-    def _nodes(self, figures: list[LaneFigures]) -> list[NodeFigures]:
-        return [NodeFigures.of("primary", None, None, healthy=self._is_open, lanes=figures)]
-
-
-class PostgresPool(Pool):
-    """Connections to a Postgres server."""
-
-    def __init__(self, config: PoolConfig | DatabaseConfig | None = None) -> None:
-        """A pool on the server that `config` names; nothing is opened yet."""
-        if isinstance(config, DatabaseConfig):
-            config = config.pool
-        super().__init__(config or PoolConfig())
-
-    def _make_lanes(self) -> list[Lane]:
-        from .._drivers.postgres import connect
-        from .._drivers.postgres_types import PostgresCatalog
-
-        catalog = PostgresCatalog()
-        host, port = self.config.primary_nodes[0]
-
-        def opened() -> Any:
-            return connect(host, port, self.config, catalog)
-
-        limits = self.config
-        self.writer = self._lane(
-            f"Postgres {host}:{port}", opened, limits.min_connections, limits.max_connections
-        )
-        self.reader = self.writer
-        return [self.writer]
-
-    def _nodes(self, figures: list[LaneFigures]) -> list[NodeFigures]:
-        host, port = self.config.primary_nodes[0]
-        return [NodeFigures.of("primary", host, port, healthy=self._is_open, lanes=figures)]

@@ -27,10 +27,11 @@ class RowStream:
         batch_size: int,
         row_type: type,
         on_error: Callable[[BaseException], None] | None = None,
+        again: Callable[[Any, DatabaseAdapterError], bool] | None = None,
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ConfigError(f"batch_size must be an integer of at least 1, not {batch_size!r}")
-        self._rows = self._generate(acquire, statement, params, batch_size, row_type, on_error)
+        self._rows = self._generate(acquire, statement, params, batch_size, row_type, on_error, again)
 
     def __iter__(self) -> Iterator[Any]:
         return self._rows
@@ -56,20 +57,28 @@ class RowStream:
         batch_size: int,
         row_type: type,
         on_error: Callable[[BaseException], None] | None,
+        again: Callable[[Any, DatabaseAdapterError], bool] | None,
     ) -> Iterator[Any]:
-        lane, connection = acquire()
-        try:
-            batches = connection.stream(statement, params, batch_size)
+        has_begun = False
+        while True:
+            lane, connection = acquire()
             try:
-                for columns, rows in batches:
-                    for row in columns.rows(row_type, rows):
-                        yield row
-            except DatabaseAdapterError as exc:
-                if on_error is not None:
-                    on_error(exc)
-                raise
+                batches = connection.stream(statement, params, batch_size)
+                try:
+                    for columns, rows in batches:
+                        for row in columns.rows(row_type, rows):
+                            has_begun = True
+                            yield row
+                    return
+                except DatabaseAdapterError as exc:
+                    if on_error is not None:
+                        on_error(exc)
+                    if has_begun or again is None or not again(lane, exc):
+                        raise
+                finally:
+                    batches.close()
             finally:
-                batches.close()
-        finally:
-            if lane is not None:
-                lane.release(connection)
+                if lane is not None:
+                    lane.release(connection)
+                    if lane.cluster is not None and lane.serves_writes:
+                        lane.cluster.note_write()

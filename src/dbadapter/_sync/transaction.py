@@ -12,12 +12,14 @@ from .._core.bulk import bulk_rows
 from .._core.rows import Columns
 from .._core.statement import Parameters, parse
 from .._dialects import Dialect
+from .._drivers.postgres_errors import CommitInDoubt
 from .._drivers.values import ValueRefused
 from ..config import DatabaseType
-from ..errors import DatabaseAdapterError, TransactionFailed
+from ..errors import ConnectionLost, DatabaseAdapterError, TransactionFailed
 from ..types import Result
 from .following import pass_gate
 from .lane import Lane
+from .outcome import learn_fate
 from .rows import RowStream
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from .vectors import VectorStore
 
 __all__ = ["Transaction"]
+
+# Statements that say how the transaction is to be, or what it is to wait for, before it takes its snapshot.
+_BEFORE_ANY_QUERY = frozenset({"lock", "set"})
 
 
 class Transaction:
@@ -36,12 +41,22 @@ class Transaction:
     """
 
     def __init__(
-        self, adapter: DatabaseAdapter, *, read_only: bool, isolation: str | None, where: str | None
+        self,
+        adapter: DatabaseAdapter,
+        *,
+        read_only: bool,
+        isolation: str | None,
+        where: str | None,
+        consistency: str | None = None,
+        after: str | None = None,
     ) -> None:
         self._adapter = adapter
         self._read_only = read_only
         self._isolation = isolation
         self._where = where
+        self._consistency, self._after = consistency, after
+        self._has_begun = False
+        self._owes = False  # something is to be done before the next statement
         self._lane: Lane | None = None
         self._connection: Any = None
         self._failure: BaseException | None = None
@@ -50,20 +65,32 @@ class Transaction:
     # -- life ------------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Transaction:
+        self._acquire()
+        try:
+            if self._connection.begins_late:
+                self._owes = True
+            else:
+                self._begin(writes=not self._read_only)
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def _acquire(self) -> None:
+        self._lane, self._connection = self._adapter._acquire(
+            read_only=self._read_only, where=self._where, consistency=self._consistency, after=self._after
+        )
+
+    def _begin(self, *, writes: bool) -> None:
         while True:
-            self._lane, self._connection = self._adapter._acquire(
-                read_only=self._read_only, where=self._where
-            )
-            try:
-                self._connection.begin(read_only=self._read_only, isolation=self._isolation)
-                if self._read_only or not self._adapter._watch.is_due() or self._is_home():
-                    return self
-            except BaseException:
-                self._leave()
-                raise
+            self._connection.begin(read_only=self._read_only, isolation=self._isolation, writes=writes)
+            if self._read_only or not self._adapter._watch.is_due() or self._is_home():
+                break
+            self._acquire()
+        self._has_begun = True
 
     def _is_home(self) -> bool:
-        """Whether the data still live where the transaction was begun; if not, the adapter moves on."""
+        """Whether the data live, and stay, where the transaction was begun; if not, nothing was done yet."""
         adapter, backend = self._adapter, self._adapter._backend
         if pass_gate(adapter._watch, backend, self._connection):
             return True
@@ -75,13 +102,22 @@ class Transaction:
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> None:
         try:
             if exc is None and self._failure is None:
-                self._connection.commit()
+                if self._has_begun:
+                    self._commit()
                 return
-            self._roll_back(exc)
+            if self._has_begun:
+                self._roll_back(exc)
         finally:
             self._leave()
         if exc is None:
             raise self._failed()
+
+    def _commit(self) -> None:
+        try:
+            self._connection.commit()
+        except CommitInDoubt as doubt:
+            if not self._read_only:
+                learn_fate(self._adapter._backend.pool, doubt)
 
     def _roll_back(self, exc: BaseException | None) -> None:
         try:
@@ -95,6 +131,8 @@ class Transaction:
         connection, self._connection = self._connection, None
         if self._lane is not None and connection is not None:
             self._lane.release(connection)
+            if self._lane.cluster is not None and not self._read_only:
+                self._lane.cluster.note_write()
 
     def _failed(self) -> TransactionFailed:
         error = TransactionFailed(
@@ -105,13 +143,31 @@ class Transaction:
         error.__cause__ = self._failure
         return error
 
-    def _ready(self) -> Any:
-        """The connection, if there is still something to be done on it."""
+    def _ready(self, *, writes: bool = True) -> Any:
+        """The connection, if there is still something to be done on it, for a statement that may write."""
         if self._failure is not None:
             raise self._failed()
         if self._connection is None:
             raise TransactionFailed("this transaction has ended; begin another one", sqlstate="25P01")
+        if self._owes:
+            self._prepare(writes)
         return self._connection
+
+    def _prepare(self, writes: bool) -> None:
+        """Begin, if that is still to be done; and learn the transaction's id before the first write."""
+        if self._has_begun:
+            if writes:
+                self._owes = False
+                self._connection.learn_id()
+            return
+        try:
+            self._begin(writes=writes)
+        except ConnectionLost:
+            # Nothing had been done yet, so another connection will do.
+            self._leave()
+            self._acquire()
+            self._begin(writes=writes)
+        self._owes = not (writes or self._read_only)
 
     def _note(self, exc: BaseException) -> None:
         """Remember a failure that the database itself saw; what was refused before it was sent changes nothing."""
@@ -122,8 +178,9 @@ class Transaction:
 
     def execute(self, sql: str, params: Parameters = None) -> Result:
         """See `DatabaseAdapter.execute`."""
-        connection, statement, started = self._ready(), parse(sql), perf_counter()
+        statement, started = parse(sql), perf_counter()
         self._adapter._refuse_transaction_control(statement)
+        connection = self._ready(writes=statement.verb not in _BEFORE_ANY_QUERY)
         try:
             result: Result = connection.execute(statement, params)
         except DatabaseAdapterError as exc:
@@ -156,7 +213,8 @@ class Transaction:
         return count
 
     def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
-        connection, statement, started = self._ready(), parse(sql), perf_counter()
+        statement, started = parse(sql), perf_counter()
+        connection = self._ready(writes=statement.writes)
         try:
             found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
         except DatabaseAdapterError as exc:
@@ -188,7 +246,7 @@ class Transaction:
         statement = parse(sql)
 
         def opened() -> tuple[Any, Any]:
-            return None, self._ready()
+            return None, self._ready(writes=statement.writes)
 
         return RowStream(opened, statement, params, batch_size, row_type or dict, self._note)
 
@@ -237,9 +295,15 @@ class Savepoint(Transaction):
         self._name = f"dbadapter_{self._depth}"
 
     def __enter__(self) -> Transaction:
-        self._connection = self._outer._ready()
+        self._connection = self._outer._ready(writes=False)
         self._connection.run(f"SAVEPOINT {self._name}")
         return self
+
+    def _ready(self, *, writes: bool = True) -> Any:
+        connection = super()._ready(writes=writes)
+        if self._outer._failure is None:
+            self._outer._ready(writes=writes)
+        return connection
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> None:
         connection, self._connection = self._connection, None

@@ -1,0 +1,130 @@
+"""One server of a cluster: the app's connections to it, and one connection of ours that watches it."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from .._concurrency._aio import Errand
+from .._core.topology import NodeState, Role, Sample
+from .._drivers.postgres_errors import is_full
+from ..errors import DatabaseAdapterError, DatabaseUnavailable
+from .lane import AsyncLane
+
+if TYPE_CHECKING:
+    from .cluster import AsyncCluster
+
+__all__ = ["AsyncNode"]
+
+# Seconds between attempts to reach a server that is down.
+_RETRY = 0.25
+
+
+class AsyncNode:
+    """One server, by its address.
+
+    Attributes:
+        lane: the app's connections.
+        state: what is known of it.
+        probe: our connection, or None while there is none.
+    """
+
+    def __init__(
+        self, cluster: AsyncCluster, host: str, port: int, lane: AsyncLane, *, candidate: bool
+    ) -> None:
+        self.lane = lane
+        self.state = NodeState(host, port, lane.state, candidate)
+        self.probe: Any = None
+        self._cluster = cluster
+        self._reaching = Errand(self._reach)
+        self._retry_at = 0.0
+        self._reads, self._mark = 0, 0
+
+    @property
+    def address(self) -> str:
+        """``host:port``."""
+        return f"{self.state.host}:{self.state.port}"
+
+    async def connect(self) -> Any:
+        """Open a connection for the app, and hear on it which server it has led to.
+
+        Raises `DatabaseUnavailable`; also for a connection that is to write and has led to a standby.
+        """
+        try:
+            connection = await self._cluster.connect(self.state.host, self.state.port)
+        except DatabaseUnavailable as exc:
+            await self._cluster.could_not_connect(self, exc)
+            raise
+        try:
+            sample = await connection.sample()
+            await self._cluster.opened(self, sample)
+            if self.lane.serves_writes and sample.standby:
+                self._cluster.nudge()
+                raise DatabaseUnavailable(
+                    f"the server at {self.address} is a standby; the new primary is not known yet",
+                    transient=True,
+                )
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    # -- watching --------------------------------------------------------------------------------------------------
+
+    async def be_reached(self) -> None:
+        """See to it that there is a probe, in the background; not too often."""
+        if self.probe is None and perf_counter() >= self._retry_at:
+            self._retry_at = float("inf")
+            await self._reaching.run(0)
+
+    async def _reach(self) -> None:
+        """Open the probe. Raises nothing."""
+        try:
+            probe = await self._cluster.open_probe(self.state.host, self.state.port)
+        except DatabaseAdapterError as exc:
+            self._retry_at = perf_counter() + _RETRY
+            if not is_full(exc):  # full: it is there, only it has no place for one more connection
+                await self._cluster.lost(self, exc)
+            return
+        self._retry_at = 0.0
+        if self._cluster.is_open:
+            self.probe = probe
+            self._cluster.nudge()
+        else:
+            probe.close()
+
+    def ask(self) -> None:
+        """Ask the server for its role and position. Raises `ConnectionLost`."""
+        behind = self.state.timeline < self._cluster.topology.timeline
+        self.probe.ask(whole=behind or not self.state.healthy)
+
+    def receive(self) -> Sample | None:
+        """The answer, or None if it is not complete. Raises `ConnectionLost`."""
+        sample: Sample | None = self.probe.receive()
+        if sample is None:
+            return None
+        if sample.timeline is None and not sample.standby and self.state.role is not Role.PRIMARY:
+            self.probe.ask(whole=True)  # it was promoted, and so is on another timeline
+            return None
+        return sample
+
+    def silent_for(self, now: float) -> float:
+        """Seconds that a question has been without an answer."""
+        asked_at = None if self.probe is None else self.probe.asked_at
+        return 0.0 if asked_at is None else now - asked_at
+
+    def drop_probe(self) -> None:
+        """Close our connection; another will be opened."""
+        probe, self.probe = self.probe, None
+        if probe is not None:
+            probe.close()
+
+    # -- figures ---------------------------------------------------------------------------------------------------
+
+    def reads(self, *, reading: bool) -> int:
+        """How many requests for a connection it has had while it was not the primary."""
+        return self._reads + (self.lane.state.requests - self._mark if reading else 0)
+
+    def count_reads(self, *, reading: bool) -> None:
+        """Its role is about to change, or not; `reading` is what it will be from now on."""
+        self._reads, self._mark = self.reads(reading=not reading), self.lane.state.requests

@@ -1,0 +1,380 @@
+# Generated from src/dbadapter/_async/access.py by tools/unasync.py; do not edit.
+"""Reading and writing: on which connection a statement runs, and again on another one where that is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from .._concurrency._frames import caller_place
+from .._concurrency._threads import note_write
+from .._core.routing import check_consistency
+from .._core.rows import Columns
+from .._core.statement import Parameters, Statement, parse
+from ..errors import (
+    ConnectionLost,
+    DatabaseAdapterError,
+    DatabaseMoved,
+    DatabaseUnavailable,
+    OutcomeUnknown,
+    PoolClosed,
+    ReadOnlyViolation,
+    SerializationFailure,
+    SQLSyntaxError,
+)
+from ..querylog import QueryLog
+from ..types import Result
+from .backend import Backend
+from .following import Watch, follow, look
+from .lane import Lane, PoolMoved
+from .pool import Pool
+from .rows import RowStream
+
+if TYPE_CHECKING:
+    from .transaction import Transaction
+
+__all__ = ["Access"]
+
+_TRANSACTION_CONTROL = frozenset(
+    {"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"}
+)
+# How often a read is run again whose connection was lost: each may lead to another server, or be what kills them.
+_READ_RETRIES = 3
+# How often a write is sent on to the next primary that turns out to be none.
+_WRITE_RETRIES = 3
+
+
+class Access:
+    """What of the adapter runs single statements."""
+
+    _backend: Backend
+    _watch: Watch
+    _is_open: bool
+    _query_log: QueryLog | None
+
+    # -- getting a connection --------------------------------------------------------------------------------------
+
+    @property
+    def _pool(self) -> Pool:
+        if not self._is_open:
+            raise PoolClosed("the adapter is not open: call initialize(), or use it in a with statement")
+        return self._backend.pool
+
+    def _acquire(
+        self,
+        *,
+        read_only: bool = False,
+        where: str | None = None,
+        consistency: str | None = None,
+        after: str | None = None,
+    ) -> tuple[Lane, Any]:
+        """A connection of the backend in use, and the lane to give it back to."""
+        failures = 0
+        while True:
+            pool = self._pool
+            reads = read_only and failures < _READ_RETRIES
+            lane = pool.reading_lane(consistency, after) if reads else pool.writer
+            try:
+                connection = lane.acquire(where)
+            except PoolMoved:
+                continue
+            except DatabaseUnavailable:
+                if lane is pool.writer:
+                    raise
+                failures += 1
+                continue
+            if connection.held_since <= self._watch.look_after or self._is_home(lane, connection):
+                return lane, connection
+
+    def _is_home(self, lane: Lane, connection: Any) -> bool:
+        """Whether the data still live where `connection` leads; if not, it is given back and the adapter moves on."""
+        backend = self._backend
+        try:
+            record = look(self._watch, backend, connection)
+        except DatabaseAdapterError:
+            return True  # whatever is wrong with the connection, its user will see
+        except BaseException:
+            lane.release(connection)
+            raise
+        if record is None:
+            return True
+        lane.release(connection)
+        follow(self, backend, record)  # type: ignore[arg-type]
+        return False
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def execute(self, sql: str, params: Parameters = None) -> Result:
+        """Run one statement, committed when this returns.
+
+        Returns:
+            ``.rowcount`` rows changed (or returned; -1 for statements that do neither), and ``.last_id``, the integer
+            primary key of the last row that an ``INSERT … VALUES`` made, else None.
+
+        Raises:
+            QueryError: the database, or the statement's parameters, say no; the subclass tells why.
+            OutcomeUnknown: the connection was lost before the answer came.
+            DatabaseUnavailable, PoolExhausted, PoolClosed: no connection.
+        """
+        statement = parse(sql)
+        self._refuse_transaction_control(statement)
+        refusals = 0
+        while True:
+            lane, connection = self._acquire()
+            try:
+                result: Result = connection.execute(statement, params)
+                break
+            except ReadOnlyViolation:
+                # Refused, so nothing was done: it may run elsewhere.
+                refusals += 1
+                if refusals > _WRITE_RETRIES or not self._has_stepped_down(lane, connection):
+                    raise
+            except DatabaseMoved:
+                if not self._watch.is_met():
+                    raise
+            except ConnectionLost as exc:
+                raise self._unknown(lane, exc) from exc
+            finally:
+                lane.release(connection)
+                if lane.cluster is not None:
+                    lane.cluster.note_write()
+        if self._query_log is not None:
+            self._query_log.note(statement, params, connection.released_at - connection.held_since)
+        return result
+
+    def _refuse_transaction_control(self, statement: Statement) -> None:
+        if statement.verb in _TRANSACTION_CONTROL:
+            raise SQLSyntaxError(
+                f"{statement.verb.upper()} is not for execute(): use `with adapter.transaction() as tx:`, which nests",
+                statement=statement.text,
+                sqlstate="2D000",
+            )
+
+    def _has_stepped_down(self, lane: Lane, connection: Any) -> bool:
+        """The server that refused a write was the primary and is a standby now; the next connection leads elsewhere."""
+        with suppress(DatabaseAdapterError):
+            if not connection.is_standby():
+                return False
+        if lane.cluster is not None:
+            lane.cluster.demoted(lane)
+            return True
+        if connection.was_standby:
+            return False
+        lane.evict("the server is a standby now")
+        return True
+
+    def _unknown(self, lane: Lane, exc: ConnectionLost) -> OutcomeUnknown:
+        if lane.cluster is not None:
+            lane.cluster.doubts(lane)
+        return OutcomeUnknown(f"the connection was lost while a statement was running: {exc}")
+
+    def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
+        """Run one statement for each of `rows`, all or nothing; the number of rows affected.
+
+        Raises as `execute` does.
+        """
+        with self.transaction() as tx:
+            return tx.execute_many(sql, rows)
+
+    def insert_many(
+        self, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], *, on_conflict: str | None = None
+    ) -> int:
+        """Insert rows in bulk (COPY on Postgres), all or nothing; the number of rows affected.
+
+        Args:
+            table: the table's name, unquoted.
+            rows: mappings with the same keys, or sequences in the order of the table's columns; an iterator is read as
+                it goes, so it may be larger than memory.
+            on_conflict: what happens to a row whose key is there already: None (`UniqueViolation`), "ignore" (it is
+                left out), or "update" (the row there takes its values; of equal keys the last one counts).
+
+        Raises as `execute` does; `ParameterError` names a row with other columns than the first.
+        """
+        with self.transaction() as tx:
+            return tx.insert_many(table, rows, on_conflict=on_conflict)
+
+    def transaction(
+        self,
+        *,
+        read_only: bool = False,
+        isolation: str | None = None,
+        consistency: str | None = None,
+        after: str | None = None,
+    ) -> Transaction:
+        """See `DatabaseAdapter.transaction`."""
+        raise NotImplementedError
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def _read(
+        self, sql: str, params: Parameters, limit: int | None, consistency: str | None, after: str | None
+    ) -> tuple[Columns, list[Any]]:
+        """Run a statement that is expected to read; where it turns out to write, on the writer."""
+        statement = parse(sql)
+        failures, on_primary = 0, False
+        while True:
+            pool = self._pool
+            lane = pool.writer if on_primary else pool.lane_for(statement, consistency, after)
+            is_standby, guarded = not lane.serves_writes, False
+            try:
+                connection = lane.acquire()
+            except PoolMoved:
+                continue
+            except DatabaseUnavailable:
+                if lane is pool.writer:
+                    raise
+                failures += 1
+                on_primary = failures >= _READ_RETRIES
+                continue
+            if connection.held_since > self._watch.look_after and not self._is_home(lane, connection):
+                continue
+            try:
+                if lane.cluster is None and not failures:
+                    found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
+                else:
+                    # On a standby the server itself sees to it that nothing is written; elsewhere a text that it has
+                    # not judged yet is run where it can.
+                    guarded = not (is_standby or pool.statements.is_proved(statement))
+                    if guarded:
+                        connection.begin(read_only=True)
+                    found = connection.fetch(statement, params, limit)
+                    if guarded:
+                        connection.rollback()
+                    if lane.cluster is not None:
+                        self._note_read(pool, lane, statement)
+            except ReadOnlyViolation as exc:
+                if guarded or is_standby:
+                    pool.statements.remember(statement)
+                    if not failures:
+                        continue
+                    raise OutcomeUnknown(
+                        "the connection was lost while a statement was running that may write"
+                    ) from exc
+                failures += 1
+                if failures > _READ_RETRIES or not self._has_stepped_down(lane, connection):
+                    raise
+            except DatabaseMoved:
+                if not self._watch.is_met():
+                    raise
+            except SerializationFailure:
+                if not is_standby:
+                    raise
+                on_primary = True  # the replica had to go on replaying, and cancelled the query for it
+            except DatabaseUnavailable as exc:
+                if not pool.statements.may_read(statement):
+                    if isinstance(exc, ConnectionLost):
+                        raise self._unknown(lane, exc) from exc
+                    raise
+                if lane.cluster is not None:
+                    lane.cluster.doubts(lane)
+                failures += 1
+                if not exc.transient or failures > _READ_RETRIES:
+                    raise
+            else:
+                if self._query_log is not None:
+                    self._query_log.note(statement, params, perf_counter() - connection.held_since)
+                return found
+            finally:
+                lane.release(connection)
+
+    def _note_read(self, pool: Pool, lane: Lane, statement: Statement) -> None:
+        """After a statement has run in a cluster: what the server's consent tells of it."""
+        if not pool.statements.may_read(statement):
+            note_write()
+        elif not pool.statements.is_proved(statement):
+            pool.statements.remember(statement, writes=False)
+
+    def fetch_all(
+        self,
+        sql: str,
+        params: Parameters = None,
+        *,
+        row_type: type | None = None,
+        consistency: str | None = None,
+        after: str | None = None,
+    ) -> list[Any]:
+        """All rows of a statement (also of an ``INSERT … RETURNING``).
+
+        Args:
+            sql: the statement.
+            params: a mapping for ``:name``, a sequence for ``?``.
+            row_type: what a row is: dict (default), tuple, or an attrs class or dataclass with a field per column.
+            consistency: with replicas: "session" (default; whatever this thread or task has written is seen), "strong"
+                (asked of the primary) or "eventual" (any replica, however far behind).
+            after: a `consistency_token`: the rows are at least as new as that.
+
+        Raises as `execute` does.
+        """
+        columns, rows = self._read(sql, params, None, consistency, after)
+        return columns.rows(row_type or dict, rows)
+
+    def fetch_one(
+        self,
+        sql: str,
+        params: Parameters = None,
+        *,
+        row_type: type | None = None,
+        consistency: str | None = None,
+        after: str | None = None,
+    ) -> Any:
+        """The first row, or None; arguments and errors as for `fetch_all`."""
+        columns, rows = self._read(sql, params, 1, consistency, after)
+        return columns.row(row_type or dict, rows[0]) if rows else None
+
+    def fetch_value(
+        self, sql: str, params: Parameters = None, *, consistency: str | None = None, after: str | None = None
+    ) -> Any:
+        """The first column of the first row, or None; arguments and errors as for `fetch_all`."""
+        _, rows = self._read(sql, params, 1, consistency, after)
+        return rows[0][0] if rows else None
+
+    def stream(
+        self,
+        sql: str,
+        params: Parameters = None,
+        *,
+        batch_size: int = 1000,
+        row_type: type | None = None,
+        consistency: str | None = None,
+        after: str | None = None,
+    ) -> RowStream:
+        """An iterator over the rows that holds `batch_size` of them in memory; it keeps a connection until it ends.
+
+        Errors as for `fetch_all`, while iterating.
+        """
+        statement, where = parse(sql), caller_place()
+        check_consistency(consistency, after)
+        failures = 0
+
+        def opened() -> tuple[Lane, Any]:
+            reads = self._pool.statements.may_read(statement) and failures < _READ_RETRIES
+            return self._acquire(read_only=reads, where=where, consistency=consistency, after=after)
+
+        def again(lane: Lane, exc: DatabaseAdapterError) -> bool:
+            """Before the first row: whether to begin anew on another connection."""
+            nonlocal failures
+            failures += 1
+            statements = self._pool.statements
+            if isinstance(exc, ReadOnlyViolation) and not lane.serves_writes:
+                statements.remember(statement)
+                return True
+            if lane.cluster is not None and isinstance(exc, ConnectionLost):
+                lane.cluster.doubts(lane)
+            safe = statements.is_proved(statement) and statements.may_read(statement)
+            return isinstance(exc, ConnectionLost) and safe and failures <= _READ_RETRIES
+
+        return RowStream(opened, statement, params, batch_size, row_type or dict, again=again)
+
+    def consistency_token(self) -> str:
+        """What stands for everything written until now, for ``after=`` in another thread, task, process or request.
+
+        It is short and made of letters, digits and hyphens, so it fits into a cookie. One round trip to the primary.
+        """
+        lane, connection = self._acquire()
+        try:
+            token: str = connection.token()
+            return token
+        finally:
+            lane.release(connection)
