@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import attrs
 import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType, __version__
@@ -206,6 +207,23 @@ def test_no_chroma_directory(run: Run, url: str, tmp_path: Path) -> None:
     shown = run("vectors", "import-chroma", str(tmp_path / "empty"), "--url", url)
     assert (shown.code, shown.out) == (1, "")
     assert shown.err.count("\n") == 1
+
+
+def test_switch(run: Run, both: DatabaseConfig) -> None:
+    """A rehearsal changes nothing; the switch moves all rows and says so."""
+    source, target = url_of(both), url_of(attrs.evolve(both, db_type=DatabaseType.POSTGRESQL))
+    with DatabaseAdapter(both) as adapter:
+        adapter.execute("CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, text TEXT)")
+        adapter.insert_many("t", ((n, f"text {n}") for n in range(500)))
+    rehearsed = run("switch", "--rehearse", "--json", "--url", source, "--to", target)
+    assert (rehearsed.code, rehearsed.json["rows_copied"]) == (0, 500)
+    assert run("tables", "--url", target).out == ""
+    switched = run("switch", "--url", source, "--to", target)
+    assert switched.code == 0, switched.err
+    assert "switched from sqlite to postgresql: 500 rows" in switched.out
+    assert (both.pool.current_password() or "") not in switched.out + switched.err
+    assert run("tables", "--counts", "--json", "--url", target).json == [{"name": "t", "rows": 500}]
+    assert run("switch", "--rehearse", "--follow-back", "--url", source, "--to", target).code == 2
 
 
 def test_a_switch_that_cannot_be(run: Run, url: str) -> None:

@@ -35,6 +35,9 @@ def test_the_shop(run: Run) -> None:
         ("sqlite", "postgresql"),
         ("postgresql", "sqlite"),
     ]
+    assert report["carried"]
+    assert report["switches"][0]["rows_copied"] >= 200
+    assert all(switch["verified"] for switch in report["switches"])
     assert len(report["checks"]) >= 2
     assert all(check["holds"] for check in report["checks"])
 
@@ -73,6 +76,9 @@ def test_a_file_of_ones_own(run: Run, tmp_path: Path) -> None:
     assert path.read_bytes() == before
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["my data.db"]
     assert shown.json["errors"] == 0
+    notes = " ".join(shown.json["left_out"])
+    assert "old.latin" in notes
+    assert "triggers and views stay behind" in notes
 
 
 @pytest.mark.parametrize("name", ["chinook", "northwind", "sakila"])
@@ -85,6 +91,7 @@ def test_well_known_files(run: Run, name: str) -> None:
     shown = run("demo", *SHORT, "--sqlite", str(path), "--json")
     assert shown.code == 0, shown.out + shown.err
     assert shown.json["errors"] == 0
+    assert shown.json["carried"] == (name != "northwind")  # whose text is no UTF-8
 
 
 def test_a_file_that_is_no_database(run: Run, tmp_path: Path) -> None:

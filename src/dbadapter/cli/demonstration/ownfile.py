@@ -92,6 +92,7 @@ class OwnFile:
 
     def prepare(self, adapter: DatabaseAdapter) -> None:
         """Look at the tables, and make our own; `adapter` is on the copy."""
+        self._drop_code(adapter)
         for name in adapter.list_tables():
             self._survey(adapter, name)
         if not self._tables:
@@ -102,6 +103,14 @@ class OwnFile:
             sql = f"SELECT {columns} FROM {quote(table.name)} LIMIT {ROWS_READ} OFFSET ?"
             self._queries.append((sql, max(table.rows - ROWS_READ, 1)))
         self._make_own_tables(adapter)
+
+    def _drop_code(self, adapter: DatabaseAdapter) -> None:
+        """Triggers and views are code, which no switch translates: the copy does without."""
+        found = adapter.fetch_all("SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')")
+        for row in sorted(found, key=lambda row: str(row["type"])):
+            adapter.execute(f"DROP {row['type'].upper()} IF EXISTS {adapter.dialect.quote(row['name'])}")
+        if found:
+            self.left_out.append(f"{len(found)} triggers and views stay behind: they are code")
 
     def _survey(self, adapter: DatabaseAdapter, name: str) -> None:
         """Note what of a table can be read: a file may hold text that is no UTF-8, or dates that are none."""
