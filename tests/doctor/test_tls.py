@@ -120,6 +120,8 @@ def test_no_authority_at_all(
 def test_a_server_elsewhere_that_is_not_checked(mode: str, offers: bool, expected: list[str]) -> None:
     """To another machine, TLS that is missing or checks nobody is worth a word; on this one it is not."""
     pool = PoolConfig(host="db.example.org", sslmode=mode)
-    assert [f.code for f in check_tls("db.example.org", 5432, pool, Answer(offers_tls=offers), 1.0)] == expected
+    assert [
+        f.code for f in check_tls("db.example.org", 5432, pool, Answer(offers_tls=offers), 1.0)
+    ] == expected
     if mode != "require" or offers:
         assert list(check_tls("127.0.0.1", 5432, pool, Answer(offers_tls=offers), 1.0)) == []

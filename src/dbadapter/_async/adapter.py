@@ -181,7 +181,10 @@ class AsyncDatabaseAdapter(AsyncAccess):
             try:
                 async with self.transaction(isolation=isolation) as tx:
                     return await fn(tx)
-            except (RetryableError, ConnectionLost):  # a COMMIT that was lost is OutcomeUnknown, and not run again
+            except (
+                RetryableError,
+                ConnectionLost,
+            ):  # a COMMIT that was lost is OutcomeUnknown, and not run again
                 if attempt == retries:
                     raise
             # Spread out, so that two that collided do not collide again.

@@ -138,8 +138,8 @@ class Statement:
         if self.plain is None:
             return self._expand(params, numbered=False)
         keys = self._slot_keys
-        if params.__class__ in _SIMPLE and not self.named and len(params) == len(keys):  # type: ignore[arg-type]
-            return self.plain, params  # type: ignore[return-value]
+        if params.__class__ in _SIMPLE and not self.named and len(params) == len(keys):
+            return self.plain, params
         return self.plain, self._values(params, keys)
 
     def bind_numbered(self, params: Parameters) -> tuple[str, Sequence[Any]]:
@@ -162,7 +162,7 @@ class Statement:
         if self.named:
             try:
                 if len(params) == len(self.keys):  # type: ignore[arg-type]
-                    return [params[key] for key in keys]  # type: ignore[index, call-overload]
+                    return [params[key] for key in keys]  # type: ignore[index]
             except (TypeError, KeyError, IndexError):
                 pass
         elif isinstance(params, (tuple, list)) and len(params) == len(keys):
@@ -173,7 +173,7 @@ class Statement:
         """The slow path of `_values`: an unusual sequence, or a complaint."""
         self._complain(params)
         if self.named:
-            return [params[key] for key in keys]  # type: ignore[index, call-overload]
+            return [params[key] for key in keys]  # type: ignore[index]
         return list(params)  # type: ignore[arg-type]
 
     def _complain(self, params: Parameters) -> None:

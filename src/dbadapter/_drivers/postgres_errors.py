@@ -1,4 +1,4 @@
-"""psycopg's exceptions as ours, by SQLSTATE. Needs no psycopg itself: its exceptions carry all that is asked of them."""
+"""psycopg's exceptions as ours, by SQLSTATE. psycopg itself is not needed: its exceptions carry all that is asked."""
 
 from __future__ import annotations
 

@@ -12,7 +12,15 @@ import attrs
 
 from .._core.rows import Columns
 
-__all__ = ["DECODED_TYPES", "INTEGER_KEY", "KEY", "TYPE_NAMES", "WRITABLE_COLUMNS", "PostgresCatalog", "Shape"]
+__all__ = [
+    "DECODED_TYPES",
+    "INTEGER_KEY",
+    "KEY",
+    "TYPE_NAMES",
+    "WRITABLE_COLUMNS",
+    "PostgresCatalog",
+    "Shape",
+]
 
 # Object ids from here on are given out by the database itself: what is below is the same everywhere.
 FIRST_OWN_OID = 16384

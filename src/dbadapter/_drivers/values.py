@@ -269,6 +269,14 @@ COPY_AS_IS = frozenset({type(None), bool, float, str, bytes, date, UUID})
 # -- picking an encoder --------------------------------------------------------------------------------------------
 
 
+# A value of a subclass as one of the type itself, whose text and arithmetic are known.
+_PLAIN: dict[type, Callable[[Any], Any]] = {int: int.__int__, float: float.__float__, str: str.__str__}
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def encoder_for(kind: type, encoders: dict[type, Encoder]) -> Encoder:
     """The encoder of a type that is not in the table itself: enumerations, subclasses and numpy's types."""
     if issubclass(kind, enum.Enum):
@@ -280,12 +288,10 @@ def encoder_for(kind: type, encoders: dict[type, Encoder]) -> Encoder:
     for base in (bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, UUID, dict, list):
         if issubclass(kind, base):
             found = encoders[base]
-            plain = {int: int.__int__, float: float.__float__, str: lambda value: str.__str__(value)}.get(
-                base
-            )
-            return lambda value: (
-                encode_one(plain(value), encoders) if plain else (found(value) if found else value)
-            )
+            plain = _PLAIN.get(base)
+            if plain is not None:
+                return lambda value: encode_one(plain(value), encoders)
+            return found or _as_it_is
     return _unknown
 
 
@@ -316,7 +322,7 @@ def refusal(
     items = params.items() if isinstance(params, Mapping) else enumerate(params or (), 1)
     for name, value in items:
         try:
-            expands = (name if isinstance(params, Mapping) else name - 1) in lists
+            expands = (name - 1 if isinstance(name, int) else name) in lists
             encode(list(value) if expands else (value,), encoders)
         except ValueRefused:
             shown = f":{name}" if isinstance(params, Mapping) and statement.named else name
