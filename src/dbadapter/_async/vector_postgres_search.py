@@ -30,7 +30,7 @@ from .vector_postgres import AsyncPostgresRecords, postgres_hit, vector_text
 __all__ = ["AsyncPostgresSearch"]
 
 _COLUMNS = "seq, id, document, uri, CAST(metadata AS text), vector_send(embedding)"
-_MARGIN = 6
+_MARGIN, _INDEX_MARGIN = 6, 2
 _LARGEST_MARGIN = 2000
 _COMPARED_AT_MOST = 10_000
 _EF_SEARCH = 100
@@ -132,30 +132,25 @@ class AsyncPostgresSearch:
         since the condition on them is evaluated once and first.
         """
         assert info.options is not None
-        tables, kind = PostgresTables(info), info.options["kind"]
-        settings = _settings(info.options, k + _MARGIN)
+        tables, kind, wanted = PostgresTables(info), info.options["kind"], k + _INDEX_MARGIN
+        settings = _settings(info.options, wanted)
         applied = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
         sql = (
             f"WITH applied AS MATERIALIZED (SELECT {applied})"
-            f" SELECT {_COLUMNS} FROM {tables.records} WHERE (SELECT count(*) FROM applied) = 1"
-            f" AND {condition.sql} ORDER BY {tables.indexed_distance} LIMIT ?"
+            f" (SELECT {_COLUMNS} FROM {tables.records} WHERE (SELECT count(*) FROM applied) = 1"
+            f" AND {condition.sql} ORDER BY {tables.indexed_distance} LIMIT ?)"
         )
-        params = [*condition.params, vector_text(query), k + _MARGIN]
-        rows = await self._executor.fetch_all(sql, params, row_type=tuple)
+        params = [*condition.params, vector_text(query), wanted]
         if info.metric == "cosine":
-            rows = [*rows, *await self._zeros(tables, k, condition)]
-        hits = self._measured(info, query, rows)
+            sql += (
+                f" UNION ALL (SELECT {_COLUMNS} FROM {tables.records} WHERE vector_norm(embedding) = 0"
+                f" AND {condition.sql} ORDER BY id LIMIT ?)"
+            )
+            params += [*condition.params, k]
+        hits = self._measured(info, query, await self._executor.fetch_all(sql, params, row_type=tuple))
         if len(hits) < k or (len(hits) > k and hits[k - 1].distance == hits[-1].distance):
             return None
-        return Searched([hits[:k]], kind, len(rows), None)
-
-    async def _zeros(self, tables: PostgresTables, k: int, condition: Condition) -> list[Any]:
-        sql = (
-            f"SELECT {_COLUMNS} FROM {tables.records} WHERE vector_norm(embedding) = 0"
-            f" AND {condition.sql} ORDER BY id LIMIT ?"
-        )
-        rows: list[Any] = await self._executor.fetch_all(sql, [*condition.params, k], row_type=tuple)
-        return rows
+        return Searched([hits[:k]], kind, len(hits), None)
 
     async def _first(self, info: CollectionInfo, k: int, condition: Condition) -> Searched:
         """A zero vector is equally far from all: the first ones by id."""
