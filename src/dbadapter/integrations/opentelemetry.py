@@ -14,10 +14,11 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, TracerProvider
 
 from .. import __version__
 from .._core.statement import parse
@@ -76,6 +77,8 @@ class _Tracing:
     def __init__(self, adapter: Any, tracer: Tracer) -> None:
         self._adapter = adapter
         self._tracer = tracer
+        # The adapter's own methods use each other; what the app called is the one span.
+        self._inside: ContextVar[bool] = ContextVar("dbadapter-inside-a-span", default=False)
 
     def wrap(self, target: Any) -> None:
         """Put spans around the statements of an adapter or a transaction."""
@@ -124,7 +127,10 @@ class _Tracing:
         return f"INSERT {table}", attributes
 
     @contextmanager
-    def _span(self, name: str, attributes: dict[str, Any]) -> Iterator[Span]:
+    def _span(self, name: str, attributes: dict[str, Any]) -> Iterator[None]:
+        if self._inside.get():
+            yield
+            return
         where = self._place()
         span_name = name or where["db.system.name"]
         with self._tracer.start_as_current_span(
@@ -134,14 +140,17 @@ class _Tracing:
             record_exception=False,  # a message may hold values
             set_status_on_exception=False,
         ) as span:
+            token = self._inside.set(True)
             try:
-                yield span
+                yield
             except Exception as exc:
                 span.set_attribute("error.type", type(exc).__name__)
                 if isinstance(exc, QueryError) and exc.sqlstate:
                     span.set_attribute("db.response.status_code", exc.sqlstate)
                 span.set_status(Status(StatusCode.ERROR, type(exc).__name__))
                 raise
+            finally:
+                self._inside.reset(token)
 
     def _place(self) -> dict[str, Any]:
         """The database in use at this moment: a switch may have changed it."""

@@ -131,7 +131,7 @@ function showStatus(status) {
     return pair;
   }));
   const bar = $("switch-progress");
-  const { rows_copied: done, rows_total: total } = shown || {};
+  const { rows: done, total } = shown || {}; // of the table that is being copied
   if (total > 0) { bar.max = total; bar.value = Math.min(done || 0, total); } else bar.removeAttribute("value");
 }
 
