@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -56,10 +57,13 @@ def _sqlite_arguments(url: str) -> dict[str, Any]:
 
 
 def _postgres_arguments(url: str) -> dict[str, Any]:
-    try:
+    parts = None
+    with suppress(ValueError):  # its message may show the password, so it is not even kept as the context
         parts = urlsplit(url)
-    except ValueError:
-        raise ConfigError("url has a malformed host: an IPv6 address stands in brackets") from None
+    if parts is None:
+        raise ConfigError("url has a malformed host: an IPv6 address stands in brackets")
+    if "@" not in parts.netloc and "@" in parts.path:
+        raise ConfigError("url has a '/' before its '@': in a password it is written %2F")
     if parts.fragment:
         raise ConfigError("url has a '#': in a password it is written %23")
     credentials, _, hosts = parts.netloc.rpartition("@")
@@ -91,7 +95,9 @@ def _options(query: str, flags: frozenset[str]) -> dict[str, Any]:
             raise ConfigError(f"url gives {given} twice")
         if name not in _POOL_OPTIONS and name not in flags:
             known = ", ".join(sorted((_POOL_OPTIONS | flags) - {"password"}))
-            raise ConfigError(f"url has an unknown option {given!r}; known are {known}")
+            # A password with a '?' in it ends up here.
+            shown = "(not shown: in a password '?' is written %3F)" if "@" in query else repr(given)
+            raise ConfigError(f"url has an unknown option {shown}; known are {known}")
         result[name] = _typed(name, given, text)
     return result
 

@@ -212,6 +212,7 @@ class AsyncAccess:
     ) -> tuple[Columns, list[Any]]:
         """Run a statement that is expected to read; where it turns out to write, on the writer."""
         statement = parse(sql)
+        self._refuse_transaction_control(statement)
         failures, on_primary = 0, False
         while True:
             pool = self._pool
@@ -344,6 +345,7 @@ class AsyncAccess:
         Errors as for `fetch_all`, while iterating.
         """
         statement, where = parse(sql), caller_place()
+        self._refuse_transaction_control(statement)
         check_consistency(consistency, after)
         failures = 0
 

@@ -24,7 +24,7 @@ SILENCE = 2.0
 # Seconds between rounds when nobody is in need, and when a server is down or an answer is due.
 _AT_REST, _SOON = 0.5, 0.25
 # A round waits this long (s) for answers; those that come later belong to the next one.
-_ROUND = 0.02
+_ROUND = 0.005
 # While a read waits for a replica to catch up, rounds follow closely at first, and less and less so.
 _CLOSEST, _SLOWDOWN = 0.0005, 1.6
 # Rounds take at most this share of the time.

@@ -193,9 +193,11 @@ class AsyncTransaction:
 
     async def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
         """See `AsyncDatabaseAdapter.execute_many`."""
+        statement = parse(sql)
+        self._adapter._refuse_transaction_control(statement)
         connection = await self._ready()
         try:
-            count: int = await connection.execute_many(parse(sql), rows)
+            count: int = await connection.execute_many(statement, rows)
         except DatabaseAdapterError as exc:
             self._note(exc)
             raise
@@ -215,6 +217,7 @@ class AsyncTransaction:
 
     async def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
         statement, started = parse(sql), perf_counter()
+        self._adapter._refuse_transaction_control(statement)
         connection = await self._ready(writes=statement.writes)
         try:
             found: tuple[Columns, list[Any]] = await connection.fetch(statement, params, limit)
@@ -245,6 +248,7 @@ class AsyncTransaction:
     ) -> AsyncRowStream:
         """See `AsyncDatabaseAdapter.stream`; other statements of the transaction may run in between."""
         statement = parse(sql)
+        self._adapter._refuse_transaction_control(statement)
 
         async def opened() -> tuple[Any, Any]:
             return None, await self._ready(writes=statement.writes)

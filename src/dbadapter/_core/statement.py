@@ -59,6 +59,7 @@ _WRITES = frozenset(
     reset revoke rollback savepoint security set truncate unlisten update vacuum""".split()
 )
 _DATA_CHANGES = frozenset({"insert", "update", "delete", "merge", "replace"})
+_BODIES = frozenset({"trigger", "rule", "function", "procedure"})
 _SCHEMA_CHANGES = frozenset({"create", "alter", "drop", "attach", "detach", "vacuum", "rollback"})
 
 
@@ -95,6 +96,8 @@ class Statement:
         table: the table it inserts into, updates or deletes from, as written.
         returning: where its RETURNING list begins in the text, or -1.
         inserts_values: an INSERT of given rows (not of a SELECT's).
+        upserts: it has an ON CONFLICT clause.
+        ending: the semicolon at its end and the comments after it, which no backend is sent.
     """
 
     text: str
@@ -107,6 +110,8 @@ class Statement:
     table: str | None
     returning: int
     inserts_values: bool
+    upserts: bool
+    ending: str
     keys: tuple[str | int, ...] = attrs.field(init=False)
     plain: str | None = attrs.field(init=False)
     numbered: str | None = attrs.field(init=False)
@@ -124,7 +129,7 @@ class Statement:
         parts = [self.pieces[0]]
         for marker, piece in zip(markers, self.pieces[1:], strict=True):
             parts += (marker, piece)
-        return "".join(parts)
+        return "".join(parts).removesuffix(self.ending)
 
     def without_parameters(self) -> str:
         """The text with NULL for every parameter, for a look at its columns."""
@@ -245,7 +250,7 @@ class Statement:
                 f"{len(values):,} values are too many for one statement (at most {MAX_PARAMETERS:,}); "
                 "load them into a temporary table with insert_many and join it"
             )
-        return "".join(parts), values
+        return "".join(parts).removesuffix(self.ending), values
 
     def _error(self, message: str) -> ParameterError:
         return ParameterError(message, statement=self.text, sqlstate="07001")
@@ -282,16 +287,23 @@ class _Parser:
         self.returning = -1
         self.table_due = False
         self.table: str | None = None
+        self.table_end = -1
         self.inserts_values = False
         self.ended = False
+        self.semicolon = len(text)
 
     def parse(self) -> Statement:
+        self._refuse_unsendable()
         position = 0
         while position < len(self.text):
             match = _TOKEN.match(self.text, position)
             assert match is not None  # `other` takes any character
             kind = match.lastgroup
             token, end = match.group(), match.end()
+            if (
+                kind == "operator" and self.operand_due
+            ):  # `?||'x'` and `?&1`: a placeholder and another operator
+                kind, token, end = "mark", "?", position + 1
             if kind == "comment":
                 end = self._comment_end(position)
             elif kind != "space":
@@ -301,8 +313,25 @@ class _Parser:
             position = end
         return self._finish()
 
+    def _refuse_unsendable(self) -> None:
+        """psycopg sends the text up to a NUL, and sqlite3 fails to encode a surrogate."""
+        if "\0" in self.text:
+            raise SQLSyntaxError("the statement has a NUL character", statement=self.text, sqlstate="42601")
+        try:
+            self.text.encode()
+        except UnicodeEncodeError:
+            raise SQLSyntaxError(
+                "the statement has a lone surrogate, which is no valid Unicode",
+                statement=self.text,
+                sqlstate="42601",
+            ) from None
+
+    def _may_go_on(self) -> bool:
+        """After a semicolon: inside the body of a trigger, a rule or a function."""
+        return self.words[:1] == ["create"] and not _BODIES.isdisjoint(self.words)
+
     def _take(self, kind: str, token: str, start: int, end: int) -> None:
-        if self.ended and self.words[:1] != ["create"]:
+        if self.ended and not self._may_go_on():
             raise SQLSyntaxError(
                 "one statement at a time: there is something after the semicolon",
                 statement=self.text,
@@ -314,11 +343,11 @@ class _Parser:
             self._word(token, start, end, not_start)
         elif kind == "named" and not self._glued(start):
             self._slot(token[1:], start, end, in_start)
-        elif kind == "mark" and self.operand_due:
+        elif kind == "mark" and self.operand_due and self.text[start - 1 : start] != "@":  # jsonb has `@?`
             self._slot(sum(isinstance(slot.key, int) for slot in self.slots), start, end, in_start)
         elif kind in ("literal", "quoted", "dollar"):
             if kind == "quoted":
-                self._name(token)
+                self._name(token, start, end)
             elif token[0] in "'\"" and len(token) == 1:
                 self._unterminated("quote")
             self.operand_due = False
@@ -327,7 +356,8 @@ class _Parser:
             self.operand_due = token == "("
             self.table_due = False
         elif token == ";":
-            self.ended = True
+            if not self.ended:
+                self.ended, self.semicolon = True, start
         elif token in "'\"`":
             self._unterminated("quote")
         else:
@@ -346,7 +376,7 @@ class _Parser:
             self.words.append(word)
         if qualified:
             self.operand_due = False
-            self._name(token)
+            self._name(token, start, end)
             return
         if word == "not":
             self.not_start = start
@@ -362,22 +392,15 @@ class _Parser:
         elif word == "values" and self.words[0] in ("insert", "replace") and self.depth == 0:
             self.inserts_values = True
         elif self.table_due and word not in ("only", "or"):
-            self._name(token)
+            self._name(token, start, end)
         self.operand_due = word in _OPERAND_DUE or (word == "zone" and self.previous.lower() == "time")
 
-    def _name(self, token: str) -> None:
+    def _name(self, token: str, start: int, end: int) -> None:
         """Note the table's name where one is due; a dot joins a second part to it."""
         if self.table_due:
-            self.table, self.table_due = token, False
-        elif (
-            self.previous == "."
-            and self.table is not None
-            and not self.slots
-            and self.words[:1] != ["select"]
-        ):
-            before = self.text[: self.text.rfind(token)].rstrip()
-            if before.endswith(self.table + "."):
-                self.table = f"{self.table}.{token}"
+            self.table, self.table_due, self.table_end = token, False, end
+        elif self.table is not None and self.text[self.table_end : start].strip() == ".":
+            self.table, self.table_end = f"{self.table}.{token}", end
 
     def _slot(self, key: str | int, start: int, end: int, in_start: int) -> None:
         expands = in_start >= self.piece_start
@@ -432,4 +455,6 @@ class _Parser:
             table=self.table if writes else None,
             returning=self.returning if writes else -1,
             inserts_values=self.inserts_values,
+            upserts="conflict" in self.words,
+            ending="" if self._may_go_on() else self.text[self.semicolon :],
         )

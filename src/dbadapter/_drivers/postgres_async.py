@@ -32,6 +32,7 @@ from .values import COPY_AS_IS, INT64_MAX, INT64_MIN, POSTGRES_ENCODERS, ValueRe
 __all__ = ["AsyncPostgresConnection", "connect"]
 
 _COPY_ROWS = 1000
+_UNDEFINED_COLUMN = "42703"
 _CURSOR_VERBS = frozenset({"select", "with", "values", "table"})
 
 
@@ -98,6 +99,8 @@ class AsyncPostgresConnection(AsyncPostgresLink):
             if self._is_stale_plan(exc):
                 await self.run("DEALLOCATE ALL")
                 return await self.execute(statement, params)
+            if statement.inserts_values and await self._is_stale_key(exc, statement.table, key):
+                return await self.execute(statement, params)
             raise self._error(exc, statement, params) from exc
         if statement.changes_schema:
             self._catalog.clear()
@@ -109,6 +112,19 @@ class AsyncPostgresConnection(AsyncPostgresLink):
             rows = await self._ask(INTEGER_KEY, [table])
             known[table] = rows[0][0] if rows else None
         return known[table]
+
+    async def _is_stale_key(self, exc: Exception, table: str | None, key: str | None) -> bool:
+        """After a failed INSERT: whether the key that was asked for has another name now, so that it can run again."""
+        if table is None or not isinstance(exc, psycopg.Error):
+            return False
+        self._catalog.integer_keys.pop(table, None)  # the table may be made, or altered, by another process
+        idle = self.raw.info.transaction_status == TransactionStatus.IDLE
+        return (
+            key is not None
+            and exc.sqlstate == _UNDEFINED_COLUMN
+            and idle
+            and await self._integer_key(table) != key
+        )
 
     async def execute_many(self, statement: Statement, rows: Iterable[Parameters]) -> int:
         """Run a statement once for each row, all or nothing; the number of rows affected."""
@@ -168,7 +184,9 @@ class AsyncPostgresConnection(AsyncPostgresLink):
         """COPY into a temporary table, and from there with ON CONFLICT; of equal keys the last one counts."""
         quoted, names = POSTGRESQL.quote(table), ", ".join(map(POSTGRESQL.quote, columns))
         keys = await self._ask(KEY, [quoted]) if on_conflict == "update" else []
-        key = keys[0][0] if keys else []
+        key = (
+            keys[0][0] if keys and (keys[0][1] or len(keys) == 1) else []
+        )  # the primary key, or the only other one
         clause = conflict_clause(on_conflict, columns, key, POSTGRESQL.quote)
         temporary, order = "pg_temp._dbadapter_load", POSTGRESQL.quote("_dbadapter_order")
         await self.raw.execute("DROP TABLE IF EXISTS pg_temp._dbadapter_load")
@@ -181,9 +199,13 @@ class AsyncPostgresConnection(AsyncPostgresLink):
         chosen = f"SELECT {names} FROM {temporary} ORDER BY {order}"
         if key:
             target = ", ".join(map(POSTGRESQL.quote, key))
-            last = f"SELECT DISTINCT ON ({target}) * FROM {temporary} ORDER BY {target}, {order} DESC"
+            # Keys with a NULL in them are not equal to each other.
+            has_null = " OR ".join(f"{POSTGRESQL.quote(name)} IS NULL" for name in key)
+            same = f"{target}, CASE WHEN {has_null} THEN {order} END"
+            last = f"SELECT DISTINCT ON ({same}) * FROM {temporary} ORDER BY {same}, {order} DESC"
             chosen = f"SELECT {names} FROM ({last}) latest ORDER BY {order}"
-        cursor = await self.raw.execute(cast(Any, f"INSERT INTO {quoted} ({names}) {chosen}{clause}"))
+        insert = f"INSERT INTO {quoted} ({names}) OVERRIDING SYSTEM VALUE {chosen}{clause}"  # as COPY does
+        cursor = await self.raw.execute(cast(Any, insert))
         await self.raw.execute(cast(Any, f"DROP TABLE {temporary}"))
         return cursor.rowcount
 

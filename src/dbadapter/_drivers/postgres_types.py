@@ -40,9 +40,9 @@ AND a.atttypid IN (20, 21, 23) AND has_column_privilege(i.indrelid, a.attnum, 'S
 
 # The columns of the primary key in order, or of the only unique index that is neither partial nor an expression's.
 KEY = """
-SELECT array_agg(a.attname ORDER BY k.place) FROM pg_catalog.pg_index i
+SELECT array_agg(a.attname ORDER BY k.place), i.indisprimary FROM pg_catalog.pg_index i
 CROSS JOIN unnest(i.indkey) WITH ORDINALITY k(attnum, place)
-JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum AND k.place <= i.indnkeyatts
 WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL
 GROUP BY i.indexrelid, i.indisprimary ORDER BY i.indisprimary DESC"""
 

@@ -13,6 +13,7 @@ from .._concurrency._fork import Gone, abandon
 from .._core.consistency import SQLITE_TOKEN
 from .._core.rows import NO_COLUMNS, Columns
 from .._core.statement import Parameters, Statement, parse
+from .._dialects import SQLITE
 from ..errors import DatabaseAdapterError, DatabaseUnavailable
 from ..types import Result
 from .sqlite_catalog import SQLiteCatalog
@@ -22,6 +23,7 @@ from .values import POSTGRES_ENCODERS, SQLITE_ENCODERS, ValueRefused, encode, re
 __all__ = ["SQLiteConnection", "connect"]
 
 _FAILURES = (sqlite3.Error, sqlite3.Warning, OverflowError)
+_BATCHED = frozenset({"insert", "update", "delete", "replace"})  # what sqlite3's executemany takes
 _STEPS_BETWEEN_CLOCK_CHECKS = 10_000  # virtual machine instructions; about 0.1 ms
 
 
@@ -148,17 +150,23 @@ class SQLiteConnection:
         if self._timeout is not None:
             self._deadline = perf_counter() + self._timeout
         try:
+            key = self._catalog.integer_key(self, statement.table) if statement.inserts_values else None
+            # What lastrowid tells is the key only if that is the rowid, and if a row was inserted, not updated.
+            asks = key is not None and statement.returning < 0 and (statement.upserts or not key[1])
+            if key is not None and asks:
+                text = f"{text}\nRETURNING {SQLITE.quote(key[0])}"
             cursor = self.raw.execute(text, encode(values, SQLITE_ENCODERS))
-            rowcount = cursor.rowcount if cursor.description is None else len(cursor.fetchall())
+            rows = [] if cursor.description is None else cursor.fetchall()
+            rowcount = cursor.rowcount if cursor.description is None else len(rows)
+            if (
+                rowcount < 0 and statement.verb == "with"
+            ):  # sqlite3 counts only what begins with INSERT and the like
+                rowcount = self.raw.execute("SELECT changes()").fetchone()[0]
             if statement.changes_schema:
                 self._catalog.clear()
             last_id = None
-            if (
-                statement.inserts_values
-                and rowcount > 0
-                and self._catalog.has_integer_key(self.raw, statement.table)
-            ):
-                last_id = cursor.lastrowid
+            if key is not None and rowcount > 0:
+                last_id = rows[-1][0] if asks else cursor.lastrowid if key[1] else None
         except (ValueRefused, *_FAILURES) as exc:
             raise self._error(exc, statement, params) from exc
         return Result(rowcount=rowcount, last_id=last_id)
@@ -174,7 +182,7 @@ class SQLiteConnection:
 
         try:
             with self._atomically():
-                if statement.plain is None:
+                if statement.plain is None or statement.returning >= 0 or statement.verb not in _BATCHED:
                     return sum(max(self.execute(statement, row).rowcount, 0) for row in rows)
                 return max(self.raw.executemany(statement.plain, bound()).rowcount, 0)
         except (ValueRefused, *_FAILURES) as exc:
@@ -384,6 +392,11 @@ class SQLiteConnection:
             self.raw.execute(text, encode(values, SQLITE_ENCODERS)).fetchall()
 
         return translate(exc, statement, self.raw, query_only=self._is_query_only(), again=again)
+
+    @property
+    def is_guarded(self) -> bool:
+        """Writes are refused: always, or while a read-only transaction is open."""
+        return self.read_only or self._guarded
 
     def _is_query_only(self) -> bool:
         try:

@@ -14,7 +14,7 @@ import attrs
 
 from .._core.bulk import conflict_clause
 from .._core.rows import Columns
-from .._core.statement import Statement
+from .._core.statement import Statement, parse
 from .._dialects import SQLITE
 from ..errors import UndefinedTable
 from .values import decode_leniently, sqlite_decoder
@@ -74,7 +74,7 @@ class SQLiteCatalog:
     def __init__(self) -> None:
         self.shapes: dict[str, Shape] = {}
         self.recheck_at = 0.0
-        self._integer_keys: dict[str, bool] = {}
+        self._integer_keys: dict[str, tuple[str, bool] | None] = {}
         self._version: int | None = None
 
     def clear(self) -> None:
@@ -113,15 +113,15 @@ class SQLiteCatalog:
         return Shape(description, Columns(names), decoders)
 
     def _declared_types(self, connection: SQLiteConnection, statement: Statement) -> list[str]:
-        text = statement.without_parameters().rstrip().rstrip(";")
+        text = statement.without_parameters()
         if statement.returning >= 0 and statement.table:
-            returning = text[text.lower().rfind("returning") + len("returning") :]
-            text = f"SELECT {returning} FROM {statement.table}"
+            returning = parse(statement.text[statement.returning :]).without_parameters()
+            text = f"SELECT {returning}\nFROM {statement.table}"
         elif statement.verb not in _READS:
             return []
         raw = connection.raw
         try:
-            if connection.read_only:
+            if connection.is_guarded:
                 raw.execute("PRAGMA query_only = OFF")
             raw.execute(f"CREATE TEMP VIEW _dbadapter_shape AS {text}")
             try:
@@ -131,25 +131,37 @@ class SQLiteCatalog:
         except sqlite3.Error:
             return []  # what cannot be a view (EXPLAIN, some table functions) has no declared types either
         finally:
-            if connection.read_only:
+            if connection.is_guarded:
                 raw.execute("PRAGMA query_only = ON")
 
     # -- tables ----------------------------------------------------------------------------------------------------
 
-    def has_integer_key(self, raw: sqlite3.Connection, table: str | None) -> bool:
-        """The primary key of `table` (as written in a statement) is one integer column, as its last_id will be."""
+    def integer_key(self, connection: SQLiteConnection, table: str | None) -> tuple[str, bool] | None:
+        """The one integer column of the primary key of `table` (as written in a statement), if it has such a key.
+
+        And whether it is the rowid itself, which sqlite3 tells as the last one given.
+        """
         if table is None:
-            return False
-        known = self._integer_keys.get(table)
-        if known is None:
-            schema, dot, name = table.rpartition(".")
-            plain = name.strip('"`').replace('""', '"')
-            pragma = "SELECT type FROM pragma_table_info(?, ?) WHERE pk > 0"
-            arguments = (plain, schema.strip('"`') if dot else None)
-            if not dot:
-                pragma, arguments = "SELECT type FROM pragma_table_info(?) WHERE pk > 0", (plain,)  # type: ignore[assignment]
-            keys = [row[0].upper() for row in raw.execute(pragma, arguments)]
-            known = self._integer_keys[table] = len(keys) == 1 and "INT" in keys[0]
+            return None
+        if connection.held_since > self.recheck_at:
+            self._check_version(connection)
+        if table in self._integer_keys:
+            return self._integer_keys[table]
+        schema, dot, name = table.rpartition(".")
+        plain = name.strip('"`').replace('""', '"')
+        arguments = (plain, schema.strip('"`')) if dot else (plain,)
+        marks = "?, ?" if dot else "?"
+        raw = connection.raw
+        columns = raw.execute(f"SELECT name, type, pk FROM pragma_table_info({marks})", arguments).fetchall()
+        if not columns:
+            return None  # there is no such table yet
+        keys = [(name, kind) for name, kind, place in columns if place > 0]
+        known = None
+        if len(keys) == 1 and "INT" in keys[0][1].upper():
+            # The rowid has no index of its own; any other primary key has.
+            origins = f"SELECT 1 FROM pragma_index_list({marks}) WHERE origin = 'pk'"
+            known = keys[0][0], raw.execute(origins, arguments).fetchone() is None
+        self._integer_keys[table] = known
         return known
 
     def columns_of(self, raw: sqlite3.Connection, table: str) -> list[str]:
@@ -174,9 +186,10 @@ class SQLiteCatalog:
         ).fetchall()
         if not key:
             unique = 'SELECT name FROM pragma_index_list(?) WHERE "unique" AND NOT partial'
-            indexes = raw.execute(unique, (table,)).fetchall()
-            if len(indexes) == 1:
-                key = raw.execute(
-                    "SELECT name FROM pragma_index_info(?) ORDER BY seqno", indexes[0]
-                ).fetchall()
+            info = "SELECT name FROM pragma_index_info(?) ORDER BY seqno"
+            found = [
+                raw.execute(info, index).fetchall() for index in raw.execute(unique, (table,)).fetchall()
+            ]
+            plain = [columns for columns in found if (None,) not in columns]  # None: an expression
+            key = plain[0] if len(plain) == 1 else []
         return [row[0] for row in key]

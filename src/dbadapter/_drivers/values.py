@@ -266,6 +266,15 @@ POSTGRES_ENCODERS: dict[type, Encoder] = {
 COPY_AS_IS = frozenset({type(None), bool, float, str, bytes, date, UUID})
 
 
+def _numpy_moment(value: Any) -> Any:
+    """A datetime64 or timedelta64 as datetime's type, which `item` gives only for some units: else an integer."""
+    exact = value.astype(f"{value.dtype.kind}8[us]")
+    found = value.item() if value.dtype.name.endswith("[D]") and value.dtype.kind == "M" else exact.item()
+    if isinstance(found, int) or (exact != value and found is not None):
+        raise ValueRefused(f"is a {value.dtype} that no datetime or timedelta can hold")
+    return found
+
+
 # -- picking an encoder --------------------------------------------------------------------------------------------
 
 
@@ -284,6 +293,8 @@ def encoder_for(kind: type, encoders: dict[type, Encoder]) -> Encoder:
     if kind.__module__ == "numpy":
         if kind.__name__ == "ndarray":
             return (lambda value: _vector(value).tobytes()) if encoders is SQLITE_ENCODERS else _vector_text
+        if kind.__name__ in ("datetime64", "timedelta64"):
+            return lambda value: encode_one(_numpy_moment(value), encoders)
         return lambda value: encode_one(value.item(), encoders) if hasattr(value, "item") else _unknown(value)
     for base in (bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, UUID, dict, list):
         if issubclass(kind, base):

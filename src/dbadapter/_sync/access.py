@@ -213,6 +213,7 @@ class Access:
     ) -> tuple[Columns, list[Any]]:
         """Run a statement that is expected to read; where it turns out to write, on the writer."""
         statement = parse(sql)
+        self._refuse_transaction_control(statement)
         failures, on_primary = 0, False
         while True:
             pool = self._pool
@@ -345,6 +346,7 @@ class Access:
         Errors as for `fetch_all`, while iterating.
         """
         statement, where = parse(sql), caller_place()
+        self._refuse_transaction_control(statement)
         check_consistency(consistency, after)
         failures = 0
 

@@ -192,9 +192,11 @@ class Transaction:
 
     def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
         """See `DatabaseAdapter.execute_many`."""
+        statement = parse(sql)
+        self._adapter._refuse_transaction_control(statement)
         connection = self._ready()
         try:
-            count: int = connection.execute_many(parse(sql), rows)
+            count: int = connection.execute_many(statement, rows)
         except DatabaseAdapterError as exc:
             self._note(exc)
             raise
@@ -214,6 +216,7 @@ class Transaction:
 
     def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
         statement, started = parse(sql), perf_counter()
+        self._adapter._refuse_transaction_control(statement)
         connection = self._ready(writes=statement.writes)
         try:
             found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
@@ -244,6 +247,7 @@ class Transaction:
     ) -> RowStream:
         """See `DatabaseAdapter.stream`; other statements of the transaction may run in between."""
         statement = parse(sql)
+        self._adapter._refuse_transaction_control(statement)
 
         def opened() -> tuple[Any, Any]:
             return None, self._ready(writes=statement.writes)
