@@ -24,7 +24,7 @@ def test_sample(name: str, tmp_path: Path, postgres_database: DatabaseConfig) ->
     """Every value arrives or stands in the rejects, and comes back to the byte; the file itself is not touched."""
     directory = os.environ.get(VARIABLE)
     if not directory:
-        pytest.skip(f"missing: {VARIABLE} names no directory with the sample databases")
+        pytest.skip(f"sample data: {VARIABLE} names no directory with the sample databases")
     path = Path(directory, "sqlite", f"{name}.sqlite")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     source = DatabaseConfig(sqlite_path=str(path))

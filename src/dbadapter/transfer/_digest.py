@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -86,7 +87,11 @@ class Buckets:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-_md5 = partial(hashlib.md5, usedforsecurity=False)
+try:
+    hashlib.md5(b"")
+    _md5: Callable[[bytes], Any] = hashlib.md5
+except ValueError:  # a Python in FIPS mode wants to be told that no secret depends on it, which takes time
+    _md5 = partial(hashlib.md5, usedforsecurity=False)
 
 
 def row_number(values: Iterable[Any], vectors: Sequence[bool]) -> int:
@@ -105,45 +110,47 @@ def row_number(values: Iterable[Any], vectors: Sequence[bool]) -> int:
 def sqlite_numbers(rows: Rows, first: int, vectors: Sequence[bool]) -> Sequence[int]:
     """The numbers of many rows; the columns from `first` on count, some of them vectors."""
     columns = list(zip(*rows, strict=True))[first:]
-    format: list[str] = []
-    arguments: list[Sequence[Any]] = []
+    parts: list[Iterable[str]] = []
     for values, vector in zip(columns, vectors, strict=True):
         kinds = set(map(type, values))
         if RawText in kinds:
             return [row_number(row[first:], vectors) for row in rows]
-        made = _column(values, kinds) if not vector else ("%s", [[_vector_token(value) for value in values]])
-        format.append(made[0])
-        arguments += made[1]
-    written = map("".join(format).__mod__, zip(*arguments, strict=True))
+        made = _column(values, kinds) if not vector else [list(map(_vector_token, values))]
+        parts += made
+    # Some of the parts never end, but the last is a column.
+    written = map("".join, zip(*parts, strict=False))
     digests = b"".join([_md5(line.encode()).digest() for line in written])
     return struct.unpack(f">{len(rows) * 2}q", digests)[::2]
 
 
-def _column(values: Sequence[Any], kinds: set[type]) -> tuple[str, list[Sequence[Any]]]:
-    """A format, and what to fill in, for the tokens of one column."""
+def _column(values: Sequence[Any], kinds: set[type]) -> list[Iterable[str]]:
+    """The tokens of one column, in parts to be put together row by row."""
     if kinds == {int}:
-        return "i%d;", [values]
+        return [_I, map(str, values), _END]
     if kinds == {str}:
         joined = "".join(values)
-        lengths = list(map(len, values)) if joined.isascii() else [len(value.encode()) for value in values]
-        return "t%d:%s;", [lengths, values]
+        lengths = map(len, values) if joined.isascii() else (len(value.encode()) for value in values)
+        return [_T, map(str, lengths), _COLON, values, _END]
     if kinds == {float}:
-        return "r%s;", [_hex(values)]
+        return [_R, _hex(values), _END]
     if kinds == {bytes}:
-        return "b%s;", [[value.hex() for value in values]]
+        return [_B, [value.hex() for value in values], _END]
     if kinds == {int, type(None)}:
-        return "%s", [["n;" if value is None else f"i{value};" for value in values]]
+        return [["n;" if value is None else f"i{value};" for value in values]]
     if kinds == {str, type(None)} and "".join(filter(None, values)).isascii():
-        return "%s", [["n;" if value is None else f"t{len(value)}:{value};" for value in values]]
+        return [["n;" if value is None else f"t{len(value)}:{value};" for value in values]]
     if kinds <= {int, float, type(None)}:
         digits = iter(_hex([value for value in values if type(value) is float]))
-        return "%s", [
+        return [
             [
                 f"r{next(digits)};" if type(value) is float else "n;" if value is None else f"i{value};"
                 for value in values
             ]
         ]
-    return "%s", [[to_token(value).decode() for value in values]]
+    return [[to_token(value).decode() for value in values]]
+
+
+_I, _R, _T, _B, _COLON, _END = map(repeat, ("i", "r", "t", "b", ":", ";"))
 
 
 def _hex(values: Sequence[float]) -> list[str]:

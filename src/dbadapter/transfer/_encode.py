@@ -86,9 +86,12 @@ class RowEncoder:
         kinds.discard(type(None))
         if not kinds:
             return [_NULL] * len(values)
-        texts = conversion.many([value for value in values if value is not None], kinds)
+        filled = [value for value in values if value is not None]
+        texts = conversion.many(filled, kinds)
         if texts is None:
             return None
+        if texts is filled:  # they are written as they stand
+            return [_NULL if value is None else value for value in values]
         following = iter(texts)
         return [_NULL if value is None else next(following) for value in values]
 

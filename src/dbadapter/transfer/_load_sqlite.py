@@ -12,8 +12,9 @@ from attrs import define, field
 from .._dialects import POSTGRESQL, SQLITE
 from . import conversions as c
 from ._bookkeeping import REJECTS, TABLES, Odd, key_text, odd_value
+from ._types import affinity
 from ._values import Foreign, RawText, from_tag
-from .plan import TablePlan
+from .plan import ColumnPlan, TablePlan
 
 if TYPE_CHECKING:
     import psycopg
@@ -24,27 +25,49 @@ _BATCH_BYTES = 4_000_000
 _MOST_ROWS = 5000
 
 
-def _select(table: TablePlan) -> tuple[str, list[int], bool]:
-    """The query; which of its columns are still to be converted here; whether the last tells of refused values."""
-    parts, refused, later = [], [], []
+# What these would be written as for a value that SQLite cannot hold is an error, or looks like a value.
+_GUARDED = (c.Decimal, c.Epoch, c.Interval, c.Number, c.Temporal)
+
+
+def _value(column: ColumnPlan) -> tuple[str, bool]:
+    """The expression that reads a column, and whether what it gives is still to be converted here."""
+    conversion = c.load(column.conversion)
+    name = POSTGRESQL.quote(column.name)
+    if isinstance(conversion, c.Number) and conversion.fits_double and affinity(column.type) == "NUMERIC":
+        return f"{name}::float8", False  # SQLite makes an integer of a whole one by itself
+    value = conversion.sqlite_sql(name)
+    if conversion.storage == "vector":
+        value = f"'v'||encode({value},'hex')"
+    return value, conversion.storage in ("tagged", "vector")
+
+
+def _refusals(table: TablePlan) -> dict[int, str]:
+    """The columns that may hold what SQLite cannot, with the condition for it."""
+    found = {}
     for place, column in enumerate(table.copied):
-        conversion = c.load(column.conversion)
-        name = POSTGRESQL.quote(column.name)
-        value = conversion.sqlite_sql(name)
-        refuses = conversion.refuses_sql(name)
-        if refuses is not None:
-            value = f"CASE WHEN NOT ({refuses}) THEN {value} END"
-            refused.append(f"CASE WHEN {refuses} THEN '{place}:'||{name}::text END")
-        if conversion.storage == "tagged":
-            later.append(place)
-        elif conversion.storage == "vector":
-            value = f"'v'||encode({value},'hex')"
+        condition = c.load(column.conversion).refuses_sql(POSTGRESQL.quote(column.name))
+        if condition is not None:
+            found[place] = condition
+    return found
+
+
+def _select(table: TablePlan, refusals: dict[int, str]) -> tuple[str, list[int]]:
+    """The query, and which of its columns are still to be converted here; with refusals, the last tells of them."""
+    parts, later = [], []
+    for place, column in enumerate(table.copied):
+        value, unfinished = _value(column)
+        if place in refusals and isinstance(c.load(column.conversion), _GUARDED):
+            value = f"CASE WHEN NOT ({refusals[place]}) THEN {value} END"
+        if unfinished:
             later.append(place)
         parts.append(value)
-    if refused:
-        found = f"array_remove(ARRAY[{','.join(refused)}], NULL)"
-        parts.append(f"nullif({found}, '{{}}')")
-    return f"SELECT {', '.join(parts)} FROM {POSTGRESQL.quote(table.name)}", later, bool(refused)
+    if refusals:
+        texts = [
+            f"CASE WHEN {condition} THEN '{place}:'||{POSTGRESQL.quote(table.copied[place].name)}::text END"
+            for place, condition in refusals.items()
+        ]
+        parts.append(f"nullif(array_remove(ARRAY[{','.join(texts)}], NULL), '{{}}')")
+    return f"SELECT {', '.join(parts)} FROM {POSTGRESQL.quote(table.name)}", later
 
 
 def postgres_batches(
@@ -53,24 +76,31 @@ def postgres_batches(
     """Batches of rows as SQLite's values, and for each what it cannot hold: (row, {column: text of the value}).
 
     Args:
-        raw: a connection inside a transaction.
+        raw: a connection inside a transaction that sees one snapshot.
         table: the table's plan.
         after: only rows whose `order` column is greater.
         order: the name of an integer key to order by, so that a later run can go on.
     """
-    query, later, tells = _select(table)
+    refusals = _refusals(table)
+    if refusals:
+        any_of = " OR ".join(f"({condition})" for condition in refusals.values())
+        query = f"SELECT EXISTS (SELECT FROM {POSTGRESQL.quote(table.name)} WHERE {any_of})"
+        row = raw.execute(query.encode()).fetchone()
+        if row and not row[0]:
+            refusals = {}  # the same snapshot: there will be none
+    query, later = _select(table, refusals)
     if order is not None:
         name = POSTGRESQL.quote(order)
         query += f" WHERE {name} > {after:d}" if after is not None else ""
         query += f" ORDER BY {name}"
     size = _size(table.row_bytes) if table.row_bytes >= 0 else 64
-    with raw.cursor(name="dbadapter_rows") as cursor:
+    with raw.cursor(name="dbadapter_rows", binary=True) as cursor:
         cursor.execute(query.encode())
         while rows := cursor.fetchmany(size):
             if table.row_bytes < 0:
                 size = min(_size(_sample(rows)), size * 4)
             foreign: list[tuple[int, dict[int, str]]] = []
-            if tells:
+            if refusals:
                 for number, row in enumerate(rows):
                     if row[-1] is not None:
                         parts = (text.partition(":") for text in row[-1])
@@ -171,6 +201,7 @@ class SQLiteLoader:
             for place, text in found.items():
                 row[place] = Foreign(text)
             key = self._key_of(row, self.read + number)
+            rows[number] = tuple(None if place in found else value for place, value in enumerate(row))
             whole = not self._key or any(not columns[place].nullable or place in self._key for place in found)
             for place in range(len(columns)) if whole else found:
                 reason = f"SQLite cannot hold {found[place]}" if place in found else "the row was rejected"

@@ -102,8 +102,10 @@ def _prepare(lite: sqlite3.Connection, plan: TransferPlan) -> None:
         if encoding in ("UTF-8", "UTF-16le", "UTF-16be"):
             lite.execute(f"PRAGMA encoding = '{encoding}'")
     lite.execute("PRAGMA foreign_keys = OFF")
-    lite.execute("PRAGMA journal_mode = WAL")
+    # Pages that are new need no journal, and a log would have all of them written twice.
+    lite.execute("PRAGMA journal_mode = TRUNCATE").fetchone()
     lite.execute("PRAGMA synchronous = OFF")
+    lite.execute("PRAGMA cache_size = -32000")
     # What violates a check does so in the source already.
     lite.execute("PRAGMA ignore_check_constraints = ON")
 
@@ -284,10 +286,9 @@ class _Run:
                 self._lite.execute(f"PRAGMA {kind} = {value:d}")
         self._lite.execute(f"UPDATE {TABLES} SET state = 'done'")
         self._report.orphans += self._orphans()
-        self._lite.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._lite.execute("PRAGMA synchronous = FULL")
         journal = str(self._plan.facts.get("journal_mode", "wal")).lower()
-        if journal in ("delete", "truncate", "persist"):
+        if journal in ("delete", "truncate", "persist", "wal"):
             self._lite.execute(f"PRAGMA journal_mode = {journal}").fetchone()
         with open(self._plan.target_config.sqlite_path, "rb") as file:  # type: ignore[union-attr]
             os.fsync(file.fileno())

@@ -165,6 +165,11 @@ class Number(_Exact):
     precision: int | None = None
     scale: int | None = None
 
+    @property
+    def fits_double(self) -> bool:
+        """Whether every number of so many digits is exact as a double."""
+        return self.precision is not None and self.precision <= EXACT_DIGITS
+
     def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
         """See `Conversion`; looked at together where all fit at first sight, as prices do."""
         if self.precision is not None and kinds <= {int, float}:
@@ -188,6 +193,8 @@ class Number(_Exact):
 
     def refuses_sql(self, column: str) -> str | None:
         """See `Conversion`: NaN, and what a double does not hold exactly (a number changed in Postgres may not)."""
+        if self.fits_double:
+            return f"{column}='NaN'"
         whole = f"{column} BETWEEN {INT64_MIN} AND {INT64_MAX} AND {column}=trunc({column})"
         exact = f"{column}::float8::text::numeric={column}"
         # Up to 15 digits (and a point) are exact in a double; that is quickly seen.
