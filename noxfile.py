@@ -22,6 +22,12 @@ TESTED = "embedded,web,sqlalchemy,otel"
 # Programs that tests use and pip cannot bring: program -> Debian package.
 PROGRAMS: Mapping[str, str] = {"pgbouncer": "pgbouncer", "chromium": "chromium"}
 
+# Test suites that others publish for integrations of their frameworks.
+STANDARD_SUITES = ("langchain-core>=0.3", "langchain-tests>=0.3")
+
+# The real Chroma, which makes the directories that are imported.
+CHROMA = "chromadb>=1.5,<2"
+
 # ruff as pinned in the extra "dev": what it formats is compared byte for byte.
 RUFF = "ruff>=0.17,<0.18"
 
@@ -36,10 +42,11 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run all tests, those of the documentation's code included; arguments after -- go to pytest."""
-    session.install(f".[dev,{TESTED}]")
+    session.install(f".[dev,{TESTED}]", *STANDARD_SUITES)
     _install_programs(session)
     workers = os.environ.get("DBADAPTER_TEST_WORKERS", "2")
-    session.run("pytest", "-n", workers, "--dist", "worksteal", *session.posargs)
+    chroma = {"DBADAPTER_CHROMA_PYTHON": _python_with_chroma(session)}
+    session.run("pytest", "-n", workers, "--dist", "worksteal", *session.posargs, env=chroma)
 
 
 @nox.session
@@ -106,6 +113,19 @@ def wheel(session: nox.Session) -> None:
         "import dbadapter, importlib.resources as r; r.files(dbadapter).joinpath('py.typed').read_text()",
     )
     session.run("dbadapter", "--help", silent=True)
+
+
+def _python_with_chroma(session: nox.Session) -> str:
+    """A Python that has chromadb, whose many packages stay out of the environment under test."""
+    given = os.environ.get("DBADAPTER_CHROMA_PYTHON")
+    if given:
+        return given
+    home = os.path.join(session.virtualenv.location, "chroma")
+    python = os.path.join(home, "Scripts" if os.name == "nt" else "bin", "python")
+    if not os.path.exists(python):
+        session.run("python", "-m", "venv", home, silent=True)
+    session.run(python, "-m", "pip", "install", "--quiet", CHROMA, external=True)
+    return python
 
 
 def _install_programs(session: nox.Session) -> None:
