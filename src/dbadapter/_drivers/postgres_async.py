@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ from .values import COPY_AS_IS, INT64_MAX, INT64_MIN, POSTGRES_ENCODERS, ValueRe
 __all__ = ["AsyncPostgresConnection", "connect"]
 
 _COPY_ROWS = 1000
+_UNCHANGED_ZONES = {None, UTC}
 _UNDEFINED_COLUMN = "42703"
 _CURSOR_VERBS = frozenset({"select", "with", "values", "table"})
 
@@ -290,6 +292,8 @@ def _encode_batch(batch: list[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
     for place, column in enumerate(columns):
         kinds = set(map(type, column))
         if kinds == {int} and min(column) >= INT64_MIN and max(column) <= INT64_MAX:
+            continue
+        if kinds == {datetime} and {value.tzinfo for value in column} <= _UNCHANGED_ZONES:
             continue
         if not kinds <= COPY_AS_IS:
             columns[place] = encode(column, POSTGRES_ENCODERS)
