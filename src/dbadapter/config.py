@@ -91,6 +91,8 @@ def _text(*, optional: bool = False, empty: bool = False) -> Callable[[Any, attr
             return
         if not isinstance(value, str) or "\0" in value or not (value or empty):
             _fail(attribute.name, "text" + (" or None" if optional else ""), value)
+        if "://" in value:  # a URL may hold a password, so it is not shown
+            raise ConfigError(f"{attribute.name} must not be a URL: give that to DatabaseConfig.from_url")
 
     return check
 

@@ -265,3 +265,11 @@ def test_a_password_can_be_a_function() -> None:
     pool = PoolConfig(password=lambda: SECRET)
     assert pool.current_password() == SECRET
     assert "password" not in repr(pool)
+
+
+@pytest.mark.parametrize("field", ["database", "user", "application_name"])
+def test_a_url_in_the_place_of_a_name_is_refused_unseen(field: str) -> None:
+    """Someone's URL, given where a name belongs, must not end up in a repr with its password."""
+    with pytest.raises(ConfigError, match=f"^{field} must not be a URL") as caught:
+        PoolConfig(**{field: "postgresql://me:sesame@host/app"})
+    assert "sesame" not in str(caught.value)
