@@ -156,6 +156,35 @@ def test_locked_while_opening(tmp_path: Path) -> None:
     assert sound(path) == [1]
 
 
+def test_opening_while_another_writes_without_a_log(tmp_path: Path) -> None:
+    """A new file that another program is writing in SQLite's default mode is waited for, not called locked."""
+    path = tmp_path / "app.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("CREATE TABLE t (a BIGINT)")
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO t (a) VALUES (1)")
+    adapter = DatabaseAdapter(DatabaseConfig(sqlite_path=str(path)))
+    failures: list[BaseException] = []
+
+    def opening() -> None:
+        try:
+            adapter.initialize()
+        except BaseException as error:
+            failures.append(error)
+
+    opener = threading.Thread(target=opening)
+    opener.start()
+    opener.join(0.2)  # it has every chance to give up too early
+    assert opener.is_alive(), failures
+    other.execute("COMMIT")
+    other.close()
+    opener.join()
+    assert not failures
+    with adapter:
+        adapter.execute("INSERT INTO t (a) VALUES (2)")
+    assert sound(path) == [1, 2]
+
+
 def test_a_full_database(path: Path) -> None:
     """The statement is undone, the transaction too, and the adapter goes on when there is room."""
     with DatabaseAdapter(DatabaseConfig(sqlite_path=str(path))) as adapter:

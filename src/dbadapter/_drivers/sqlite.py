@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 from .._concurrency._fork import Gone, abandon
@@ -24,6 +24,7 @@ __all__ = ["SQLiteConnection", "connect"]
 
 _FAILURES = (sqlite3.Error, sqlite3.Warning, OverflowError)
 _BATCHED = frozenset({"insert", "update", "delete", "replace"})  # what sqlite3's executemany takes
+_WAL_RETRY = 0.005
 _STEPS_BETWEEN_CLOCK_CHECKS = 10_000  # virtual machine instructions; about 0.1 ms
 
 
@@ -49,14 +50,14 @@ def connect(
     except (OSError, *_FAILURES) as exc:
         raise DatabaseUnavailable(f"cannot open the SQLite file {path}: {exc}") from exc
     try:
-        _set_up(raw, read_only=read_only, synchronous=synchronous)
+        _set_up(raw, read_only=read_only, synchronous=synchronous, patience=busy_timeout)
     except _FAILURES as exc:
         raw.close()
         raise DatabaseUnavailable(f"cannot use the SQLite file {path}: {translate(exc, None, None)}") from exc
     return SQLiteConnection(raw, catalog, read_only=read_only, statement_timeout=statement_timeout)
 
 
-def _set_up(raw: sqlite3.Connection, *, read_only: bool, synchronous: str) -> None:
+def _set_up(raw: sqlite3.Connection, *, read_only: bool, synchronous: str, patience: float) -> None:
     raw.execute("PRAGMA schema_version").fetchone()  # reads the header: is it a database at all?
     raw.execute("PRAGMA foreign_keys = ON")
     raw.execute("PRAGMA temp_store = MEMORY")
@@ -64,12 +65,28 @@ def _set_up(raw: sqlite3.Connection, *, read_only: bool, synchronous: str) -> No
     if read_only:
         raw.execute("PRAGMA query_only = ON")
         return
-    try:
-        raw.execute("PRAGMA journal_mode = WAL").fetchone()
-    except sqlite3.OperationalError as exc:
-        # A file we may only read keeps the journal it has; the first write says that it cannot be written.
-        if not (exc.sqlite_errorname or "").startswith("SQLITE_READONLY"):
-            raise
+    _enter_wal(raw, patience)
+
+
+def _enter_wal(raw: sqlite3.Connection, patience: float) -> None:
+    """Have the file keep a write-ahead log, as it will from then on for everybody.
+
+    The change begins as a read and ends as a write, an upgrade for which SQLite does not wait as `timeout` says: where
+    others open or write a new file at the same moment it fails at once, so the waiting is done here.
+    """
+    deadline = perf_counter() + patience
+    while True:
+        try:
+            raw.execute("PRAGMA journal_mode = WAL").fetchone()
+            return
+        except sqlite3.OperationalError as exc:
+            name = exc.sqlite_errorname or ""
+            # A file we may only read keeps the journal it has; the first write says that it cannot be written.
+            if name.startswith("SQLITE_READONLY"):
+                return
+            if not name.startswith("SQLITE_BUSY") or perf_counter() > deadline:
+                raise
+        sleep(_WAL_RETRY)
 
 
 class SQLiteConnection:
