@@ -39,11 +39,25 @@ def parse(text: str, dialect: str = "postgres") -> Node:
     from sqlglot.errors import SqlglotError
 
     try:
-        found: Node = sqlglot.parse_one(text, dialect=dialect)
+        found: Node = sqlglot.parse_one(_with_names_quoted(text), dialect=dialect)
     except (SqlglotError, RecursionError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"cannot read the SQL expression {text!r}: {line}") from error
     return found
+
+
+# Words that PostgreSQL takes for a column's name and writes without quotes, and sqlglot for the start of a statement.
+_NOT_STATEMENTS = ("ALTER", "DROP", "IF", "INSERT", "REVOKE", "ROLLBACK")
+
+
+def _with_names_quoted(text: str) -> str:
+    """The text with quotes around names that sqlglot would stumble over; a call of `if()` is left as it is."""
+    pieces, at = [], 0
+    for token, after in with_next(scan(text)):
+        if token.is_word(*_NOT_STATEMENTS) and not after.is_op("("):
+            pieces += [text[at : token.start], f'"{token.text}"']
+            at = token.end
+    return "".join([*pieces, text[at:]])
 
 
 def same_expression(one: str | None, other: str | None) -> bool:
