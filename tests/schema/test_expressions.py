@@ -21,7 +21,8 @@ from dbadapter.schema.expressions_to_sqlite import kinds_of, to_sqlite
 from dbadapter.schema.patterns import glob_to_like, glob_to_regex, like_to_glob, regex_to_sqlite
 
 COLUMNS = """status varchar(20), mood mood, price numeric(10,2), n int, b bigint, email text, j jsonb, d date,
-    ts timestamptz, ts2 timestamptz, span interval, f double precision, ok boolean, tags text[], raw bytea, u uuid, "if" int, "drop" text"""
+    ts timestamptz, ts2 timestamptz, span interval, f double precision, ok boolean, tags text[], raw bytea, u uuid,
+    "if" int, "drop" text"""
 
 # Expressions that say the same on both backends once they are translated.
 SHARED = """
@@ -37,7 +38,8 @@ n IS DISTINCT FROM b | (n IS NULL) <> (b IS NULL) | n IS NULL OR b IS NOT NULL |
 CASE WHEN n > 1 THEN b > 0 ELSE true END | CASE status WHEN 'a' THEN n > 0 ELSE n < 0 END
 coalesce(n, 0) > 0 | nullif(email, '') IS NOT NULL | num_nonnulls(n, b) = 1 | greatest(n, b) < 100 | least(n, b, f) > 0
 abs(n) < 3
-"if" > -5 | "drop" = 'a' | f > 0.5 | f >= 1 | ok | NOT ok | ok = true | ok IS TRUE | status = ANY (ARRAY['a', 'b']) | status <> ALL (ARRAY['a'])
+"if" > -5 | "drop" = 'a'
+f > 0.5 | f >= 1 | ok | NOT ok | ok = true | ok IS TRUE | status = ANY (ARRAY['a', 'b']) | status <> ALL (ARRAY['a'])
 jsonb_typeof(j) = 'object' | jsonb_typeof(j) <> 'array' | jsonb_typeof(j) = 'string' | j ->> 'a' IS NOT NULL | j ? 'a'
 j->>'a' = 'x' | EXTRACT(year FROM d) > 2000 | d > '2020-01-01' | d >= DATE '2020-01-01' | ts < ts2
 n > 0 AND (b > 0 OR n < 5) AND ok
