@@ -11,7 +11,7 @@ from .._concurrency._aio import note_write
 from .._concurrency._frames import caller_place
 from .._core.routing import check_consistency
 from .._core.rows import Columns
-from .._core.statement import Parameters, Statement, parse
+from .._core.statement import Parameters, Statement, parse_work
 from ..errors import (
     ConnectionLost,
     DatabaseAdapterError,
@@ -21,7 +21,6 @@ from ..errors import (
     PoolClosed,
     ReadOnlyViolation,
     SerializationFailure,
-    SQLSyntaxError,
 )
 from ..querylog import QueryLog
 from ..types import Result
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncAccess"]
 
-_TRANSACTION_CONTROL = frozenset(
-    {"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"}
-)
 # How often a read is run again whose connection was lost: each may lead to another server, or be what kills them.
 _READ_RETRIES = 3
 # How often a write is sent on to the next primary that turns out to be none.
@@ -117,8 +113,7 @@ class AsyncAccess:
             OutcomeUnknown: the connection was lost before the answer came.
             DatabaseUnavailable, PoolExhausted, PoolClosed: no connection.
         """
-        statement = parse(sql)
-        self._refuse_transaction_control(statement)
+        statement = parse_work(sql)
         refusals = 0
         while True:
             lane, connection = await self._acquire()
@@ -142,14 +137,6 @@ class AsyncAccess:
         if self._query_log is not None:
             self._query_log.note(statement, params, connection.released_at - connection.held_since)
         return result
-
-    def _refuse_transaction_control(self, statement: Statement) -> None:
-        if statement.verb in _TRANSACTION_CONTROL:
-            raise SQLSyntaxError(
-                f"{statement.verb.upper()} is not for execute(): use `with adapter.transaction() as tx:`, which nests",
-                statement=statement.text,
-                sqlstate="2D000",
-            )
 
     async def _has_stepped_down(self, lane: AsyncLane, connection: Any) -> bool:
         """The server that refused a write was the primary and is a standby now; the next connection leads elsewhere."""
@@ -211,8 +198,7 @@ class AsyncAccess:
         self, sql: str, params: Parameters, limit: int | None, consistency: str | None, after: str | None
     ) -> tuple[Columns, list[Any]]:
         """Run a statement that is expected to read; where it turns out to write, on the writer."""
-        statement = parse(sql)
-        self._refuse_transaction_control(statement)
+        statement = parse_work(sql)
         failures, on_primary = 0, False
         while True:
             pool = self._pool
@@ -344,8 +330,7 @@ class AsyncAccess:
 
         Errors as for `fetch_all`, while iterating.
         """
-        statement, where = parse(sql), caller_place()
-        self._refuse_transaction_control(statement)
+        statement, where = parse_work(sql), caller_place()
         check_consistency(consistency, after)
         failures = 0
 

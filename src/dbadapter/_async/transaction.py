@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.bulk import bulk_rows
 from .._core.rows import Columns
-from .._core.statement import Parameters, parse
+from .._core.statement import Parameters, parse_work
 from .._dialects import Dialect
 from .._drivers.postgres_errors import CommitInDoubt
 from .._drivers.values import ValueRefused
@@ -179,8 +179,7 @@ class AsyncTransaction:
 
     async def execute(self, sql: str, params: Parameters = None) -> Result:
         """See `AsyncDatabaseAdapter.execute`."""
-        statement, started = parse(sql), perf_counter()
-        self._adapter._refuse_transaction_control(statement)
+        statement, started = parse_work(sql), perf_counter()
         connection = await self._ready(writes=statement.verb not in _BEFORE_ANY_QUERY)
         try:
             result: Result = await connection.execute(statement, params)
@@ -193,8 +192,7 @@ class AsyncTransaction:
 
     async def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
         """See `AsyncDatabaseAdapter.execute_many`."""
-        statement = parse(sql)
-        self._adapter._refuse_transaction_control(statement)
+        statement = parse_work(sql)
         connection = await self._ready()
         try:
             count: int = await connection.execute_many(statement, rows)
@@ -216,8 +214,7 @@ class AsyncTransaction:
         return count
 
     async def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
-        statement, started = parse(sql), perf_counter()
-        self._adapter._refuse_transaction_control(statement)
+        statement, started = parse_work(sql), perf_counter()
         connection = await self._ready(writes=statement.writes)
         try:
             found: tuple[Columns, list[Any]] = await connection.fetch(statement, params, limit)
@@ -247,8 +244,7 @@ class AsyncTransaction:
         self, sql: str, params: Parameters = None, *, batch_size: int = 1000, row_type: type = dict
     ) -> AsyncRowStream:
         """See `AsyncDatabaseAdapter.stream`; other statements of the transaction may run in between."""
-        statement = parse(sql)
-        self._adapter._refuse_transaction_control(statement)
+        statement = parse_work(sql)
 
         async def opened() -> tuple[Any, Any]:
             return None, await self._ready(writes=statement.writes)

@@ -16,7 +16,7 @@ import attrs
 
 from ..errors import ParameterError, SQLSyntaxError
 
-__all__ = ["MAX_PARAMETERS", "Slot", "Statement", "parse"]
+__all__ = ["MAX_PARAMETERS", "Slot", "Statement", "parse", "parse_work"]
 
 # The smallest of the backends' limits: SQLite's SQLITE_MAX_VARIABLE_NUMBER (Postgres: 65,535).
 MAX_PARAMETERS = 32_766
@@ -60,6 +60,9 @@ _WRITES = frozenset(
 )
 _DATA_CHANGES = frozenset({"insert", "update", "delete", "merge", "replace"})
 _BODIES = frozenset({"trigger", "rule", "function", "procedure"})
+_TRANSACTION_CONTROL = frozenset(
+    {"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"}
+)
 _SCHEMA_CHANGES = frozenset({"create", "alter", "drop", "attach", "detach", "vacuum", "rollback"})
 
 
@@ -267,6 +270,19 @@ def parse(text: str) -> Statement:
     if not isinstance(text, str):
         raise SQLSyntaxError(f"a statement is text, not {type(text).__name__}", sqlstate="42601")
     return _Parser(text).parse()
+
+
+@lru_cache(maxsize=4096)
+def parse_work(text: str) -> Statement:
+    """As `parse`, for statements of the app's: `SQLSyntaxError` too for what would begin or end a transaction."""
+    statement = parse(text)
+    if statement.verb in _TRANSACTION_CONTROL:
+        raise SQLSyntaxError(
+            f"{statement.verb.upper()} is not for execute(): use `with adapter.transaction() as tx:`, which nests",
+            statement=statement.text,
+            sqlstate="2D000",
+        )
+    return statement
 
 
 class _Parser:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.bulk import bulk_rows
 from .._core.rows import Columns
-from .._core.statement import Parameters, parse
+from .._core.statement import Parameters, parse_work
 from .._dialects import Dialect
 from .._drivers.postgres_errors import CommitInDoubt
 from .._drivers.values import ValueRefused
@@ -178,8 +178,7 @@ class Transaction:
 
     def execute(self, sql: str, params: Parameters = None) -> Result:
         """See `DatabaseAdapter.execute`."""
-        statement, started = parse(sql), perf_counter()
-        self._adapter._refuse_transaction_control(statement)
+        statement, started = parse_work(sql), perf_counter()
         connection = self._ready(writes=statement.verb not in _BEFORE_ANY_QUERY)
         try:
             result: Result = connection.execute(statement, params)
@@ -192,8 +191,7 @@ class Transaction:
 
     def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
         """See `DatabaseAdapter.execute_many`."""
-        statement = parse(sql)
-        self._adapter._refuse_transaction_control(statement)
+        statement = parse_work(sql)
         connection = self._ready()
         try:
             count: int = connection.execute_many(statement, rows)
@@ -215,8 +213,7 @@ class Transaction:
         return count
 
     def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
-        statement, started = parse(sql), perf_counter()
-        self._adapter._refuse_transaction_control(statement)
+        statement, started = parse_work(sql), perf_counter()
         connection = self._ready(writes=statement.writes)
         try:
             found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
@@ -246,8 +243,7 @@ class Transaction:
         self, sql: str, params: Parameters = None, *, batch_size: int = 1000, row_type: type = dict
     ) -> RowStream:
         """See `DatabaseAdapter.stream`; other statements of the transaction may run in between."""
-        statement = parse(sql)
-        self._adapter._refuse_transaction_control(statement)
+        statement = parse_work(sql)
 
         def opened() -> tuple[Any, Any]:
             return None, self._ready(writes=statement.writes)
