@@ -159,6 +159,8 @@ class SQLiteConnection:
         shape = catalog.shapes.get(text)
         if shape is None or self.held_since > catalog.recheck_at or shape.description != description:
             shape = catalog.shape(self, statement, text, description)
+        if shape.echoes:
+            shape = shape.of(params)
         return shape.columns, shape.decode(rows) if shape.decoders else rows
 
     def execute(self, statement: Statement, params: Parameters) -> Result:
@@ -256,7 +258,7 @@ class SQLiteConnection:
                 rows = cursor.fetchmany(batch_size)
                 if cursor.description is None:
                     return
-                shape = self._catalog.shape(self, statement, text, cursor.description)
+                shape = self._catalog.shape(self, statement, text, cursor.description).of(params)
                 while rows:
                     yield shape.columns, shape.decode(rows) if shape.decoders else rows
                     self._deadline = perf_counter() + (self._timeout or 0)
