@@ -34,7 +34,8 @@ _DATABASE_FLAGS = frozenset({"logging", "log_parameters", "synchronize", "create
 
 def config_arguments_from_url(url: str) -> dict[str, Any]:
     """The arguments that `url` spells out; `ConfigError` without the URL's password in it."""
-    if not isinstance(url, str) or "://" not in url:
+    url = url.strip() if isinstance(url, str) else ""
+    if "://" not in url:
         raise ConfigError("url must look like sqlite:///app.db or postgresql://user@host:5432/database")
     scheme = url.partition("://")[0].lower().partition("+")[0]
     if scheme in ("sqlite", "sqlite3"):
@@ -68,23 +69,33 @@ def _postgres_arguments(url: str) -> dict[str, Any]:
         raise ConfigError("url has a '#': in a password it is written %23")
     credentials, _, hosts = parts.netloc.rpartition("@")
     user, _, password = credentials.partition(":")
+    host, port = _host_and_port(hosts)
     arguments = _options(parts.query, _DATABASE_FLAGS)
     pool = {name: arguments.pop(name) for name in list(arguments) if name in _POOL_OPTIONS}
     if user:
         pool.setdefault("user", unquote(user))
     if password:
         pool.setdefault("password", unquote(password))
-    if hosts:
-        pool.setdefault("host", unquote(hosts))
-        single = hosts if hosts.count(":") == 1 and "," not in hosts else ""
-        if single and not (hosts.rpartition(":")[2].isascii() and hosts.rpartition(":")[2].isdigit()):
+    if host:
+        pool.setdefault("host", unquote(host))
+    if port:
+        if not (port.isascii() and port.isdigit()):  # not shown: without an '@' it is a password's place
             raise ConfigError("url has a port that is no number: it must be an integer from 1 to 65535")
-        if single:
-            host, _, port = hosts.rpartition(":")
-            pool.update(host=unquote(host) or "localhost", port=int(port))
+        pool.setdefault("port", int(port))
     if len(parts.path) > 1:
         pool.setdefault("database", unquote(parts.path[1:]))
     return {"db_type": "postgresql", "pool": pool, **arguments}
+
+
+def _host_and_port(hosts: str) -> tuple[str, str]:
+    """The two of one host; of several, and of a bare IPv6 address, all is host: `PoolConfig` takes them apart."""
+    if hosts.startswith("[") and "," not in hosts:
+        address, _, port = hosts[1:].partition("]")
+        return address, port.removeprefix(":")
+    if hosts.count(":") == 1 and "," not in hosts:
+        host, _, port = hosts.partition(":")
+        return host, port
+    return hosts, ""
 
 
 def _options(query: str, flags: frozenset[str]) -> dict[str, Any]:
@@ -104,13 +115,17 @@ def _options(query: str, flags: frozenset[str]) -> dict[str, Any]:
 
 def _typed(name: str, shown: str, text: str) -> Any:
     """`text` as the type that field `name` wants; `shown` is what the user called it."""
-    try:
-        if name in _INTEGERS:
-            return int(text)
-        if name in _SECONDS:
-            return float(text)
-    except ValueError:
-        raise ConfigError(f"{shown} must be a number, not {text!r}") from None
+    plain = text.strip()
+    if name in _INTEGERS:
+        if not (plain.isascii() and plain.removeprefix("-").isdigit()):
+            accepts = "an integer from 1 to 65535" if name == "port" else "an integer"
+            raise ConfigError(f"{shown} must be {accepts}, not {text!r}")
+        return int(plain)
+    if name in _SECONDS:
+        try:
+            return float(plain)
+        except ValueError:
+            raise ConfigError(f"{shown} must be a number of seconds, not {text!r}") from None
     if name in _FLAGS or name in _DATABASE_FLAGS:
         return _flag(shown, text)
     return text
@@ -125,7 +140,8 @@ def _flag(name: str, text: str) -> bool:
 
 
 def config_arguments_from_env(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The arguments that the environment spells out, first match wins."""
+    """The arguments that the environment spells out, first match wins; a variable of blanks is one that is not set."""
+    environ = {name: value for name, value in environ.items() if value.strip()}
     if environ.get("DATABASE_URL"):
         arguments = config_arguments_from_url(environ["DATABASE_URL"])
     elif environ.get("DB_TYPE"):

@@ -20,6 +20,8 @@ from .errors import ConfigError
 __all__ = ["DatabaseConfig", "DatabaseType", "InsecureTLSWarning", "PoolConfig"]
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+LONGEST_WAIT = 2_000_000.0  # seconds, 23 days: Postgres and SQLite keep milliseconds in 32 bits
+LONGEST_LIFE = 1_000_000_000.0  # seconds, 31 years
 LOAD_BALANCING = ("least_busy", "round_robin", "random")
 
 Password = str | Callable[[], str]
@@ -50,7 +52,10 @@ def _database_type(value: DatabaseType | str) -> DatabaseType:
 def _hosts(value: str | Iterable[str]) -> tuple[str, ...]:
     if isinstance(value, str):
         value = value.split(",")
-    return tuple(host.strip() for host in value if host.strip())
+    hosts = tuple(value) if isinstance(value, Iterable) else (None,)
+    if not all(isinstance(host, str) for host in hosts):
+        raise ConfigError("read_hosts must be a list of host or host:port, or text with commas between them")
+    return tuple(host.strip() for host in hosts if host.strip())
 
 
 def _fail(name: str, accepts: str, value: object) -> None:
@@ -58,12 +63,16 @@ def _fail(name: str, accepts: str, value: object) -> None:
 
 
 def _number(
-    kind: type[int] | type[float], low: float, *, exclusive: bool = False, optional: bool = False
+    kind: type[int] | type[float],
+    low: float,
+    most: float = LONGEST_LIFE,
+    *,
+    exclusive: bool = False,
+    optional: bool = False,
 ) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
     bound = f"{'greater than' if exclusive else 'at least'} {low}"
-    accepts = (
-        f"{'an integer' if kind is int else 'a number of seconds'} {bound}{' or None' if optional else ''}"
-    )
+    unit = "an integer" if kind is int else "a number of seconds"
+    accepts = f"{unit} {bound} and at most {most:,.0f}{' or None' if optional else ''}"
 
     def check(_instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         if value is None and optional:
@@ -71,7 +80,7 @@ def _number(
         allowed = (int,) if kind is int else (int, float)
         # `not (a < b)` rather than `a >= b`, so that NaN is refused as well.
         fits = isinstance(value, allowed) and not isinstance(value, bool)
-        if not fits or not (value > low if exclusive else value >= low):
+        if not fits or not (value > low if exclusive else value >= low) or value > most:
             _fail(attribute.name, accepts, value)
 
     return check
@@ -90,7 +99,8 @@ def _text(*, optional: bool = False, empty: bool = False) -> Callable[[Any, attr
         if value is None and optional:
             return
         if not isinstance(value, str) or "\0" in value or not (value or empty):
-            _fail(attribute.name, "text" + (" or None" if optional else ""), value)
+            accepts = "text without a NUL" if empty else "text that is not empty, without a NUL"
+            _fail(attribute.name, accepts + (" or None" if optional else ""), value)
         if "://" in value:  # a URL may hold a password, so it is not shown
             raise ConfigError(f"{attribute.name} must not be a URL: give that to DatabaseConfig.from_url")
 
@@ -108,8 +118,15 @@ def _port(_instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 
 def _password(_instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if value is not None and not isinstance(value, str) and not callable(value):
-        raise ConfigError(f"{attribute.name} must be text, a function that returns it, or None")
+    if (isinstance(value, str) and "\0" not in value) or value is None or callable(value):
+        return
+    raise ConfigError(f"{attribute.name} must be text without a NUL, a function that returns it, or None")
+
+
+def _default_minimum(config: PoolConfig) -> int:
+    """Two, or all there may be."""
+    most = config.max_connections
+    return min(2, most) if isinstance(most, int) else 2
 
 
 @attrs.frozen(kw_only=True)
@@ -122,8 +139,8 @@ class PoolConfig:
         database: database name.
         user: role; None takes the operating system's user, as libpq does.
         password: the password, or a function called for each new connection (for rotated credentials).
-        min_connections: kept open, per node.
         max_connections: opened at most, per node.
+        min_connections: kept open, per node; 2, or `max_connections` where that is less.
         connection_timeout: seconds that a caller waits for a connection, and a connection attempt may take.
         idle_timeout: seconds after which an unused connection above the minimum is closed.
         max_lifetime: seconds after which a connection is replaced.
@@ -144,14 +161,18 @@ class PoolConfig:
     database: str = attrs.field(default="postgres", validator=_text())
     user: str | None = attrs.field(default=None, validator=_text(optional=True))
     password: Password | None = attrs.field(default=None, repr=False, validator=_password)
-    min_connections: int = attrs.field(default=2, validator=_number(int, 0))
     max_connections: int = attrs.field(default=10, validator=_number(int, 1))
-    connection_timeout: float = attrs.field(default=30.0, validator=_number(float, 0, exclusive=True))
+    min_connections: int = attrs.field(
+        default=attrs.Factory(_default_minimum, takes_self=True), validator=_number(int, 0)
+    )
+    connection_timeout: float = attrs.field(
+        default=30.0, validator=_number(float, 0, LONGEST_WAIT, exclusive=True)
+    )
     idle_timeout: float = attrs.field(default=300.0, validator=_number(float, 0, exclusive=True))
     max_lifetime: float = attrs.field(default=3600.0, validator=_number(float, 0, exclusive=True))
     max_waiting: int | None = attrs.field(default=None, validator=_number(int, 0, optional=True))
     statement_timeout: float | None = attrs.field(
-        default=None, validator=_number(float, 0, exclusive=True, optional=True)
+        default=None, validator=_number(float, 0, LONGEST_WAIT, exclusive=True, optional=True)
     )
     sslmode: str = attrs.field(default="prefer", validator=_one_of(SSL_MODES))
     sslrootcert: str | None = attrs.field(default=None, validator=_text(optional=True))
@@ -208,6 +229,8 @@ class PoolConfig:
 def _sqlite_path(value: str | os.PathLike[str]) -> str:
     if not isinstance(value, (str, os.PathLike)) or not str(value) or "\0" in str(value):
         _fail("sqlite_path", "a file path or ':memory:'", value)
+    if "://" in str(value):  # a URL may hold a password, so it is not shown
+        raise ConfigError("sqlite_path must not be a URL: give that to DatabaseConfig.from_url")
     return os.fspath(value)
 
 

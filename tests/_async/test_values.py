@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from dbadapter import AsyncDatabaseAdapter
 from dbadapter.errors import DataError
-from tests.samples import CASES, COLUMNS, REFUSED, differences
+from tests.samples import CASES, COLUMNS, ID, REFUSED, Title, differences
 
 NOW = datetime(2024, 2, 29, 12, 30, tzinfo=UTC)
 
@@ -94,6 +94,133 @@ async def test_a_column_keeps_its_type_through_a_query(values: AsyncDatabaseAdap
         rows = await values.fetch_all(text.format(c=column))
         assert [row["renamed"] for row in rows] == expected, column
         assert [type(row["renamed"]) for row in rows] == [type(value) for value in expected], column
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "COALESCE({c}, {c})",
+        "CASE WHEN id >= 0 THEN {c} ELSE NULL END",
+        "NULLIF(v.{c}, NULL)",
+        "first_value({c}) OVER (PARTITION BY id ORDER BY id)",
+        "(SELECT coalesce(w.{c}, NULL) FROM v w WHERE w.id = v.id)",
+        'coalesce(NULL, "{c}") /* , */',
+    ],
+    ids=["coalesce", "case", "nullif", "window", "subquery", "second"],
+)
+async def test_a_function_that_gives_its_argument_keeps_the_type(
+    values: AsyncDatabaseAdapter, text: str
+) -> None:
+    """What is chosen among values of a column has the type of the column."""
+    await fill(values)
+    for column in COLUMNS:
+        expected = [wanted if name == column else None for name, _, wanted in CASES]
+        rows = await values.fetch_all(f"SELECT {text.format(c=column)} AS chosen FROM v ORDER BY id")
+        assert [row["chosen"] for row in rows] == expected, column
+        assert [type(row["chosen"]) for row in rows] == [type(value) for value in expected], column
+
+
+@pytest.mark.parametrize("column", sorted(set(COLUMNS) - set("bjuy")))
+async def test_the_greatest_value_has_the_type_of_its_column(
+    values: AsyncDatabaseAdapter, column: str
+) -> None:
+    """max and min, alone, beside a group's key, of nothing at all, in RETURNING and in a transaction."""
+    rows = [{"id": 1, column: next(v for name, v, _ in CASES if name == column and v is not None)}]
+    await values.insert_many("v", rows)
+    expected = await values.fetch_value(f"SELECT {column} FROM v")
+    texts = [
+        f"SELECT max({column}) FROM v",
+        f"SELECT min(v.{column}) AS low, count(*) FROM v GROUP BY id HAVING max({column}) IS NOT NULL",
+        f"SELECT q.top FROM (SELECT max({column}) AS top FROM v) q",
+        f"WITH q AS (SELECT max({column}) AS top FROM v) SELECT coalesce(top, top) FROM q",
+        f"SELECT max({column}) FROM v WHERE id IN (SELECT id FROM v WHERE {column} IS NOT NULL)",
+    ]
+    async with values.transaction() as tx:
+        for text in texts:
+            got = await tx.fetch_value(text)
+            assert (type(got), got) == (type(expected), expected), text
+    assert [got async for got in values.stream(texts[0], row_type=tuple)] == [(expected,)]
+    assert await values.fetch_value(f"SELECT max({column}) FROM v WHERE id < 0") is None
+    got = await values.fetch_value(f"UPDATE v SET id = id RETURNING coalesce({column}, {column})")
+    assert (type(got), got) == (type(expected), expected)
+
+
+@pytest.mark.parametrize("number", range(len(CASES)))
+async def test_a_parameter_that_is_a_column_keeps_its_type(
+    adapter: AsyncDatabaseAdapter, number: int
+) -> None:
+    """SELECT ? gives the value back as a column of its type would."""
+    _, value, expected = CASES[number]
+    if isinstance(value, Title):
+        expected = str(value)
+    texts = ["SELECT ?", "SELECT 1 AS one, ? AS given", "SELECT DISTINCT ? AS given LIMIT 1"]
+    for text in texts:
+        row = await adapter.fetch_one(text, [value], row_type=tuple)
+        assert (type(row[-1]), row[-1]) == (type(expected), expected), text
+    assert [tuple(row.values()) async for row in adapter.stream("SELECT :a AS a, 5 AS b", {"a": value})] == [
+        (expected, 5)
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "i = 1",
+        "i <> 1",
+        "(i > 0 AND i < 5)",
+        "NOT b",
+        "i IS NULL",
+        "i IN (1, 2)",
+        "s LIKE 'a%'",
+        "i BETWEEN 0 AND 1",
+        "EXISTS (SELECT 1 FROM v)",
+        "TRUE",
+        "count(*) > 0",
+        "CAST(1 AS BOOLEAN)",
+        "CASE WHEN i = 1 THEN 1 END = 1",
+        "b = ?",
+    ],
+)
+async def test_a_comparison_is_true_or_false(values: AsyncDatabaseAdapter, text: str) -> None:
+    """Not 1 or 0, on either backend; what only contains one is not."""
+    await values.execute("INSERT INTO v (id, i, b, s) VALUES (1, 1, ?, 'abc')", [True])
+    params = [True] if "?" in text else None
+    group = "" if "count" in text else " WHERE id = 1"
+    assert type(await values.fetch_value(f"SELECT {text} AS said FROM v{group}", params)) is bool
+    for number in ("CASE WHEN i = 1 THEN 2 ELSE 3 END", "sum(CASE WHEN i = 1 THEN 1 ELSE 0 END)", "i << 1"):
+        assert type(await values.fetch_value(f"SELECT {number} FROM v GROUP BY i")) is int
+
+
+async def test_decimals_are_added_as_decimals(adapter: AsyncDatabaseAdapter) -> None:
+    """A sum of amounts is the amount, with the column's digits after the point."""
+    await adapter.execute("CREATE TABLE bill (id INTEGER PRIMARY KEY, amount NUMERIC(10, 2), spent INTERVAL)")
+    rows = [(key, Decimal("0.10"), timedelta(minutes=key)) for key in range(1, 4)]
+    await adapter.insert_many("bill", rows)
+    for text, expected in [
+        ("amount", "0.10"),
+        ("sum(amount)", "0.30"),
+        ("max(amount)", "0.10"),
+        ("abs(amount)", "0.10"),
+        ("sum(CASE WHEN id > 1 THEN amount ELSE 0 END)", "0.20"),
+        ("coalesce(sum(amount) FILTER (WHERE id > 9), 5)", "5"),
+    ]:
+        got = await adapter.fetch_value(f"SELECT {text} FROM bill WHERE id < 9")
+        assert isinstance(got, (Decimal, int)), text
+        assert str(got).rstrip("0").rstrip(".") == expected.rstrip("0").rstrip("."), text
+    assert str(await adapter.fetch_value("SELECT sum(amount) FROM bill")) == "0.30"
+    assert await adapter.fetch_value("SELECT sum(spent) FROM bill") == timedelta(minutes=6)
+    assert type(await adapter.fetch_value("SELECT sum(id) FROM bill")) is int
+
+
+async def test_a_uuid_in_a_text_column_has_its_dashes(adapter: AsyncDatabaseAdapter) -> None:
+    """Whichever way it went in."""
+    await adapter.execute("CREATE TABLE named (id INTEGER PRIMARY KEY, name TEXT)")
+    await adapter.execute("INSERT INTO named VALUES (?, ?)", (1, ID))
+    await adapter.execute_many("INSERT INTO named VALUES (?, ?)", [(2, ID)])
+    await adapter.insert_many("named", [{"id": 3, "name": ID}])
+    await adapter.insert_many("named", [{"id": 4, "name": ID}], on_conflict="ignore")
+    found = await adapter.fetch_all("SELECT name FROM named", row_type=tuple)
+    assert found == [(str(ID),)] * 4
 
 
 async def test_returning_gives_values_back(values: AsyncDatabaseAdapter) -> None:

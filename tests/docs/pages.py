@@ -2,6 +2,7 @@
 
 - Every fenced ``python`` block of a page is run, all in one namespace, in their order.
 - ``<!-- skip: reason -->`` on the line before a block leaves it out; the reason must say something.
+- ``<!-- run -->`` on the line before a ``bash`` block runs it, where it stands, with ``bash -e``.
 - ``<!-- setup`` … ``-->`` holds code that readers need not see (a server to connect to, say).
 - Where a page has ``output`` blocks, they must be what the whole page prints.
 """
@@ -19,17 +20,21 @@ ROOT = Path(__file__).parents[2]
 
 _FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})\s*([\w-]*)")
 _SKIP = re.compile(r"^\s*<!--\s*skip:(.*)-->\s*$")
+_RUN = re.compile(r"^\s*<!--\s*run\s*-->\s*$")
 _SETUP = re.compile(r"^\s*<!--\s*setup\s*$")
 
 
 @frozen
 class Block:
-    """A piece of a page: its language, its text, the number of its first line, and why it is not run."""
+    """A piece of a page: its language, its text, the number of its first line, why it is not run, and whether it is
+    run although it is not Python.
+    """
 
     language: str
     text: str
     line: int
     skip: str | None = None
+    run: bool = False
 
 
 class PageError(Exception):
@@ -45,6 +50,7 @@ def read_blocks(markdown: str) -> Iterator[Block]:
     """Yield the fenced blocks and the hidden setups of a page, in their order."""
     lines = markdown.splitlines()
     skip: str | None = None
+    run = False
     index = 0
     while index < len(lines):
         line = lines[index]
@@ -52,8 +58,10 @@ def read_blocks(markdown: str) -> Iterator[Block]:
         if fence := _FENCE.match(line):
             closing = re.compile(rf"^\s*{re.escape(fence[2][0])}{{{len(fence[2])},}}\s*$")
             index = _find(lines, first, closing, "a fenced block is never closed")
-            yield Block(fence[3], _text(lines[first:index]), first + 1, skip)
-            skip = None
+            if run and fence[3] != "bash":
+                raise PageError(f"line {first}: the run above is for bash blocks")
+            yield Block(fence[3], _text(lines[first:index]), first + 1, skip, run)
+            skip, run = None, False
         elif _SETUP.match(line):
             index = _find(lines, first, re.compile(r"^\s*-->\s*$"), "a setup is never closed")
             yield Block("python", _text(lines[first:index]), first + 1)
@@ -61,8 +69,10 @@ def read_blocks(markdown: str) -> Iterator[Block]:
             skip = found[1].strip()
             if not skip:
                 raise PageError(f"line {first}: a skip needs a reason")
-        elif line.strip() and skip is not None:
-            raise PageError(f"line {first}: the skip above stands before no block")
+        elif _RUN.match(line):
+            run = True
+        elif line.strip() and (skip is not None or run):
+            raise PageError(f"line {first}: the {'run' if run else 'skip'} above stands before no block")
         index += 1
 
 
@@ -82,7 +92,12 @@ def program(markdown: str) -> str:
     lines: list[str] = []
     for block in read_blocks(markdown):
         if block.language == "python" and block.skip is None:
-            lines += [""] * (block.line - 1 - len(lines)) + block.text.split("\n")
+            code = block.text
+        elif block.run:
+            code = f'__import__("subprocess").run(["bash", "-ec", {block.text!r}], check=True)'
+        else:
+            continue
+        lines += [""] * (block.line - 1 - len(lines)) + code.split("\n")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Every Python block of the README and the documentation runs as it stands."""
+"""Every Python block of the README and the documentation runs as it stands, and every bash block marked to."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ def test_the_page_runs(page: Path, tmp_path: Path) -> None:
     """All blocks of a page run in a fresh process and an empty directory, warnings being errors."""
     text = page.read_text(encoding="utf-8")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_CONFIGURATION)}
+    # What bash blocks call is found beside the Python that runs the tests; Python prints at once, so that what a page
+    # and its commands print comes in their order.
+    kept |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}", "PYTHONUNBUFFERED": "1"}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", _RUN, str(page)],
         input=program(text),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from tests.docs.pages import PageError, expected_output, program, read_blocks
@@ -43,6 +46,12 @@ not run, shown
 print(a + b + c)
 ```
 
+<!-- run -->
+
+```bash
+test 1 = 1
+```
+
 ```output
 6
 ```
@@ -60,13 +69,28 @@ def test_line_numbers_are_those_of_the_page() -> None:
     """A traceback of a page names the line of the page."""
     lines = PAGE.splitlines()
     for number, line in enumerate(program(PAGE).splitlines()):
-        assert line.strip() in ("", lines[number].strip())
+        assert line.strip() in ("", lines[number].strip()) or (
+            line.startswith("__import__") and lines[number] in line
+        )
 
 
 def test_the_output_of_a_page() -> None:
     """Output blocks say what the page prints; without them anything goes."""
     assert expected_output(PAGE) == "6"
     assert expected_output("```python\nprint(1)\n```\n") is None
+
+
+def test_bash_runs_where_it_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A marked block runs between the Python around it, and a command that fails ends the page."""
+    monkeypatch.chdir(tmp_path)
+    page = (
+        "<!-- run -->\n```bash\necho there > here\n```\n\n```python\nfound = Path('here').read_text()\n```\n"
+    )
+    namespace: dict[str, object] = {"Path": Path}
+    exec(program(page), namespace)
+    assert namespace["found"] == "there\n"
+    with pytest.raises(subprocess.CalledProcessError):
+        exec(program("<!-- run -->\n```bash\nfalse\ntrue\n```\n"), {})
 
 
 def test_a_skip_holds_for_the_next_block_only() -> None:
@@ -81,9 +105,11 @@ def test_a_skip_holds_for_the_next_block_only() -> None:
         ("\n<!-- setup\nx = 1\n", "line 2"),
         ("<!-- skip: -->\n```python\n```\n", "line 1"),
         ("<!-- skip: why -->\ntext\n```python\n```\n", "line 2"),
+        ("<!-- run -->\ntext\n```bash\n```\n", "line 2"),
+        ("<!-- run -->\n```python\n```\n", "line 2"),
     ],
 )
 def test_a_malformed_page_is_refused(page: str, line: str) -> None:
-    """An open block, a skip without a reason and a skip of nothing are errors that name their line."""
+    """An open block, a skip without a reason, a skip or run of nothing are errors that name their line."""
     with pytest.raises(PageError, match=line):
         list(read_blocks(page))

@@ -35,6 +35,7 @@ def create(adapter: DatabaseAdapter) -> None:
     """The tables, with their first rows."""
     for statement in TABLES:
         adapter.execute(statement)
+    adapter.vectors.create_collection("marks", dimension=3, metric="l2")
     adapter.insert_many(
         "accounts", [{"id": n, "owner": f"owner {n}", "balance": BALANCE} for n in range(1, ACCOUNTS + 1)]
     )
@@ -78,6 +79,10 @@ def work(adapter: DatabaseAdapter, writer: int, n: int, rng: random.Random) -> b
             tx.execute("UPDATE accounts SET balance = balance - ? WHERE id = ?", (amount, one))
             tx.execute("UPDATE accounts SET balance = balance + ? WHERE id = ?", (amount, other))
             tx.execute("INSERT INTO ledger (writer, n, amount) VALUES (?, ?, ?)", (writer, n, amount))
+            if n % 4 == 1:
+                tx.vectors.get_collection("marks").add(mark(writer, n), embeddings=[[writer, n, amount]])
+                if n % 8 == 1 and n > 8:
+                    tx.vectors.get_collection("marks").delete([mark(writer, n - 8)])
             number = 1 + rng.randrange(60) + 100 * writer
             if adapter_is_sqlite(tx) and n % 3 == 0:
                 tx.execute(
@@ -95,6 +100,11 @@ def work(adapter: DatabaseAdapter, writer: int, n: int, rng: random.Random) -> b
     except Undo:
         return False
     return True
+
+
+def mark(writer: int, n: int) -> str:
+    """The id of the vector that a transaction adds."""
+    return f"{writer}-{n}"
 
 
 def adapter_is_sqlite(tx: Any) -> bool:
@@ -214,12 +224,33 @@ def settle(config: DatabaseConfig, found: Writers) -> list[str]:
                 wrong.append(
                     f"writer {writer}: {len(lost)} lost ({lost[:5]}), {len(phantom)} phantom ({phantom[:5]})"
                 )
+        wrong += settle_marks(adapter)
         orphans = adapter.fetch_value(
             "SELECT count(*) FROM cards WHERE holder NOT IN (SELECT id FROM holders)"
         )
         if orphans:
             wrong.append(f"{orphans} cards without a holder")
     return wrong
+
+
+def settle_marks(adapter: DatabaseAdapter) -> list[str]:
+    """What is wrong with the vectors: each belongs to a transaction that added it, and none later deleted it."""
+    rows = adapter.fetch_all("SELECT writer, n, amount FROM ledger", row_type=tuple)
+    amounts = {(writer, n): amount for writer, n, amount in rows}
+    wanted = {
+        mark(writer, n): [writer, n, amount]
+        for (writer, n), amount in amounts.items()
+        if n % 4 == 1 and amount and not (n % 8 == 1 and amounts.get((writer, n + 8)))
+    }
+    got = adapter.vectors.get_collection("marks").get(include=["embeddings"])
+    found = dict(zip(got["ids"], got["embeddings"].tolist(), strict=True))
+    if found == wanted:
+        return []
+    lost, phantom = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    changed = [each for each in found.keys() & wanted.keys() if found[each] != wanted[each]]
+    return [
+        f"vectors: {len(lost)} lost ({lost[:5]}), {len(phantom)} phantom ({phantom[:5]}), {changed[:5]} changed"
+    ]
 
 
 if __name__ == "__main__":

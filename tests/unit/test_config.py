@@ -64,6 +64,7 @@ def test_configs_are_frozen_keyword_only_values() -> None:
     ("field", "value"),
     [
         ("host", ""),
+        ("host", None),
         ("host", 5),
         ("port", 0),
         ("port", 65536),
@@ -73,20 +74,26 @@ def test_configs_are_frozen_keyword_only_values() -> None:
         ("database", "a\0b"),
         ("user", 7),
         ("password", 7),
+        ("password", "a\0b"),
         ("min_connections", -1),
         ("min_connections", 11),
         ("min_connections", 1.5),
         ("max_connections", 0),
         ("connection_timeout", 0),
+        ("connection_timeout", math.inf),
         ("connection_timeout", math.nan),
         ("connection_timeout", "soon"),
         ("idle_timeout", -1),
         ("max_lifetime", 0),
+        ("max_lifetime", math.inf),
         ("max_waiting", -1),
         ("statement_timeout", 0),
+        ("statement_timeout", 1e10),
         ("sslmode", "yes"),
         ("sslrootcert", 3),
         ("application_name", None),
+        ("read_hosts", None),
+        ("read_hosts", [5]),
         ("read_hosts", "r1:port"),
         ("read_hosts", ("r1:70000",)),
         ("load_balance", "fair"),
@@ -102,6 +109,29 @@ def test_a_wrong_pool_field_is_named(field: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "accepted"),
+    [
+        ("port", "from 1 to 65535"),
+        ("max_connections", "at least 1 and at most"),
+        ("connection_timeout", "greater than 0 and at most 2,000,000"),
+        ("load_balance", "least_busy, round_robin, random"),
+        ("host", "text that is not empty"),
+    ],
+)
+def test_the_accepted_range_is_told(field: str, accepted: str) -> None:
+    """ConfigError says what the field accepts."""
+    with pytest.raises(ConfigError, match=f"{field} must be .*{accepted}"):
+        PoolConfig(**{field: -1})  # type: ignore[arg-type]
+
+
+def test_one_connection_at_most_needs_no_second_argument() -> None:
+    """The default minimum gives way to a lower maximum; one that was asked for does not."""
+    assert PoolConfig(max_connections=1).min_connections == 1
+    with pytest.raises(ConfigError, match=r"min_connections must be at most max_connections \(1\), not 2"):
+        PoolConfig(max_connections=1, min_connections=2)
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("db_type", "oracle"),
@@ -109,6 +139,7 @@ def test_a_wrong_pool_field_is_named(field: str, value: Any) -> None:
         ("sqlite_path", ""),
         ("sqlite_path", "a\0b"),
         ("sqlite_path", 5),
+        ("sqlite_path", "sqlite:///app.db"),
         ("pool", {"host": "db"}),
         ("logging", "yes"),
     ],
@@ -165,6 +196,9 @@ def test_a_postgres_url_sets_everything() -> None:
         ("postgresql:///app?host=/run/postgresql", "/run/postgresql", 5432),
         ("postgresql://%2Frun%2Fpostgresql/app", "/run/postgresql", 5432),
         ("postgresql://[::1]:5433/app", "::1", 5433),
+        ("postgresql://[::1]/app", "::1", 5432),
+        ("postgresql://me@db:/app", "db", 5432),
+        (" postgresql://db:6000/app\n", "db", 6000),
         ("postgresql:///app?host=h&port=6000", "h", 6000),
     ],
 )
@@ -172,6 +206,7 @@ def test_hosts_in_urls(url: str, host: str, port: int) -> None:
     """Names, socket directories and IPv6 addresses, in the URL's place for it or as an option."""
     config = DatabaseConfig.from_url(url)
     assert config.pool.database == "app"
+    assert (config.pool.host, config.pool.port) == (host, port)
     assert config.pool.primary_nodes == ((host, port),)
 
 
@@ -194,6 +229,7 @@ def test_hosts_in_urls(url: str, host: str, port: int) -> None:
         "postgresql://me:hunter2#x@db/app",
         "postgresql://me:12345#hunter2@db/app",
         "postgresql://me:hunter2?x@db/app",
+        "postgresql://me:hunter2",
         "hunter2",
         None,
     ],
@@ -206,11 +242,23 @@ def test_a_wrong_url_is_refused_without_its_password(url: Any) -> None:
 
 
 def shown(error: BaseException) -> str:
-    """Everything a log would print of an error: its text, its causes and contexts."""
+    """Everything a log would print of an error: its text, attributes, causes and contexts."""
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(cause)
-    return "".join(traceback.format_exception_only(e)[-1] + repr(e) + str(e.args) for e in chain)
+    return "".join(
+        traceback.format_exception_only(e)[-1] + repr(e) + str(e.args) + repr(vars(e)) for e in chain
+    )
+
+
+def told_by_a_reporter(error: BaseException) -> str:
+    """What an error reporter sends: each frame of the library and the driver with its local variables."""
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    parts: list[str] = []
+    while told is not None:
+        parts += [repr(frame.locals) for frame in told.stack if "/tests/" not in frame.filename]
+        told = told.__cause__ or told.__context__  # type: ignore[assignment]
+    return "".join(parts)
 
 
 def test_a_url_in_the_place_of_a_host_is_refused_without_its_password() -> None:
@@ -251,13 +299,14 @@ def test_a_password_never_shows_when_connecting_fails(
 ) -> None:
     """A server that is not there: DatabaseUnavailable with its cause, and no password in it or in the log."""
     caplog.set_level(logging.DEBUG)
-    pool = PoolConfig(host=str(tmp_path), password=SECRET, user="me", connection_timeout=2)
-    config = DatabaseConfig(db_type=db_type, sqlite_path=str(tmp_path), pool=pool)
-    with pytest.raises(DatabaseUnavailable) as caught:
-        DatabaseAdapter(config).initialize()
-    assert isinstance(caught.value, DatabaseAdapterError)
-    assert caught.value.__cause__ is not None
-    assert SECRET not in shown(caught.value) + caplog.text
+    for host in (str(tmp_path), "127.0.0.1"):
+        pool = PoolConfig(host=host, port=1, password=SECRET, user="me", connection_timeout=2)
+        config = DatabaseConfig(db_type=db_type, sqlite_path=str(tmp_path), pool=pool)
+        with pytest.raises(DatabaseUnavailable) as caught:
+            DatabaseAdapter(config).initialize()
+        assert isinstance(caught.value, DatabaseAdapterError)
+        assert caught.value.__cause__ is not None
+        assert SECRET not in shown(caught.value) + told_by_a_reporter(caught.value) + caplog.text
 
 
 def test_a_password_can_be_a_function() -> None:

@@ -33,6 +33,13 @@ def test_an_empty_environment_is_sqlite() -> None:
     assert DatabaseConfig.from_env({}) == DatabaseConfig()
 
 
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "DB_TYPE", "USE_POSTGRES", "DB_LOGGING", "DB_DATABASE"])
+def test_a_blank_variable_is_an_unset_one(variable: str) -> None:
+    """As .env files and container definitions leave them."""
+    for blank in ("", "  "):
+        assert DatabaseConfig.from_env({variable: blank}) == DatabaseConfig()
+
+
 def test_db_variables() -> None:
     """DB_TYPE with its DB_* companions."""
     config = DatabaseConfig.from_env(DB)
@@ -129,7 +136,9 @@ def test_logging_and_synchronize(start: dict[str, str]) -> None:
     ("environ", "variable"),
     [
         ({"DB_TYPE": "oracle"}, "DB_TYPE"),
-        ({**DB, "DB_PORT": "many"}, "DB_PORT"),
+        ({**DB, "DB_PORT": "many"}, "DB_PORT must be an integer from 1 to 65535"),
+        ({**DB, "DB_PORT": "1_000"}, "DB_PORT"),
+        ({**DB, "DB_PORT": "٥"}, "DB_PORT"),
         ({**DB, "DB_PORT": "0"}, "DB_PORT|port"),
         ({**DB, "DB_SSL": "perhaps"}, "DB_SSL"),
         ({**DB, "DB_LOGGING": "perhaps"}, "DB_LOGGING"),

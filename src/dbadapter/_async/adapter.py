@@ -103,7 +103,6 @@ class AsyncDatabaseAdapter(AsyncAccess):
 
             self._follower = None
             await run_mover(follower.stop, follower.stop)
-        await self._watch.ahead.close()
         await self._backend.pool.close()
 
     async def __aenter__(self) -> AsyncDatabaseAdapter:
@@ -201,7 +200,7 @@ class AsyncDatabaseAdapter(AsyncAccess):
         """
         lane, connection = await self._acquire(where=caller_place())
         try:
-            yield await connection.lend()
+            yield connection.raw
         finally:
             await connection.forget_session()
             await lane.release(connection)

@@ -229,7 +229,7 @@ class AsyncPool:
                 if lane is self.writer:
                     raise
         try:
-            yield await connection.lend()
+            yield connection.raw
         finally:
             await connection.forget_session()
             await lane.release(connection)

@@ -119,6 +119,9 @@ class AsyncVectorEngine(Protocol):
     async def reindex(self, info: CollectionInfo) -> None:
         """Make the index anew."""
 
+    def changing_tables(self, info: CollectionInfo) -> list[str]:
+        """The tables of which one changes, at least, whenever a record does; its number is in their column ``seq``."""
+
     def forget(self, info: CollectionInfo) -> None:
         """The collection is gone."""
 

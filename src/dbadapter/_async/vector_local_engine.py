@@ -126,6 +126,10 @@ class AsyncLocalEngine(AsyncLocalRecords):
         """Fill the cache anew."""
         self._caches.forget(info.uid)
 
+    def changing_tables(self, info: CollectionInfo) -> list[str]:
+        """The tables of the records and of their vectors."""
+        return [info.table, f"{info.table}_e"]
+
     def forget(self, info: CollectionInfo) -> None:
         """The collection is gone."""
         self._caches.forget(info.uid)

@@ -16,7 +16,7 @@ import attrs
 
 from ..errors import ParameterError, SQLSyntaxError
 
-__all__ = ["MAX_PARAMETERS", "Slot", "Statement", "parse", "parse_work"]
+__all__ = ["MAX_PARAMETERS", "TOKEN", "Slot", "Statement", "parse", "parse_work"]
 
 # The smallest of the backends' limits: SQLite's SQLITE_MAX_VARIABLE_NUMBER (Postgres: 65,535).
 MAX_PARAMETERS = 32_766
@@ -26,7 +26,7 @@ _SIMPLE = frozenset({tuple, list})
 
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"""
       (?P<space>\s+|--[^\n]*)
     | (?P<comment>/\*)
@@ -312,7 +312,7 @@ class _Parser:
         self._refuse_unsendable()
         position = 0
         while position < len(self.text):
-            match = _TOKEN.match(self.text, position)
+            match = TOKEN.match(self.text, position)
             assert match is not None  # `other` takes any character
             kind = match.lastgroup
             token, end = match.group(), match.end()

@@ -29,7 +29,16 @@ from .postgres_types import (
     PostgresCatalog,
     Shape,
 )
-from .values import COPY_AS_IS, INT64_MAX, INT64_MIN, POSTGRES_ENCODERS, ValueRefused, encode, refusal
+from .values import (
+    COPY_AS_IS,
+    COPY_ENCODERS,
+    INT64_MAX,
+    INT64_MIN,
+    POSTGRES_ENCODERS,
+    ValueRefused,
+    encode,
+    refusal,
+)
 
 __all__ = ["PostgresConnection", "connect"]
 
@@ -292,7 +301,7 @@ def _encode_batch(batch: list[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
         if kinds == {datetime} and {value.tzinfo for value in column} <= _UNCHANGED_ZONES:
             continue
         if not kinds <= COPY_AS_IS:
-            columns[place] = encode(column, POSTGRES_ENCODERS)
+            columns[place] = encode(column, COPY_ENCODERS)
             changed = True
     return zip(*columns, strict=True) if changed else batch
 

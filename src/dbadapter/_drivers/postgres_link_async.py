@@ -21,7 +21,7 @@ from .._core.topology import Sample
 from ..config import PoolConfig
 from ..errors import ConnectionLost, DatabaseAdapterError, DatabaseUnavailable
 from .postgres_errors import CommitInDoubt, ends_connection, is_transient, translate
-from .postgres_options import connection_arguments
+from .postgres_options import connection_arguments, without_password
 from .postgres_positions import IDENTITY, POSITION, TRANSACTION_FATE, WHOLE, read_sample
 from .postgres_types import PostgresCatalog
 from .values import POSTGRES_ENCODERS, ValueRefused, refusal
@@ -41,10 +41,11 @@ async def open_raw(host: str, port: int, config: PoolConfig, timeout: float) -> 
     try:
         raw = await psycopg.AsyncConnection.connect(**arguments)
     except (psycopg.Error, OSError) as exc:
+        arguments.clear()
         words = str(exc).strip() or type(exc).__name__
         raise DatabaseUnavailable(
             f"cannot connect to Postgres at {host}:{port}: {words}", transient=is_transient(exc)
-        ) from exc
+        ) from without_password(exc)
     if config.pgbouncer:
         try:
             await raw.execute("SET TimeZone = 'UTC'")  # PgBouncer keeps this one for each client
@@ -230,10 +231,6 @@ class AsyncPostgresLink:
         except DatabaseAdapterError:
             return False
         return self.is_clean()
-
-    async def lend(self) -> Any:
-        """The driver's own connection for somebody else, until `forget_session`."""
-        return self.raw
 
     async def forget_session(self) -> None:
         """After its user had the driver's own connection: put back what the connection is set to."""

@@ -8,7 +8,7 @@ from typing import Any
 from ..config import PoolConfig
 from ..errors import DatabaseUnavailable
 
-__all__ = ["connection_arguments"]
+__all__ = ["connection_arguments", "without_password"]
 
 # How soon a peer that has gone without a word is noticed: by probes on an idle connection, by data that nobody takes.
 _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVES = 10, 5, 3
@@ -49,6 +49,18 @@ def connection_arguments(host: str, port: int, config: PoolConfig, timeout: floa
     return {
         name: value for name, value in arguments.items() if value is not None or name == "prepare_threshold"
     }
+
+
+def without_password(exc: Exception) -> Exception:
+    """`exc`, raised while connecting, without what error reporters would print of it: psycopg attaches the connection's
+    parameters, and the local variables of its frames hold them too."""
+    link: BaseException | None = exc
+    while link is not None:
+        link.__traceback__ = None
+        known = getattr(getattr(link, "pgconn", None), "info", [])
+        known[:] = [option for option in known if option.keyword != b"password"]
+        link = link.__cause__ or link.__context__
+    return exc
 
 
 def _password(config: PoolConfig) -> str | None:

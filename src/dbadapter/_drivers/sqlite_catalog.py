@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from .._core.bulk import conflict_clause
+from .._core.result_types import ADDING, KEEPING, echoes, reduced, told_types
 from .._core.rows import Columns
-from .._core.statement import Statement, parse
+from .._core.statement import Parameters, Statement, parse
 from .._dialects import SQLITE
 from ..errors import UndefinedTable
-from .values import decode_leniently, sqlite_decoder
+from .sqlite_values import decode_leniently, sqlite_decoder, sqlite_echo_decoder, sqlite_sum_decoder
 
 if TYPE_CHECKING:
     from .sqlite import SQLiteConnection
@@ -32,11 +33,23 @@ _READS = frozenset({"select", "with", "values"})
 
 @attrs.frozen(eq=False)
 class Shape:
-    """The columns of a statement's result and the decoders of those that need one, as (position, function)."""
+    """The columns of a statement's result and the decoders of those that need one, as (position, function).
+
+    A column that echoes a parameter is decoded by what that parameter is: (position, the parameter's key).
+    """
 
     description: Any
     columns: Columns
     decoders: tuple[tuple[int, Callable[[Any], Any]], ...]
+    echoes: tuple[tuple[int, str | int], ...] = ()
+
+    def of(self, params: Parameters) -> Shape:
+        """The shape of the result for `params`."""
+        if not self.echoes:
+            return self
+        told = [(position, sqlite_echo_decoder(params[key])) for position, key in self.echoes]  # type: ignore[index]
+        decoders = tuple((position, decoder) for position, decoder in told if decoder is not None)
+        return Shape(self.description, self.columns, self.decoders + decoders)
 
     def decode(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The rows with each stored value made the Python value that was stored."""
@@ -103,22 +116,35 @@ class SQLiteCatalog:
 
     def _look_up(self, connection: SQLiteConnection, statement: Statement, description: Any) -> Shape:
         names = [column[0] for column in description]
-        declared = self._declared_types(connection, statement)
-        if len(declared) != len(names):
-            declared = [""] * len(names)
         # RETURNING gives whole numbers of a REAL column as they are stored: as integers.
         returned = _real_decoder if statement.returning >= 0 else sqlite_decoder
-        found = ((position, returned(kind)) for position, kind in enumerate(declared))
-        decoders = tuple((position, decoder) for position, decoder in found if decoder is not None)
-        return Shape(description, Columns(names), decoders)
+        source = self._source(statement)
+        declared, summed = self._declared_types(connection, source) if source else ([], [])
+        found = {place: sqlite_decoder(kind) for place, kind in told_types(statement)}
+        if len(summed) == len(names):
+            found.update(enumerate(map(sqlite_sum_decoder, summed)))
+        if len(declared) == len(names):
+            found.update((place, returned(kind)) for place, kind in enumerate(declared) if kind)
+        decoders = tuple((position, decoder) for position, decoder in found.items() if decoder is not None)
+        return Shape(description, Columns(names), decoders, echoes(statement))
 
-    def _declared_types(self, connection: SQLiteConnection, statement: Statement) -> list[str]:
-        text = statement.without_parameters()
+    def _source(self, statement: Statement) -> Statement | None:
+        """The query whose columns the result has."""
         if statement.returning >= 0 and statement.table:
-            returning = parse(statement.text[statement.returning :]).without_parameters()
-            text = f"SELECT {returning}\nFROM {statement.table}"
-        elif statement.verb not in _READS:
-            return []
+            returning = statement.text[statement.returning :].removesuffix(statement.ending)
+            return parse(f"SELECT {returning}\nFROM {statement.table}")
+        return statement if statement.verb in _READS else None
+
+    def _declared_types(
+        self, connection: SQLiteConnection, source: Statement
+    ) -> tuple[Sequence[str], Sequence[str]]:
+        """The types of the columns' declarations, and those that apply to what is computed from the columns."""
+        kept, added = reduced(source, KEEPING), reduced(source, ADDING)
+        declared = self._view_types(connection, kept) if kept else []
+        declared = declared or self._view_types(connection, source.without_parameters())
+        return declared, self._view_types(connection, added) if added and added != kept else []
+
+    def _view_types(self, connection: SQLiteConnection, text: str) -> Sequence[str]:
         raw = connection.raw
         try:
             if connection.is_guarded:

@@ -22,6 +22,7 @@ from ..errors import DataError
 
 __all__ = [
     "COPY_AS_IS",
+    "COPY_ENCODERS",
     "POSTGRES_ENCODERS",
     "SQLITE_ENCODERS",
     "Encoder",
@@ -29,7 +30,6 @@ __all__ = [
     "encode",
     "encoder_for",
     "refusal",
-    "sqlite_decoder",
 ]
 
 Encoder = Callable[[Any], Any] | None
@@ -263,7 +263,9 @@ POSTGRES_ENCODERS: dict[type, Encoder] = {
 
 # What COPY may be given without a look at each value: the server, or psycopg, refuses the bad ones itself and the
 # whole load with them.
-COPY_AS_IS = frozenset({type(None), bool, float, str, bytes, date, UUID})
+COPY_AS_IS = frozenset({type(None), bool, float, str, bytes, date})
+# psycopg writes a UUID without its dashes, which a column of type text would keep so.
+COPY_ENCODERS: dict[type, Encoder] = {**POSTGRES_ENCODERS, UUID: str}
 
 
 def _numpy_moment(value: Any) -> Any:
@@ -339,111 +341,3 @@ def refusal(
             shown = f":{name}" if isinstance(params, Mapping) and statement.named else name
             return DataError(f"parameter {shown} {exc}", statement=statement.text, sqlstate="22000")
     return DataError(f"a parameter {exc}", statement=statement.text, sqlstate="22000")
-
-
-# -- from SQLite ---------------------------------------------------------------------------------------------------
-
-
-def _to_date(value: Any) -> Any:
-    return date.fromisoformat(value[:10]) if isinstance(value, str) else value
-
-
-def _to_time(value: Any) -> Any:
-    return time.fromisoformat(value) if isinstance(value, str) else value
-
-
-def _to_naive(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    parsed = datetime.fromisoformat(value)
-    return parsed if parsed.tzinfo is None else parsed.astimezone(UTC).replace(tzinfo=None)
-
-
-def _to_aware(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    parsed = datetime.fromisoformat(value)
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-
-
-def _to_bool(value: Any) -> Any:
-    return bool(value) if isinstance(value, int) else value
-
-
-def _to_decimal(value: Any) -> Any:
-    if isinstance(value, float):
-        return Decimal(repr(value))
-    return Decimal(value) if isinstance(value, (int, str)) else value
-
-
-def _to_timedelta(value: Any) -> Any:
-    return timedelta(microseconds=value) if isinstance(value, int) else value
-
-
-def _to_uuid(value: Any) -> Any:
-    return UUID(value) if isinstance(value, str) else value
-
-
-def _to_json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, (str, bytes)) else value
-
-
-def _to_vector(value: Any) -> Any:
-    if not isinstance(value, bytes):
-        return value
-    import numpy as np
-
-    return np.frombuffer(value, dtype="<f4")
-
-
-def _to_list(item: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
-    """An array: JSON, each item as a column of its type would hold it."""
-
-    def decode(value: Any) -> Any:
-        items = _to_json(value)
-        return [item(part) for part in items] if item and isinstance(items, list) else items
-
-    return decode
-
-
-_DECODERS: dict[str, Callable[[Any], Any]] = {
-    "BOOL": _to_bool,
-    "BOOLEAN": _to_bool,
-    "DATE": _to_date,
-    "DATETIME": _to_naive,
-    "DECIMAL": _to_decimal,
-    "INTERVAL": _to_timedelta,
-    "JSON": _to_json,
-    "JSONB": _to_json,
-    "NUMERIC": _to_decimal,
-    "TIME": _to_time,
-    "TIME WITHOUT TIME ZONE": _to_time,
-    "TIMESTAMP": _to_naive,
-    "TIMESTAMP WITH TIME ZONE": _to_aware,
-    "TIMESTAMP WITHOUT TIME ZONE": _to_naive,
-    "TIMESTAMPTZ": _to_aware,
-    "UUID": _to_uuid,
-    "VECTOR": _to_vector,
-}
-
-
-def sqlite_decoder(declared: str) -> Callable[[Any], Any] | None:
-    """The function that makes a stored value of a column declared so the Python value; None: it is one already."""
-    name = " ".join(declared.upper().split())
-    if name.endswith("[]"):
-        return _to_list(sqlite_decoder(name[:-2]))
-    before, bracket, after = name.partition("(")
-    if bracket:
-        name = " ".join((before + " " + after.partition(")")[2]).split())
-    return _DECODERS.get(name)
-
-
-def decode_leniently(decoder: Callable[[Any], Any], value: Any) -> Any:
-    """`value` decoded, or as it is stored where that is not what its column's declaration says.
-
-    SQLite lets any value stand in any column, and a file that others wrote must stay readable.
-    """
-    try:
-        return decoder(value)
-    except (ValueError, ArithmeticError, OverflowError):
-        return value

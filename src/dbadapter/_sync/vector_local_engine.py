@@ -123,6 +123,10 @@ class LocalEngine(LocalRecords):
         """Fill the cache anew."""
         self._caches.forget(info.uid)
 
+    def changing_tables(self, info: CollectionInfo) -> list[str]:
+        """The tables of the records and of their vectors."""
+        return [info.table, f"{info.table}_e"]
+
     def forget(self, info: CollectionInfo) -> None:
         """The collection is gone."""
         self._caches.forget(info.uid)

@@ -136,6 +136,10 @@ class PostgresEngine(PostgresRecords):
         """Let the room of deleted records be used again, and tell the planner what is there."""
         self.executor.execute(f"VACUUM (ANALYZE) {PostgresTables(info).records}")
 
+    def changing_tables(self, info: CollectionInfo) -> list[str]:
+        """The one table of the records."""
+        return [info.table]
+
     def forget(self, info: CollectionInfo) -> None:
         """Nothing is cached."""
 

@@ -155,10 +155,12 @@ class EmbeddedPostgres(ServerHandle):
         return self
 
     def stop(self, mode: str = "fast", timeout: float | None = None) -> None:
+        """Stop the primary and wait until it is gone; the replicas go on. See `ServerHandle.stop`."""
         if self._open is not None:
             super().stop(mode, timeout)
 
     def kill(self) -> None:
+        """SIGKILL the primary and all its processes, as a crash would; ``start`` recovers it."""
         if self._open is not None:
             super().kill()
 

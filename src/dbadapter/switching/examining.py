@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,13 @@ from ..errors import SwitchAborted
 from ..transfer._plan_sqlite import Target
 from ..transfer._postgres_catalog import empty_tables, has_vectors, read_tables
 from ..transfer.plan import TransferPlan
-from ..vectors.catalog import CATALOG
+from .collections import drop_collections, has_collections
+from .executor import postgres_executor
 
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["TargetState", "refuse_plan", "refuse_source", "same_place", "target_state"]
+__all__ = ["TargetState", "refuse_plan", "same_place", "target_state"]
 
 # What an app would miss after the switch, or would be silently different.
 _MISSED = frozenset(
@@ -35,23 +35,13 @@ class TargetState:
         target: what the plan has to know.
         present: the tables that are there.
         superseded: the rows in them are those of an earlier home or attempt of the same data, and will be replaced.
+        index_options: of the indexes that its vector collections had, by uid; such collections are made anew.
     """
 
     target: Target
     present: set[str] = field(factory=set)
     superseded: bool = False
-
-
-def refuse_source(raw: sqlite3.Connection) -> None:
-    """Raise `SwitchAborted` for what the file holds and cannot be moved."""
-    has_catalog = raw.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (CATALOG,)).fetchone()
-    if has_catalog:
-        (count,) = raw.execute(f"SELECT count(*) FROM {CATALOG}").fetchone()
-        if count:
-            raise SwitchAborted(
-                f"there are {count} vector collections, which cannot be moved by a live switch yet; "
-                "copy them beforehand, or delete them"
-            )
+    index_options: dict[str, dict[str, Any]] = field(factory=dict)
 
 
 def same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -70,7 +60,8 @@ def target_state(
     row = raw.execute("SHOW server_encoding").fetchone()
     if row and row[0] != "UTF8":
         raise SwitchAborted(f"the target database is encoded in {row[0]}, which cannot hold all text")
-    superseded = False
+    superseded, options = False, {}
+    executor = postgres_executor(raw)
     if record is not None and record.state != "here":
         ours = source is not None and record.token == source.token
         if record.state == "away":
@@ -80,12 +71,17 @@ def target_state(
                 f"the target takes part in another switch ({record.state}, the other end: {dict(record.place)})"
             )
         superseded = True
+        options = drop_collections(executor)
         if record.state == "arriving" and record.tables:
             names = ", ".join(POSTGRESQL.quote(name) for name in record.tables)
             raw.execute(f"DROP TABLE IF EXISTS {names}".encode())
+    elif has_collections(executor):
+        raise SwitchAborted(
+            "the target has vector collections of its own; delete them or choose another target"
+        )
     tables = read_tables(raw)
     empty = set(tables) if superseded else empty_tables(raw, list(tables))
-    return TargetState(Target(tables, empty, has_vectors(raw)), set(tables), superseded)
+    return TargetState(Target(tables, empty, has_vectors(raw)), set(tables), superseded, options)
 
 
 def refuse_plan(plan: TransferPlan, state: TargetState) -> None:
@@ -117,18 +113,6 @@ def refuse_plan(plan: TransferPlan, state: TargetState) -> None:
 
 def _is_copied(table: Any) -> bool:
     return set(table.key) <= {column.name for column in table.copied}
-
-
-def refuse_postgres_source(raw: psycopg.Connection[Any]) -> None:
-    """Raise `SwitchAborted` for what the database holds and cannot be moved."""
-    row = raw.execute("SELECT to_regclass(%s) IS NOT NULL", (CATALOG,)).fetchone()
-    if row and row[0]:
-        found = raw.execute(f"SELECT count(*) FROM {CATALOG}".encode()).fetchone()
-        if found and found[0]:
-            raise SwitchAborted(
-                f"there are {found[0]} vector collections, which cannot be moved by a live switch yet; "
-                "copy them beforehand, or delete them"
-            )
 
 
 def refuse_back_plan(plan: TransferPlan) -> None:

@@ -20,13 +20,14 @@ from ..transfer._plan_postgres import _next_identity
 from ..transfer._postgres_catalog import read_tables
 from ..transfer._values import Foreign, RawText, from_tag
 from ..transfer.plan import TablePlan, TransferPlan
+from .collections import Captured
 from .postgres_capture import install_log, install_triggers, remove_capture, take_changes
 from .records import forget_postgres, write_postgres
 
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["Changed", "Moved", "PostgresSource", "moved_tables"]
+__all__ = ["Changed", "Changes", "Moved", "PostgresSource", "moved_tables"]
 
 quote = POSTGRESQL.quote
 
@@ -35,7 +36,7 @@ SELECT md5(string_agg(concat_ws(' ', c.oid, c.relfilenode > 0, a.attname, a.attt
     ',' ORDER BY c.oid, a.attnum))
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
-    AND NOT starts_with(c.relname, '_dbadapter_')
+    AND (NOT starts_with(c.relname, '_dbadapter_') OR c.relname = '_dbadapter_collections')
 """
 _LOCK_TIMEOUT = "10s"
 
@@ -70,6 +71,19 @@ class Changed:
     emptied: bool = False
 
 
+@frozen
+class Changes:
+    """What a round has to do: `rows` of the tables, and what was noted of the others, as (number, key)."""
+
+    rows: list[Changed]
+    others: list[tuple[int, str | None]]
+
+    @property
+    def size(self) -> int:
+        """How many rows that concerns."""
+        return sum(max(len(each.keys), len(each.rows)) for each in self.rows) + len(self.others)
+
+
 def moved_tables(plan: TransferPlan) -> list[Moved]:
     """The tables of a plan, each with a key."""
     return [
@@ -80,10 +94,14 @@ def moved_tables(plan: TransferPlan) -> list[Moved]:
 
 @define
 class PostgresSource:
-    """The mover's view of the source."""
+    """The mover's view of the source.
+
+    `others` are tables whose changes are noted, numbered after the `tables`, but not carried over as rows.
+    """
 
     raw: psycopg.Connection[Any]
     tables: Sequence[Moved] = ()
+    others: Sequence[Captured] = ()
     _shape: str = ""
     _has_originals: bool = False
 
@@ -103,6 +121,10 @@ class PostgresSource:
             with self.raw.transaction():
                 self.raw.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'".encode())
                 install_triggers(self.raw, table.number, table.plan.name, table.plan.key)
+        for number, other in enumerate(self.others, len(self.tables)):
+            with self.raw.transaction():
+                self.raw.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'".encode())
+                install_triggers(self.raw, number, other.table, [other.key])
         if self.shape() != planned_for:
             raise SwitchAborted("tables were changed while the switch was being planned; try again")
         self._shape = planned_for
@@ -179,11 +201,15 @@ class PostgresSource:
                 raise SwitchAborted(f"SQLite cannot hold a value of {table.plan.name}.{column[1]}: {value}")
         return tuple(values)
 
-    def changes(self) -> list[Changed]:
+    def changes(self) -> Changes:
         """Take the changes out of the log, with the rows as they are now."""
         found: dict[int, Changed] = {}
         keys: dict[int, list[list[str]]] = {}
+        others = []
         for number, key in take_changes(self.raw):
+            if number >= len(self.tables):
+                others.append((number, key[0] if key else None))
+                continue
             changed = found.setdefault(number, Changed(self.tables[number]))
             if key is None:
                 changed.emptied = True
@@ -195,7 +221,7 @@ class PostgresSource:
                 self._respell(changed)
             else:
                 self._look_up(changed, keys[number])
-        return list(found.values())
+        return Changes(list(found.values()), others)
 
     def _look_up(self, changed: Changed, keys: list[list[str]]) -> None:
         table = changed.table

@@ -26,6 +26,7 @@ from ..transfer._postgres_ddl import (
 )
 from ..transfer.plan import TransferPlan, table_to_dict
 from . import postgres_refill as refill
+from .collections import Captured
 from .postgres_capture import install_log, install_triggers, remove_capture
 from .postgres_fence import remove_fence
 from .records import forget_postgres, write_postgres
@@ -51,6 +52,7 @@ class PostgresTarget:
     checks: list[str] = field(factory=list)
     follow_back: bool = False
     _originals: bool = False
+    _keys_aside: list[tuple[str, str, str]] = field(factory=list)
 
     # -- making ----------------------------------------------------------------------------------------------------
 
@@ -204,8 +206,26 @@ class PostgresTarget:
         for table in self.plan.tables:
             self.raw.execute(f"ANALYZE {quote(table.target)}".encode())
 
-    def finish(self, record: Record, identities: dict[str, int]) -> None:
-        """Counters, foreign keys, triggers and the record; a transaction is open. Keys are checked in `check`."""
+    def set_keys_aside(self, tables: Sequence[str]) -> None:
+        """Take the foreign keys off tables that were just made: rows are deleted and written anew until `finish`."""
+        row = self.raw.execute(
+            "SELECT array_agg(quote_ident(n)) FROM unnest(%s::text[]) n", (list(tables),)
+        ).fetchone()
+        names = row[0] if row and row[0] else []
+        found = self.raw.execute(
+            "SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint "
+            "WHERE contype = 'f' AND conrelid = ANY(%s::regclass[])",
+            (names,),
+        ).fetchall()
+        for table, name, definition in found:
+            self.raw.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}".encode())
+            self._keys_aside.append((table, name, definition))
+
+    def finish(self, record: Record, identities: dict[str, int], others: Sequence[Captured] = ()) -> None:
+        """Counters, foreign keys, triggers and the record; a transaction is open. Keys are checked in `check`.
+
+        `others` are further tables to be captured for the way back.
+        """
         for table in self.plan.tables:
             if table.name in identities:
                 table.next_identity = identities[table.name]
@@ -215,6 +235,9 @@ class PostgresTarget:
                 name = foreign_key_name(table, key)
                 self.raw.execute(_foreign_key(table, key).encode())
                 self.checks.append(f"ALTER TABLE {quote(table.target)} VALIDATE CONSTRAINT {quote(name)}")
+        for name, key_name, definition in self._keys_aside:
+            self.raw.execute(f"ALTER TABLE {name} ADD CONSTRAINT {key_name} {definition} NOT VALID".encode())
+            self.checks.append(f"ALTER TABLE {name} VALIDATE CONSTRAINT {key_name}")
         if self.filled:
             self.checks += refill.put_back(self.raw, refill.LAST)
         if self.follow_back:
@@ -223,6 +246,8 @@ class PostgresTarget:
             for number, table in enumerate(sorted(self.plan.tables, key=lambda table: table.target)):
                 names = [column.target for column in table.columns if column.name in table.key]
                 install_triggers(self.raw, number, table.target, names)
+            for number, other in enumerate(others, len(self.plan.tables)):
+                install_triggers(self.raw, number, other.table, [other.key])
         write_postgres(self.raw, record)
 
     def check(self) -> list[str]:

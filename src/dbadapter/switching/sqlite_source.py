@@ -68,10 +68,14 @@ def moved_tables(raw: sqlite3.Connection, plan: TransferPlan) -> list[Moved]:
 
 @define
 class SQLiteSource:
-    """The mover's view of the file; `cursor` is the number of the last change that the target has."""
+    """The mover's view of the file; `cursor` is the number of the last change that the target has.
+
+    `others` are tables whose changes are noted with those of the `tables`, but not carried over as rows.
+    """
 
     raw: sqlite3.Connection
     tables: Sequence[Moved] = ()
+    others: Sequence[CapturedTable] = ()
     cursor: int = 0
     _schema: int = field(default=-1)
 
@@ -85,9 +89,10 @@ class SQLiteSource:
             if self.schema_version() != planned_for:
                 raise SwitchAborted("tables were changed while the switch was being planned; try again")
             remove_capture(self.raw)
-            self.raw.execute(changes_table([table.captured for table in self.tables]))
-            for table in self.tables:
-                for statement in install_triggers(table.captured):
+            every = [*(table.captured for table in self.tables), *self.others]
+            self.raw.execute(changes_table(every))
+            for captured in every:
+                for statement in install_triggers(captured):
                     self.raw.execute(statement)
             write_sqlite(self.raw, record)
             self._schema = self.schema_version()
@@ -156,11 +161,11 @@ class SQLiteSource:
         """The number of the last change, in the transaction that is open."""
         return int(self.raw.execute(f"SELECT coalesce(max(seq), 0) FROM {CHANGES}").fetchone()[0])
 
-    def dirty_keys(self, table: Moved, last: int) -> list[tuple[Any, ...]]:
+    def dirty_keys(self, captured: CapturedTable, last: int) -> list[tuple[Any, ...]]:
         """The keys of the rows that changed after `cursor`, up to change number `last`."""
-        parts = ", ".join(f"k{place}" for place in range(len(table.captured.key)))
+        parts = ", ".join(f"k{place}" for place in range(len(captured.key)))
         query = f"SELECT DISTINCT {parts} FROM {CHANGES} WHERE tbl = ? AND seq > ? AND seq <= ?"
-        return self.raw.execute(query, (table.captured.number, self.cursor, last)).fetchall()
+        return self.raw.execute(query, (captured.number, self.cursor, last)).fetchall()
 
     def dirty_rows(self, table: Moved, last: int) -> list[tuple[Any, ...]]:
         """Those rows as they are now, in the same transaction; those that are gone are missing."""

@@ -13,6 +13,8 @@ from .._core.switching import Record
 from .._dialects import SQLITE
 from ..errors import SwitchAborted
 from ..transfer.plan import TablePlan, TransferPlan
+from .collections import MovedCollections, drop_collections, has_collections
+from .executor import sqlite_executor
 from .postgres_source import Changed, Moved
 from .records import forget_sqlite, write_sqlite
 from .sqlite_capture import remove_capture
@@ -49,12 +51,19 @@ class SQLiteTarget:
                 self.raw.execute("ROLLBACK")
             raise
 
-    def make(self, record: Record, *, superseded: bool, where: str) -> None:
+    def make(self, record: Record, collections: MovedCollections, *, superseded: bool, where: str) -> None:
         """Make the tables that are missing and empty those that are there; triggers are set aside."""
+        ours = sqlite_executor(self.raw)
         self.raw.execute("BEGIN IMMEDIATE")
         try:
             remove_fence(self.raw)
             remove_capture(self.raw)
+            if superseded:
+                drop_collections(ours)
+            elif has_collections(ours):
+                raise SwitchAborted(
+                    "the target has vector collections of its own; delete them or choose another target"
+                )
             there = self._tables()
             wanted = {table.target.lower(): table for table in self.plan.tables}
             if superseded:
@@ -81,7 +90,9 @@ class SQLiteTarget:
                 ):
                     raise SwitchAborted(f"the target's table {table.target} is not empty")
                 self.raw.execute(f"DELETE FROM {quote(table.target)}")
-            fence(self.raw, [table.target for table in self.plan.tables], where)
+            collections.make()
+            arrived = [each.table for each in collections.arrived]
+            fence(self.raw, [*(table.target for table in self.plan.tables), *arrived], where)
             write_sqlite(self.raw, record)
             self.raw.execute("COMMIT")
             self.is_made = True
@@ -131,6 +142,7 @@ class SQLiteTarget:
             if before is None:
                 remove_fence(self.raw)
                 self._put_triggers_back()
+                drop_collections(sqlite_executor(self.raw))
                 for name in self.made:
                     self.raw.execute(f"DROP TABLE IF EXISTS {quote(name)}")
                 for name in self.filled:

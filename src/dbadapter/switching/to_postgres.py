@@ -22,11 +22,13 @@ from ..transfer._plan_sqlite import plan_from_sqlite
 from ..transfer.plan import TransferPlan
 from ..transfer.report import TableCheck
 from ..transfer.verifying import _compare
+from .collections import MovedCollections, drop_collections
 from .ends import begin_at_once, is_on_network, open_source, sole_mover
-from .examining import refuse_plan, refuse_source, target_state
+from .examining import refuse_plan, target_state
+from .executor import postgres_executor, sqlite_executor
 from .postgres_target import PostgresTarget
 from .records import read_postgres, read_sqlite, write_postgres, write_sqlite
-from .sqlite_capture import remove_capture
+from .sqlite_capture import CapturedTable, remove_capture
 from .sqlite_fence import fence
 from .sqlite_source import SQLiteSource, moved_tables
 
@@ -39,15 +41,9 @@ class ToPostgres:
     """One move; its methods are called in the order in which they stand here, by one thread at a time."""
 
     def __init__(
-        self,
-        source: DatabaseConfig,
-        target: DatabaseConfig,
-        tell: Tell,
-        *,
-        follow_back: bool = False,
-        rehearsal: bool = False,
+        self, source: DatabaseConfig, target: DatabaseConfig, tell: Tell, *, follow_back: bool = False
     ) -> None:
-        self._follow_back, self._rehearsal = follow_back, rehearsal
+        self._follow_back = follow_back
         self.source_config, self.target_config, self._told = source, target, tell
         self.token = secrets.token_hex(8)
         self.rows = self.rounds = 0
@@ -56,6 +52,8 @@ class ToPostgres:
         self._stack = ExitStack()
         self._source: SQLiteSource | None = None
         self._target: PostgresTarget | None = None
+        self._collections: MovedCollections | None = None
+        self._index_options: dict[str, dict[str, Any]] = {}
         self._before: Record | None = None
         self._target_before: Record | None = None
         self._marked = 0.0
@@ -77,6 +75,7 @@ class ToPostgres:
         with reporting("the data cannot be moved"):
             self._open()
             self._copy()
+            self._copy_collections()
             self._catch_up()
             self._verify()
             self._catch_up()
@@ -97,19 +96,25 @@ class ToPostgres:
         raw = open_source(path)
         self._stack.callback(raw.close)
         post = self._stack.enter_context(open_postgres(self.target_config))
-        refuse_source(raw)
         before = read_sqlite(raw)
         self._target_before = read_postgres(post)
         state = target_state(post, self._target_before, before, place_of(self.source_config))
         plan, version = self._plan(raw, state.target)
         refuse_plan(plan, state)
-        self._source = source = SQLiteSource(raw, moved_tables(raw, plan))
+        tables = moved_tables(raw, plan)
+        self._collections = moved = MovedCollections(
+            sqlite_executor(raw), postgres_executor(post), first=len(tables)
+        )
+        self._index_options = state.index_options
+        captured = [
+            CapturedTable(number, each.table, (each.key,), (each.key,))
+            for number, each in enumerate(moved.captured, moved.first)
+        ]
+        self._source = source = SQLiteSource(raw, tables, captured)
         self._target = PostgresTarget(post, plan, source.tables, follow_back=self._follow_back)
         epoch = before.epoch if before else 0
         self._before = before if before and before.state == "here" else (Record(epoch) if epoch else None)
-        # Whoever reads where the data go opens that database ahead of time; a rehearsal's is not for them.
-        place = {} if self._rehearsal else place_of(self.target_config)
-        leaving = Record(epoch, "leaving", self.token, place)
+        leaving = Record(epoch, "leaving", self.token, place_of(self.target_config))
         self._tell("capturing")
         source.install(leaving, version)
         self._marked = monotonic()
@@ -139,6 +144,11 @@ class ToPostgres:
         assert self._target is not None
         return self._source, self._target
 
+    @property
+    def _vectors(self) -> MovedCollections:
+        assert self._collections is not None
+        return self._collections
+
     def _copy(self) -> None:
         source, target = self._both()
         for table in source.tables:
@@ -152,6 +162,19 @@ class ToPostgres:
         self._round()
         self._tell("indexing", rows_copied=self.rows)
         target.index()
+
+    def _copy_collections(self) -> None:
+        """After the rows and the keys that ids may be tied to."""
+        _, target = self._both()
+        done = self.rows
+
+        def tell(name: str, records: int) -> None:
+            self._tell("copying", table=name, rows=records, rows_copied=done + records)
+
+        with target.raw.transaction():
+            self._vectors.make()
+            target.set_keys_aside([each.table for each in self._vectors.arrived])
+        self.rows = done + self._vectors.fill(tell, self._index_options)
 
     def _round(self) -> int:
         """Bring the target to the state of one moment; how many changes that were."""
@@ -181,10 +204,15 @@ class ToPostgres:
 
     def _write_changes(self, last: int) -> None:
         source, target = self._both()
-        found = [(table, source.dirty_keys(table, last)) for table in source.tables]
+        found = [(table, source.dirty_keys(table.captured, last)) for table in source.tables]
         for table, keys in found:
             if keys:
                 target.apply(table, keys, source.dirty_rows(table, last))
+        self._vectors.apply(
+            (captured.number, key)
+            for captured in source.others
+            for (key,) in source.dirty_keys(captured, last)
+        )
 
     def _catch_up(self) -> None:
         watch = CatchUp()
@@ -207,6 +235,7 @@ class ToPostgres:
                 if not check.equal:
                     shown = check.differences[0] if check.differences else check.problem
                     raise SwitchAborted(f"the target's {table.plan.target} differs from the source: {shown}")
+            self._vectors.verify()
         finally:
             source.rollback()
         self.verified = True
@@ -219,7 +248,7 @@ class ToPostgres:
 
     # -- in the pause ----------------------------------------------------------------------------------------------
 
-    def finish(self, patience: float) -> None:
+    def finish(self, patience: float, *, rehearsal: bool = False) -> None:
         """The last round, and the decision. The app's own work on the file has ended by now.
 
         In a rehearsal everything but the decision is done.
@@ -239,13 +268,13 @@ class ToPostgres:
                 identities = {
                     t.plan.name: n for t in source.tables if (n := source.next_identity(t)) is not None
                 }
-                target.finish(arriving, identities)
+                target.finish(arriving, identities, self._vectors.arrived)
             remove_capture(source.raw)
-            names = [table.plan.name for table in source.tables]
+            names = [*(table.plan.name for table in source.tables), *self._vectors.tables]
             fence(source.raw, names, display(self.target_config))
             away = Record(epoch, "away", self.token, place_of(self.target_config))
             write_sqlite(source.raw, away)
-            if self._rehearsal:
+            if rehearsal:
                 source.rollback()
                 return
             source.raw.execute("COMMIT")
@@ -270,6 +299,9 @@ class ToPostgres:
             cleaned = True
             if self._target is not None and (self._target.made or self._target.filled):
                 try:
+                    if self._target.raw.info.transaction_status:
+                        self._target.raw.rollback()
+                    drop_collections(postgres_executor(self._target.raw))
                     self._target.discard(self._target_before)
                 except (
                     Exception

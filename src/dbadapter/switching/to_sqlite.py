@@ -22,11 +22,13 @@ from ..transfer._plan_postgres import plan_from_postgres
 from ..transfer.plan import TransferPlan
 from ..transfer.report import TableCheck
 from ..transfer.verifying import _compare
+from .collections import MovedCollections
 from .ends import is_on_network, open_source, sole_mover
-from .examining import refuse_back_plan, refuse_postgres_source, same_place
+from .examining import refuse_back_plan, same_place
+from .executor import postgres_executor, sqlite_executor
 from .postgres_capture import remove_capture
 from .postgres_fence import fence
-from .postgres_source import Changed, PostgresSource, moved_tables
+from .postgres_source import Changes, PostgresSource, moved_tables
 from .records import read_postgres, read_sqlite, write_postgres
 from .sqlite_target import SQLiteTarget
 
@@ -45,10 +47,7 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid
 class ToSQLite:
     """One move; its methods are called in the order in which they stand here, by one thread at a time."""
 
-    def __init__(
-        self, source: DatabaseConfig, target: DatabaseConfig, tell: Tell, *, rehearsal: bool = False
-    ) -> None:
-        self._rehearsal = rehearsal
+    def __init__(self, source: DatabaseConfig, target: DatabaseConfig, tell: Tell) -> None:
         self.source_config, self.target_config, self._told = source, target, tell
         self.token = secrets.token_hex(8)
         self.rows = self.rounds = 0
@@ -57,6 +56,7 @@ class ToSQLite:
         self._stack = ExitStack()
         self._source: PostgresSource | None = None
         self._target: SQLiteTarget | None = None
+        self._collections: MovedCollections | None = None
         self._before: Record | None = None
         self._target_before: Record | None = None
         self._marked = 0.0
@@ -116,24 +116,29 @@ class ToSQLite:
 
     def _open(self) -> None:
         post, raw = self._connect()
-        refuse_postgres_source(post)
         before = read_postgres(post)
         self._target_before = read_sqlite(raw)
         superseded = self._is_superseded(before)
         plan, shape = self._plan(post)
         refuse_back_plan(plan)
-        self._source = source = PostgresSource(post, moved_tables(plan))
-        self._target = target = SQLiteTarget(raw, plan)
+        source, target = self._ends(post, raw, plan)
         epoch = before.epoch if before else 0
         self._before = before if before and before.state == "here" else (Record(epoch) if epoch else None)
         arriving = Record(epoch + 1, "arriving", self.token, place_of(self.source_config))
-        target.make(arriving, superseded=superseded, where=display(self.source_config))
+        target.make(arriving, self._vectors, superseded=superseded, where=display(self.source_config))
         self._tell("capturing")
         self._installed = True
-        # Whoever reads where the data go opens that database ahead of time; a rehearsal's is not for them.
-        place = {} if self._rehearsal else place_of(self.target_config)
-        source.install(Record(epoch, "leaving", self.token, place), shape)
+        source.install(Record(epoch, "leaving", self.token, place_of(self.target_config)), shape)
         self._mark(post)
+
+    def _ends(self, post: Any, raw: Any, plan: TransferPlan) -> tuple[PostgresSource, SQLiteTarget]:
+        tables = moved_tables(plan)
+        self._target = target = SQLiteTarget(raw, plan)
+        self._collections = moved = MovedCollections(
+            postgres_executor(post), sqlite_executor(raw, target.writing), first=len(tables)
+        )
+        self._source = source = PostgresSource(post, tables, moved.captured)
+        return source, target
 
     def _mark(self, post: Any) -> None:
         self._marked = monotonic()
@@ -148,9 +153,9 @@ class ToSQLite:
             self._before = read_postgres(post)
             self._target_before = read_sqlite(raw)
             plan, _ = self._plan(post)
-            self._source = PostgresSource(post, moved_tables(plan))
-            self._source.attach()
-            self._target = SQLiteTarget(raw, plan)
+            source, _ = self._ends(post, raw, plan)
+            source.attach()
+            self._vectors.is_filled = True
             self._following = self._installed = True
 
     def carry_round(self) -> int:
@@ -160,7 +165,6 @@ class ToSQLite:
 
     def _announce(self) -> None:
         source, target = self._both()
-        refuse_postgres_source(source.raw)
         epoch = self._before.epoch if self._before else 0
         target.is_made = True
         target.begin_arriving(Record(epoch + 1, "arriving", self.token, place_of(self.source_config)))
@@ -200,6 +204,11 @@ class ToSQLite:
         assert self._target is not None
         return self._source, self._target
 
+    @property
+    def _vectors(self) -> MovedCollections:
+        assert self._collections is not None
+        return self._collections
+
     def _copy(self) -> None:
         source, target = self._both()
         source.begin_snapshot()
@@ -212,6 +221,12 @@ class ToSQLite:
 
             self.rows = done + target.fill(table, source.chunks(table), tell)
             target.replace(table, source.originals(table))
+        done = self.rows
+
+        def tell_records(name: str, records: int) -> None:
+            self._tell("copying", table=name, rows=records, rows_copied=done + records)
+
+        self.rows = done + self._vectors.fill(tell_records, {})
         source.raw.execute("COMMIT")
 
     def _round(self) -> int:
@@ -226,13 +241,18 @@ class ToSQLite:
         source, target = self._both()
         source.check_shape()
         changes = source.changes()
-        count = _size(changes)
-        if changes:
+        if changes.size:
             with target.writing():
-                target.apply(changes)
+                self._carry(changes)
             self.rounds += 1
-        self._tell("catching up", backlog=count, rounds=self.rounds, rows_copied=self.rows)
-        return count
+        self._tell("catching up", backlog=changes.size, rounds=self.rounds, rows_copied=self.rows)
+        return changes.size
+
+    def _carry(self, changes: Changes) -> None:
+        """Make the target what the source is, in the transactions that are open on both."""
+        _, target = self._both()
+        target.apply(changes.rows)
+        self._vectors.apply(changes.others)
 
     def _catch_up(self) -> None:
         watch = CatchUp()
@@ -252,6 +272,7 @@ class ToSQLite:
             if not check.equal:
                 shown = check.differences[0] if check.differences else check.problem
                 raise SwitchAborted(f"the target's {table.plan.target} differs from the source: {shown}")
+        self._vectors.verify()
         source.raw.execute("COMMIT")
         self.verified = True
 
@@ -271,7 +292,7 @@ class ToSQLite:
 
     # -- in the pause ----------------------------------------------------------------------------------------------
 
-    def finish(self, patience: float) -> None:
+    def finish(self, patience: float, *, rehearsal: bool = False) -> None:
         """The last round, and the decision. The app's own work on Postgres has ended by now.
 
         In a rehearsal everything but the decision is done.
@@ -283,7 +304,7 @@ class ToSQLite:
             settings(post)
             post.execute(f"SET LOCAL lock_timeout = {int(patience * 1000) or 1}".encode())
             source.close_gate()
-            names = [table.plan.name for table in source.tables]
+            names = [*(table.plan.name for table in source.tables), *self._vectors.tables]
             locked = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names)
             if names:
                 post.execute(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE".encode())
@@ -291,13 +312,13 @@ class ToSQLite:
             source.check_shape()
             epoch = (self._before.epoch if self._before else 0) + 1
             with target.writing():
-                target.apply(source.changes())
+                self._carry(source.changes())
                 arriving = Record(epoch, "arriving", self.token, place_of(self.source_config))
                 target.finish(arriving, source.identities())
             fence(post, names, display(self.target_config))
             away = Record(epoch, "away", self.token, place_of(self.target_config))
             write_postgres(post, away)
-            if self._rehearsal:
+            if rehearsal:
                 post.execute("ROLLBACK")
                 return
             self._decide(away, patience)
@@ -350,7 +371,3 @@ class ToSQLite:
                     self._tell("discarding", problem=str(error))
             if self._target is not None and self._target.is_made:
                 self._target.discard(self._target_before)
-
-
-def _size(changes: list[Changed]) -> int:
-    return sum(max(len(changed.keys), len(changed.rows)) for changed in changes)

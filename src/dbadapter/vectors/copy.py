@@ -9,7 +9,8 @@ brought up to date.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, evolve, field
 
@@ -20,10 +21,31 @@ from .records import check_limit
 from .results import Hit
 
 if TYPE_CHECKING:
-    from .._sync.adapter import DatabaseAdapter
     from .._sync.vectors import VectorStore
 
-__all__ = ["CollectionCopy", "CopyReport", "copy_collections", "copy_records", "verify_collections"]
+__all__ = [
+    "CollectionCopy",
+    "CopyReport",
+    "bring_up_to_date",
+    "copy_collections",
+    "copy_records",
+    "describe_alike",
+    "verify_collections",
+]
+
+_BATCH = 1000
+
+
+class End(Protocol):
+    """One end of a copy: an adapter, a transaction, or what has their verbs."""
+
+    @property
+    def vectors(self) -> VectorStore:
+        """The vector collections."""
+
+    def transaction(self) -> AbstractContextManager[Any]:
+        """A transaction, or a savepoint within one."""
+
 
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -63,11 +85,11 @@ class CopyReport:
 
 
 def copy_collections(
-    source: DatabaseAdapter,
-    target: DatabaseAdapter,
+    source: End,
+    target: End,
     *,
     names: Sequence[str] | None = None,
-    batch_size: int = 1000,
+    batch_size: int = _BATCH,
     progress: Progress | None = None,
 ) -> CopyReport:
     """Copy collections to another database, or bring earlier copies up to date.
@@ -96,7 +118,7 @@ def copy_collections(
     return report
 
 
-def copy_records(source: DatabaseAdapter, target: Any, info: CollectionInfo, seqs: Sequence[int]) -> None:
+def copy_records(source: End, target: End, info: CollectionInfo, seqs: Sequence[int]) -> None:
     """Make some records in the target what they are in the source, by their numbers; what is gone goes.
 
     Args:
@@ -112,11 +134,11 @@ def copy_records(source: DatabaseAdapter, target: Any, info: CollectionInfo, seq
 
 
 def verify_collections(
-    source: DatabaseAdapter,
-    target: DatabaseAdapter,
+    source: End,
+    target: End,
     *,
     names: Sequence[str] | None = None,
-    batch_size: int = 1000,
+    batch_size: int = _BATCH,
 ) -> int:
     """Compare collections bit for bit; how many records were compared.
 
@@ -160,6 +182,11 @@ def _prepare(store: VectorStore, info: CollectionInfo) -> CollectionInfo:
         there = _essence(info)
         store.create_from(there)
         return there
+    return describe_alike(store, info)
+
+
+def describe_alike(store: VectorStore, info: CollectionInfo) -> CollectionInfo:
+    """Describe a copy as its source is described now, but for its indexes; its description."""
     with store.writing(info.uid, alone=True) as (engine, present):
         changed = evolve(info, has_text=present.has_text, options=present.options)
         if changed != present:
@@ -169,9 +196,20 @@ def _prepare(store: VectorStore, info: CollectionInfo) -> CollectionInfo:
     return changed
 
 
+def bring_up_to_date(source: End, target: End, info: CollectionInfo) -> None:
+    """Make all records of a copy what they are in the source, by comparing them.
+
+    Args:
+        source: an adapter or transaction.
+        target: an adapter or transaction.
+        info: the collection's description in the target.
+    """
+    _copy(source.vectors, target, info, CollectionCopy(info.name), _BATCH, None)
+
+
 def _copy(
     source: VectorStore,
-    target: DatabaseAdapter,
+    target: End,
     info: CollectionInfo,
     entry: CollectionCopy,
     batch_size: int,
@@ -215,7 +253,7 @@ def _bits(hit: Hit) -> tuple[Any, ...]:
     return hit.id, hit.document, hit.uri, exact_json(ordered), hit.vector.astype("<f4").tobytes()
 
 
-def _finish(target: DatabaseAdapter, info: CollectionInfo) -> None:
+def _finish(target: End, info: CollectionInfo) -> None:
     """Give the copy the indexes that its source has."""
     copy = target.vectors.get_collection(info.name)
     if info.has_text and not copy.info.has_text:
