@@ -155,6 +155,18 @@ def test_a_parameter_that_is_a_column_keeps_its_type(adapter: DatabaseAdapter, n
     ]
 
 
+def test_the_names_of_selected_parameters_do_not_matter(adapter: DatabaseAdapter) -> None:
+    """Nor do those of another statement that reads alike without them, nor lists beside them."""
+    for name in ("a", "b", "ünï"):
+        assert adapter.fetch_value(f"SELECT :{name}", {name: NOW}) == NOW
+    assert adapter.fetch_value("SELECT ?", [NOW]) == NOW
+    params = {"many": [1, 2], "one": 1, "now": NOW}
+    text = "SELECT {} WHERE :one IN :many"
+    assert adapter.fetch_value(text.format(":now"), params) == NOW
+    text = "SELECT (SELECT 5 WHERE :one IN :many), :now AS now"
+    assert adapter.fetch_value(text, params) == 5
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -77,11 +77,13 @@ class Text:
 
     def truth(self, depth: int) -> str:
         """A condition; n and s are columns of the table."""
-        kind = self.draw(st.integers(0, 5 if depth else 2))
+        kind = self.draw(st.integers(0, 6 if depth else 2))
         members = self.draw(st.lists(st.integers(0, 6), max_size=4))
         if kind == 0:
             negation = self.draw(st.sampled_from(["", "NOT "]))
-            return f"{self.number(0)} {negation}IN {self.slot(members)}"
+            listed = self.draw(st.sampled_from(["{}", "({})", "( {})"]))
+            given = members if listed == "{}" else self.draw(st.just(members) | st.integers(0, 6) | st.none())
+            return f"{self.number(0)} {negation}IN{self.noise()} {listed.format(self.slot(given))}"
         if kind == 1:
             words = self.draw(st.lists(st.sampled_from(["a", "?", "it's"]), max_size=3))
             return f"{self.text(0)}{self.noise()} IN{self.noise()} {self.slot(words)}"
@@ -93,6 +95,10 @@ class Text:
         if kind == 4:
             word = self.draw(st.sampled_from(["AND", "OR"]))
             return f"({self.truth(depth - 1)} {word} NOT {self.truth(depth - 1)})"
+        if kind == 5:
+            wanted = self.draw(st.none() | st.integers(0, 3) | st.just(2**40))
+            negation = self.draw(st.sampled_from(["", "NOT "]))
+            return f"({self.slot(wanted)} IS {negation}NULL OR n.i = {self.slot(wanted)})"
         sign = self.draw(st.sampled_from(["=", "<>", "<", ">="]))
         return f"{self.number(depth - 1)} {sign} {self.number(depth - 1)}"
 
@@ -105,9 +111,11 @@ class Text:
 
 @st.composite
 def statements(draw: Any) -> tuple[str, Any]:
-    """A SELECT of a number, a text and a truth, and its parameters."""
+    """A SELECT of a number, a text and a truth, the latter as a column and as a condition, and its parameters."""
     text = Text(draw)
-    body = f"SELECT{text.noise()} {text.number(3)} AS a,{text.noise()}{text.text(2)} AS b"
+    body = (
+        f"SELECT{text.noise()} {text.number(3)} AS a,{text.noise()}{text.text(2)} AS b, {text.truth(1)} AS c"
+    )
     sql = f"{body} FROM n{text.noise()} WHERE {text.truth(2)} ORDER BY i{text.noise()}"
     return sql + draw(st.sampled_from(["", ";", " ; "])), text.bound()
 

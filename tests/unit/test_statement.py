@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbadapter._core.statement import MAX_PARAMETERS, parse
+from dbadapter._core.parsing import parse
+from dbadapter._core.statement import MAX_PARAMETERS
 from dbadapter.errors import ParameterError, QueryError, SQLSyntaxError
 
 

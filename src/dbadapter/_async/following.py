@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from .._concurrency._aio import sleep
-from .._core.statement import parse
+from .._core.parsing import parse
 from .._core.switching import GATE, LOOK_INTERVAL, Record, Verdict, config_at, verdict
 from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, DatabaseUnavailable, UndefinedTable

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 
-from .statement import TOKEN, Slot, Statement
+from .parsing import TOKEN
+from .statement import Statement
 
 __all__ = ["ADDING", "KEEPING", "echoes", "reduced", "told_types"]
 
@@ -37,7 +38,7 @@ class _Token:
     kind: str
     text: str
     word: str = ""
-    slot: Slot | None = None
+    slot: int | None = None
 
 
 def _tokens(statement: Statement) -> list[_Token]:
@@ -51,8 +52,8 @@ def _tokens(statement: Statement) -> list[_Token]:
             elif kind != "space":
                 found.append(_Token(kind, text, text.lower() if kind == "word" else ""))
         if number < len(statement.slots):
-            slot = statement.slots[number]
-            found.append(_Token("slot", "(NULL)" if slot.expands else "NULL", slot=slot))
+            expands = statement.slots[number].expands
+            found.append(_Token("slot", "(NULL)" if expands else "NULL", slot=number))
     return found
 
 
@@ -63,12 +64,13 @@ def reduced(statement: Statement, functions: frozenset[str]) -> str | None:
     return None if result == tokens else " ".join(token.text for token in result).rstrip("; ")
 
 
-def echoes(statement: Statement) -> tuple[tuple[int, str | int], ...]:
-    """The result columns that are a parameter as it was given, as (position, the parameter's key)."""
+def echoes(statement: Statement) -> tuple[tuple[int, int], ...]:
+    """The result columns that are a parameter as it was given, as (position, which of the values bound to ``?``)."""
+    items = [(position, item[0].slot) for position, item in enumerate(_items(statement)) if len(item) == 1]
     return tuple(
-        (position, item[0].slot.key)
-        for position, item in enumerate(_items(statement))
-        if len(item) == 1 and item[0].slot
+        (position, slot)
+        for position, slot in items
+        if slot is not None and not any(before.expands for before in statement.slots[: slot + 1])
     )
 
 

@@ -1,69 +1,27 @@
-"""Statements: one text with ``:name`` or ``?`` placeholders becomes each backend's own, once, and is cached.
+"""A parsed statement: its text for each backend, and the values of its parameters in their places.
 
 The text is cut into the pieces between placeholders; a backend's text is those pieces joined by its own markers.
-String literals, quoted names, comments, dollar quotes, ``::type`` casts and the JSON operators ``?``, ``?|`` and ``?&``
-are left alone. A ``?`` is a placeholder where an operand is due and an operator where an operator is due.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence, Set
-from functools import lru_cache
 from typing import Any
 
 import attrs
 
-from ..errors import ParameterError, SQLSyntaxError
+from ..errors import ParameterError
 
-__all__ = ["MAX_PARAMETERS", "TOKEN", "Slot", "Statement", "parse", "parse_work"]
+__all__ = ["MAX_PARAMETERS", "Parameters", "Slot", "Statement"]
 
 # The smallest of the backends' limits: SQLite's SQLITE_MAX_VARIABLE_NUMBER (Postgres: 65,535).
 MAX_PARAMETERS = 32_766
 
 # The usual sequences of parameters; others are looked at more closely.
 _SIMPLE = frozenset({tuple, list})
+_SINGLE_VALUES = (str, bytes, bytearray, memoryview, Mapping)
 
 Parameters = Mapping[str, Any] | Sequence[Any] | None
-
-TOKEN = re.compile(
-    r"""
-      (?P<space>\s+|--[^\n]*)
-    | (?P<comment>/\*)
-    | (?P<literal>
-          [eE]'(?:[^'\\]|\\.|'')*'          # Postgres' escape string
-        | '(?:[^']|'')*'
-        | \d[\w.]*
-        | (?P<dollar>\$(?:[^\W\d]\w*)?\$)   # opens a dollar quote; its end is searched for
-      )
-    | (?P<quoted>"(?:[^"]|"")*"|`(?:[^`]|``)*`)
-    | (?P<word>[^\W\d][\w$]*)
-    | (?P<cast>::)
-    | (?P<operator>\?[|&])
-    | (?P<named>:[^\W\d]\w*)
-    | (?P<mark>\?)
-    | (?P<other>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-# After one of these an operand is due, so that a `?` is a placeholder; after any other word it is an operator.
-_OPERAND_DUE = frozenset(
-    """all and any as between by call case desc distinct do else escape except exists for from glob having ilike in
-    intersect into is isnull join like limit match not notnull offset on or placing regexp returning select set similar
-    some symmetric then to union using values when where while with""".split()
-)
-_WRITES = frozenset(
-    """alter analyze attach begin call checkpoint cluster comment commit copy create delete detach discard do drop
-    end execute grant import insert listen load lock merge notify prepare reassign refresh reindex release replace
-    reset revoke rollback savepoint security set truncate unlisten update vacuum""".split()
-)
-_DATA_CHANGES = frozenset({"insert", "update", "delete", "merge", "replace"})
-_BODIES = frozenset({"trigger", "rule", "function", "procedure"})
-_TRANSACTION_CONTROL = frozenset(
-    {"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"}
-)
-_SCHEMA_CHANGES = frozenset({"create", "alter", "drop", "attach", "detach", "vacuum", "rollback"})
 
 
 @attrs.frozen
@@ -75,12 +33,20 @@ class Slot:
         expands: it stands after IN, so that a sequence is spread out.
         negated: after NOT IN.
         start: where in the piece before it the IN (or NOT IN) begins.
+        may_be_single: it stood in parentheses by itself, ``IN (?)``, so that a single value is taken too.
+        tested: it is asked whether it IS NULL, which tells Postgres nothing of its type.
     """
 
     key: str | int
     expands: bool = False
     negated: bool = False
     start: int = 0
+    may_be_single: bool = False
+    tested: bool = False
+
+    def spreads(self, value: Any) -> bool:
+        """Each item of `value` gets a place of its own."""
+        return self.expands and isinstance(value, (Sequence, Set)) and not isinstance(value, _SINGLE_VALUES)
 
 
 @attrs.define(eq=False)
@@ -119,14 +85,24 @@ class Statement:
     plain: str | None = attrs.field(init=False)
     numbered: str | None = attrs.field(init=False)
     _slot_keys: tuple[str | int, ...] = attrs.field(init=False)
+    _numbered_keys: tuple[str | int, ...] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.keys = tuple(dict.fromkeys(slot.key for slot in self.slots))
         self._slot_keys = tuple(slot.key for slot in self.slots)
         fixed = not any(slot.expands for slot in self.slots)
         self.plain = self._join(["?"] * len(self.slots)) if fixed else None
-        numbers = {key: f"${number}" for number, key in enumerate(self.keys, 1)}
-        self.numbered = self._join([numbers[key] for key in self._slot_keys]) if fixed else None
+        keys = list(dict.fromkeys(slot.key for slot in self.slots if not slot.tested))
+        numbers = {key: f"${number}" for number, key in enumerate(keys, 1)}
+        markers = []
+        for slot in self.slots:
+            if (
+                slot.tested
+            ):  # a number of its own: elsewhere the same value may have to be of another type than text
+                keys.append(slot.key)
+            markers.append(f"CAST(${len(keys)} AS text)" if slot.tested else numbers[slot.key])
+        self.numbered = self._join(markers) if fixed else None
+        self._numbered_keys = tuple(keys)
 
     def _join(self, markers: Sequence[str]) -> str:
         parts = [self.pieces[0]]
@@ -154,11 +130,11 @@ class Statement:
         """The text with ``$1`` markers, and a value for each number. Raises `ParameterError` as `bind_plain` does."""
         if self.numbered is None:
             return self._expand(params, numbered=True)
-        return self.numbered, self._values(params, self.keys)
+        return self.numbered, self._values(params, self._numbered_keys)
 
     def describe(self, index: int, *, numbered: bool) -> str:
         """What the caller calls the value that stands at `index` of a binding without IN lists."""
-        keys = self.keys if numbered else self._slot_keys
+        keys = self._numbered_keys if numbered else self._slot_keys
         key = keys[index] if index < len(keys) else index
         return f":{key}" if isinstance(key, str) else f"{key + 1}"
 
@@ -173,16 +149,14 @@ class Statement:
                     return [params[key] for key in keys]  # type: ignore[index]
             except (TypeError, KeyError, IndexError):
                 pass
-        elif isinstance(params, (tuple, list)) and len(params) == len(keys):
-            return params
+        elif isinstance(params, (tuple, list)) and len(params) == len(self.slots):
+            return params if keys == self._slot_keys else [params[key] for key in keys]  # type: ignore[index]
         return self._checked(params, keys)
 
     def _checked(self, params: Parameters, keys: tuple[str | int, ...]) -> Sequence[Any]:
         """The slow path of `_values`: an unusual sequence, or a complaint."""
         self._complain(params)
-        if self.named:
-            return [params[key] for key in keys]  # type: ignore[index]
-        return list(params)  # type: ignore[arg-type]
+        return [params[key] for key in keys]  # type: ignore[index]
 
     def _complain(self, params: Parameters) -> None:
         """Raise `ParameterError` unless `params` are exactly what the placeholders ask for."""
@@ -231,12 +205,18 @@ class Statement:
 
         for piece, slot in zip(self.pieces, self.slots, strict=False):
             value = params[slot.key]  # type: ignore[index]
+            if slot.tested and numbered:
+                parts += (piece, f"CAST({marker(value)} AS text)")
+                continue
             if not slot.expands:
                 if not numbered or slot.key not in numbers:
                     numbers[slot.key] = marker(value)
                 parts += (piece, numbers[slot.key])
                 continue
-            if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, (Sequence, Set)):
+            if not slot.spreads(value):
+                if slot.may_be_single:
+                    parts += (piece, "(", marker(value), ")")
+                    continue
                 name = f":{slot.key}" if self.named else f"parameter {int(slot.key) + 1}"
                 raise self._error(
                     f"{name} stands after IN and takes a list, tuple or set, not {type(value).__name__}"
@@ -257,220 +237,3 @@ class Statement:
 
     def _error(self, message: str) -> ParameterError:
         return ParameterError(message, statement=self.text, sqlstate="07001")
-
-
-@lru_cache(maxsize=4096)
-def parse(text: str) -> Statement:
-    """Parse `text`; the last 4,096 distinct texts are remembered.
-
-    Raises:
-        SQLSyntaxError: more than one statement, an unterminated quote or comment, or nothing at all.
-        ParameterError: ``:name`` and ``?`` in one statement.
-    """
-    if not isinstance(text, str):
-        raise SQLSyntaxError(f"a statement is text, not {type(text).__name__}", sqlstate="42601")
-    return _Parser(text).parse()
-
-
-@lru_cache(maxsize=4096)
-def parse_work(text: str) -> Statement:
-    """As `parse`, for statements of the app's: `SQLSyntaxError` too for what would begin or end a transaction."""
-    statement = parse(text)
-    if statement.verb in _TRANSACTION_CONTROL:
-        raise SQLSyntaxError(
-            f"{statement.verb.upper()} is not for execute(): use `with adapter.transaction() as tx:`, which nests",
-            statement=statement.text,
-            sqlstate="2D000",
-        )
-    return statement
-
-
-class _Parser:
-    """One pass over the tokens of a statement; what is remembered of the previous ones decides on the next."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.pieces: list[str] = []
-        self.slots: list[Slot] = []
-        self.words: list[str] = []  # the statement's words in lower case, outside parentheses first
-        self.piece_start = 0
-        self.operand_due = True
-        self.previous = ""  # the last significant token
-        self.in_start = -1  # where `IN` or `NOT IN` began, if that is what came last
-        self.negated = False
-        self.not_start = -1
-        self.depth = 0
-        self.returning = -1
-        self.table_due = False
-        self.table: str | None = None
-        self.table_end = -1
-        self.inserts_values = False
-        self.ended = False
-        self.semicolon = len(text)
-
-    def parse(self) -> Statement:
-        self._refuse_unsendable()
-        position = 0
-        while position < len(self.text):
-            match = TOKEN.match(self.text, position)
-            assert match is not None  # `other` takes any character
-            kind = match.lastgroup
-            token, end = match.group(), match.end()
-            if (
-                kind == "operator" and self.operand_due
-            ):  # `?||'x'` and `?&1`: a placeholder and another operator
-                kind, token, end = "mark", "?", position + 1
-            if kind == "comment":
-                end = self._comment_end(position)
-            elif kind != "space":
-                if match.group("dollar"):
-                    end = self._dollar_end(match)
-                self._take(kind or "", token, position, end)
-            position = end
-        return self._finish()
-
-    def _refuse_unsendable(self) -> None:
-        """psycopg sends the text up to a NUL, and sqlite3 fails to encode a surrogate."""
-        if "\0" in self.text:
-            raise SQLSyntaxError("the statement has a NUL character", statement=self.text, sqlstate="42601")
-        try:
-            self.text.encode()
-        except UnicodeEncodeError:
-            raise SQLSyntaxError(
-                "the statement has a lone surrogate, which is no valid Unicode",
-                statement=self.text,
-                sqlstate="42601",
-            ) from None
-
-    def _may_go_on(self) -> bool:
-        """After a semicolon: inside the body of a trigger, a rule or a function."""
-        return self.words[:1] == ["create"] and not _BODIES.isdisjoint(self.words)
-
-    def _take(self, kind: str, token: str, start: int, end: int) -> None:
-        if self.ended and not self._may_go_on():
-            raise SQLSyntaxError(
-                "one statement at a time: there is something after the semicolon",
-                statement=self.text,
-                sqlstate="42601",
-            )
-        in_start, self.in_start = self.in_start, -1
-        not_start, self.not_start = self.not_start, -1
-        if kind == "word":
-            self._word(token, start, end, not_start)
-        elif kind == "named" and not self._glued(start):
-            self._slot(token[1:], start, end, in_start)
-        elif kind == "mark" and self.operand_due and self.text[start - 1 : start] != "@":  # jsonb has `@?`
-            self._slot(sum(isinstance(slot.key, int) for slot in self.slots), start, end, in_start)
-        elif kind in ("literal", "quoted", "dollar"):
-            if kind == "quoted":
-                self._name(token, start, end)
-            elif token[0] in "'\"" and len(token) == 1:
-                self._unterminated("quote")
-            self.operand_due = False
-        elif token in "()":
-            self.depth += 1 if token == "(" else -1
-            self.operand_due = token == "("
-            self.table_due = False
-        elif token == ";":
-            if not self.ended:
-                self.ended, self.semicolon = True, start
-        elif token in "'\"`":
-            self._unterminated("quote")
-        else:
-            self.operand_due = token not in ("]", "*") or (token == "*" and not self.operand_due)
-        self.previous = token
-
-    def _glued(self, start: int) -> bool:
-        """A colon right after a name, a number or a bracket is an array slice, not a placeholder."""
-        before = self.text[start - 1] if start else " "
-        return before.isalnum() or before in "_]):"
-
-    def _word(self, token: str, start: int, end: int, not_start: int) -> None:
-        word = token.lower()
-        qualified = self.previous == "."
-        if self.depth == 0 or not self.words or word in _DATA_CHANGES:
-            self.words.append(word)
-        if qualified:
-            self.operand_due = False
-            self._name(token, start, end)
-            return
-        if word == "not":
-            self.not_start = start
-        elif word == "in":
-            self.negated = not_start >= 0
-            self.in_start = not_start if self.negated else start
-        elif word == "returning" and self.depth == 0:
-            self.returning = end
-        elif word in ("into", "update", "from") and self.depth == 0 and self.table is None:
-            self.table_due = True
-            self.operand_due = True
-            return
-        elif word == "values" and self.words[0] in ("insert", "replace") and self.depth == 0:
-            self.inserts_values = True
-        elif self.table_due and word not in ("only", "or"):
-            self._name(token, start, end)
-        self.operand_due = word in _OPERAND_DUE or (word == "zone" and self.previous.lower() == "time")
-
-    def _name(self, token: str, start: int, end: int) -> None:
-        """Note the table's name where one is due; a dot joins a second part to it."""
-        if self.table_due:
-            self.table, self.table_due, self.table_end = token, False, end
-        elif self.table is not None and self.text[self.table_end : start].strip() == ".":
-            self.table, self.table_end = f"{self.table}.{token}", end
-
-    def _slot(self, key: str | int, start: int, end: int, in_start: int) -> None:
-        expands = in_start >= self.piece_start
-        self.pieces.append(self.text[self.piece_start : start])
-        self.slots.append(
-            Slot(key, expands, expands and self.negated, in_start - self.piece_start if expands else 0)
-        )
-        self.piece_start = end
-        self.operand_due = False
-
-    def _comment_end(self, start: int) -> int:
-        depth = 0
-        for match in re.compile(r"/\*|\*/").finditer(self.text, start):
-            depth += 1 if match.group() == "/*" else -1
-            if depth == 0:
-                return match.end()
-        self._unterminated("comment")
-        return -1  # pragma: no cover
-
-    def _dollar_end(self, match: re.Match[str]) -> int:
-        end = self.text.find(match.group("dollar"), match.end())
-        if end < 0:
-            self._unterminated("dollar quote")
-        return end + len(match.group("dollar"))
-
-    def _unterminated(self, what: str) -> None:
-        raise SQLSyntaxError(f"unterminated {what} in the statement", statement=self.text, sqlstate="42601")
-
-    def _finish(self) -> Statement:
-        if not self.previous or not self.previous.strip(";"):
-            if not self.words:
-                raise SQLSyntaxError("the statement is empty", statement=self.text, sqlstate="42601")
-        self.pieces.append(self.text[self.piece_start :])
-        kinds = {type(slot.key) for slot in self.slots}
-        if len(kinds) > 1:
-            name = next(slot.key for slot in self.slots if isinstance(slot.key, str))
-            raise ParameterError(
-                f"one placeholder style at a time: the statement has both :{name} and ?",
-                statement=self.text,
-                sqlstate="07001",
-            )
-        verb = self.words[0] if self.words else ""
-        writes = verb in _WRITES or (verb in ("with", "explain") and not _DATA_CHANGES.isdisjoint(self.words))
-        return Statement(
-            text=self.text,
-            verb=verb,
-            pieces=tuple(self.pieces),
-            slots=tuple(self.slots),
-            named=kinds == {str},
-            writes=writes,
-            changes_schema=verb in _SCHEMA_CHANGES,
-            table=self.table if writes else None,
-            returning=self.returning if writes else -1,
-            inserts_values=self.inserts_values,
-            upserts="conflict" in self.words,
-            ending="" if self._may_go_on() else self.text[self.semicolon :],
-        )

@@ -13,8 +13,9 @@ from psycopg.pq import TransactionStatus
 from psycopg.raw_cursor import RawCursor
 
 from .._core.bulk import conflict_clause
+from .._core.parsing import parse
 from .._core.rows import NO_COLUMNS, Columns
-from .._core.statement import Parameters, Statement, parse
+from .._core.statement import Parameters, Statement
 from .._dialects import POSTGRESQL
 from ..config import PoolConfig
 from ..errors import UndefinedTable

@@ -23,6 +23,7 @@ _BY_STATE: dict[str, type[errors.QueryError]] = {
     "42804": errors.DataError,
     "42P01": errors.UndefinedTable,
     "42P02": errors.ParameterError,
+    "42P08": errors.ParameterError,
     "42P18": errors.ParameterError,
     "55P03": errors.DatabaseBusy,
     "57014": errors.StatementTimeout,

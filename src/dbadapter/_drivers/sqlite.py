@@ -11,8 +11,9 @@ from typing import Any
 
 from .._concurrency._fork import Gone, abandon
 from .._core.consistency import SQLITE_TOKEN
+from .._core.parsing import parse
 from .._core.rows import NO_COLUMNS, Columns
-from .._core.statement import Parameters, Statement, parse
+from .._core.statement import Parameters, Statement
 from .._dialects import SQLITE
 from ..errors import DatabaseAdapterError, DatabaseUnavailable
 from ..types import Result
@@ -160,7 +161,7 @@ class SQLiteConnection:
         if shape is None or self.held_since > catalog.recheck_at or shape.description != description:
             shape = catalog.shape(self, statement, text, description)
         if shape.echoes:
-            shape = shape.of(params)
+            shape = shape.of(values)
         return shape.columns, shape.decode(rows) if shape.decoders else rows
 
     def execute(self, statement: Statement, params: Parameters) -> Result:
@@ -258,7 +259,7 @@ class SQLiteConnection:
                 rows = cursor.fetchmany(batch_size)
                 if cursor.description is None:
                     return
-                shape = self._catalog.shape(self, statement, text, cursor.description).of(params)
+                shape = self._catalog.shape(self, statement, text, cursor.description).of(values)
                 while rows:
                     yield shape.columns, shape.decode(rows) if shape.decoders else rows
                     self._deadline = perf_counter() + (self._timeout or 0)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from .._core.bulk import conflict_clause
+from .._core.parsing import parse
 from .._core.result_types import ADDING, KEEPING, echoes, reduced, told_types
 from .._core.rows import Columns
-from .._core.statement import Parameters, Statement, parse
+from .._core.statement import Statement
 from .._dialects import SQLITE
 from ..errors import UndefinedTable
 from .sqlite_values import decode_leniently, sqlite_decoder, sqlite_echo_decoder, sqlite_sum_decoder
@@ -35,19 +36,19 @@ _READS = frozenset({"select", "with", "values"})
 class Shape:
     """The columns of a statement's result and the decoders of those that need one, as (position, function).
 
-    A column that echoes a parameter is decoded by what that parameter is: (position, the parameter's key).
+    A column that echoes a parameter is decoded by what that parameter is: (position, which of the bound values).
     """
 
     description: Any
     columns: Columns
     decoders: tuple[tuple[int, Callable[[Any], Any]], ...]
-    echoes: tuple[tuple[int, str | int], ...] = ()
+    echoes: tuple[tuple[int, int], ...] = ()
 
-    def of(self, params: Parameters) -> Shape:
-        """The shape of the result for `params`."""
+    def of(self, values: Sequence[Any]) -> Shape:
+        """The shape of the result for the `values` that were bound."""
         if not self.echoes:
             return self
-        told = [(position, sqlite_echo_decoder(params[key])) for position, key in self.echoes]  # type: ignore[index]
+        told = [(position, sqlite_echo_decoder(values[place])) for position, place in self.echoes]
         decoders = tuple((position, decoder) for position, decoder in told if decoder is not None)
         return Shape(self.description, self.columns, self.decoders + decoders)
 

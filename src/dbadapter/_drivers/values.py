@@ -331,12 +331,12 @@ def refusal(
     exc: ValueRefused, statement: Statement, params: Parameters, encoders: dict[type, Encoder]
 ) -> DataError:
     """The `DataError` that names the parameter which `exc` is about; raise it ``from exc``."""
-    lists = {slot.key for slot in statement.slots if slot.expands}
+    slots = {slot.key: slot for slot in statement.slots if slot.expands}
     items = params.items() if isinstance(params, Mapping) else enumerate(params or (), 1)
     for name, value in items:
         try:
-            expands = (name - 1 if isinstance(name, int) else name) in lists
-            encode(list(value) if expands else (value,), encoders)
+            slot = slots.get(name - 1 if isinstance(name, int) else name)
+            encode(list(value) if slot and slot.spreads(value) else (value,), encoders)
         except ValueRefused:
             shown = f":{name}" if isinstance(params, Mapping) and statement.named else name
             return DataError(f"parameter {shown} {exc}", statement=statement.text, sqlstate="22000")

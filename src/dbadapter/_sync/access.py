@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from .._concurrency._frames import caller_place
 from .._concurrency._threads import note_write
+from .._core.parsing import parse_work
 from .._core.routing import check_consistency
 from .._core.rows import Columns
-from .._core.statement import Parameters, Statement, parse_work
+from .._core.statement import Parameters, Statement
 from ..errors import (
     ConnectionLost,
     DatabaseAdapterError,

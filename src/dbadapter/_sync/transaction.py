@@ -9,8 +9,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .._core.bulk import bulk_rows
+from .._core.parsing import parse_work
 from .._core.rows import Columns
-from .._core.statement import Parameters, parse_work
+from .._core.statement import Parameters
 from .._dialects import Dialect
 from .._drivers.postgres_errors import CommitInDoubt
 from .._drivers.values import ValueRefused

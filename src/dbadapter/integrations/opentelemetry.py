@@ -21,7 +21,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, TracerProvider
 
 from .. import __version__
-from .._core.statement import parse
+from .._core.parsing import parse
 from ..config import DatabaseType
 from ..errors import DatabaseAdapterError, QueryError
 
