@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .._core.statement import Parameters, parse
+from .._core.parsing import parse
+from .._core.statement import Parameters
 from .._dialects import POSTGRESQL, SQLITE, Dialect
 from .._sync.transaction import insert_rows
 from .._sync.vectors import VectorStore
