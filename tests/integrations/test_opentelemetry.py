@@ -78,12 +78,30 @@ async def test_a_failure_is_told_without_values(traced: Traced) -> None:
         await traced.call(traced.adapter, "execute", "INSERT INTO notes VALUES (1, 'hunter2')")
     bulk, failed = traced.spans()
     assert bulk.name == "INSERT notes"
-    assert (bulk.attributes or {})["db.operation.batch.size"] == 1
+    assert "db.operation.batch.size" not in (bulk.attributes or {})  # one row is no batch
     assert failed.status.status_code is StatusCode.ERROR
     assert (failed.attributes or {})["error.type"] == "UniqueViolation"
     assert (failed.attributes or {})["db.response.status_code"] == "23505"
     assert not failed.events
     assert "hunter2" not in failed.to_json()
+
+
+async def test_a_batch_and_arguments_by_name(traced: Traced) -> None:
+    """Several rows are a batch of that size; a call with arguments by name is traced like any other."""
+    rows = [{"id": 1}, {"id": 2}]
+    options: list[dict[str, Any]] = [
+        {"table": "notes", "rows": rows},
+        {"sql": "SELECT * FROM notes", "params": []},
+    ]
+    for method, given in zip(("insert_many", "fetch_all"), options, strict=True):
+        result = getattr(traced.adapter, method)(**given)
+        if isinstance(traced.adapter, AsyncDatabaseAdapter):
+            await result
+    batch, read = traced.spans()
+    assert batch.name == "BATCH INSERT notes"
+    assert (batch.attributes or {})["db.operation.name"] == "BATCH INSERT"
+    assert (batch.attributes or {})["db.operation.batch.size"] == 2
+    assert read.name == "SELECT notes"
 
 
 async def test_statements_of_a_transaction(traced: Traced) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -140,18 +141,20 @@ async def test_it_only_reads(client: httpx.AsyncClient, method: str, path: str) 
 
 
 async def test_metrics_are_in_the_format_of_prometheus(client: httpx.AsyncClient, adapter: Any) -> None:
-    """Each family has its help and type, each sample a name, labels and a number."""
+    """Its own parser reads them: each family has its help and type, each sample its labels and a number."""
     answer = await client.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    lines = answer.text.splitlines()
-    assert f'dbadapter_up{{backend="{adapter.db_type.value}"}} 1' in lines
-    families = {line.split()[2]: line.split()[3] for line in lines if line.startswith("# TYPE ")}
-    for line in lines:
-        if not line.startswith("#"):
-            name, value = line.rsplit(" ", 1)
-            float(value)
-            kind = families[name.partition("{")[0]]
-            assert kind == ("counter" if name.partition("{")[0].endswith("_total") else "gauge")
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    assert len(families) > 15
+    for family in families.values():
+        assert family.name.startswith("dbadapter_")
+        assert family.documentation
+        assert family.type in ("counter", "gauge")
+        for sample in family.samples:
+            assert sample.labels["backend"] == adapter.db_type.value
+            assert sample.name.endswith("_total") == (family.type == "counter")
+    assert families["dbadapter_up"].samples[0].value == 1
+    assert families["dbadapter_pool_requests"].samples[0].value > 0
 
 
 async def test_no_answer_is_kept_or_guessed_at(client: httpx.AsyncClient) -> None:

@@ -6,11 +6,14 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import attrs
+import psutil
 import pytest
 
 from dbadapter import AsyncDatabaseAdapter, DatabaseAdapter, DatabaseConfig
+from dbadapter.embedded import EmbeddedPostgres
 from dbadapter.web import create_app
 from tests.proxy import Proxy
+from tests.servers import SETTINGS, TEMP_DIR
 from tests.web.conftest import client_of, fill
 
 KINDS = [DatabaseAdapter, AsyncDatabaseAdapter]
@@ -46,6 +49,27 @@ async def test_a_hanging_database_is_unhealthy(
             assert 'dbadapter_up{backend="postgresql"} 0' in (await client.get("/metrics")).text
         finally:
             postgres_proxy.resume()
+        while (await client.get("/health")).status_code != 200:
+            pass  # each answer takes as long as the database does
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_server_whose_processes_are_stopped(kind: Any) -> None:
+    """A real server whose every process is stopped (SIGSTOP) gives 503; when they go on, 200."""
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(EmbeddedPostgres(settings=SETTINGS, temp_dir=TEMP_DIR))
+        adapter = await opened(kind, server.config, stack)
+        client = await stack.enter_async_context(client_of(create_app(adapter)))
+        assert (await client.get("/health")).status_code == 200
+        main = psutil.Process(server.pid)
+        processes = [main, *main.children(recursive=True)]
+        try:
+            for process in processes:
+                process.suspend()
+            assert (await client.get("/health")).status_code == 503
+        finally:
+            for process in processes:
+                process.resume()
         while (await client.get("/health")).status_code != 200:
             pass  # each answer takes as long as the database does
 

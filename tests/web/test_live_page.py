@@ -11,8 +11,10 @@ import attrs
 import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType
+from dbadapter.embedded import EmbeddedPostgres
 from dbadapter.web import create_app
 from tests.proxy import Proxy
+from tests.servers import SETTINGS, TEMP_DIR
 from tests.web.conftest import fill, serving
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -141,8 +143,88 @@ def test_it_shows_a_switch_under_way(page: Any, both: DatabaseConfig) -> None:
             switch.start()
             assert draining.wait(30)
             appears(page, "#switch")
+            playwright.expect(page.locator("#switch-steps li")).to_have_count(7, timeout=PATIENCE)
         switch.join(30)
         playwright.expect(page.locator("#switch")).to_be_hidden(timeout=PATIENCE)
+
+
+def test_it_shows_the_steps_of_a_move_and_the_way_back(page: Any, both: DatabaseConfig) -> None:
+    """While data move the page tells the step; afterwards that the database left is kept up to date."""
+    with DatabaseAdapter(both) as adapter, serving(create_app(adapter)) as url:
+        adapter.execute("CREATE TABLE moved (id BIGINT PRIMARY KEY)")
+        adapter.insert_many("moved", [(n,) for n in range(100)])
+        page.goto(url)
+        shows(page, "#health", "healthy")
+
+        def tell(told: Any) -> None:
+            if told["phase"] == "copying":
+                shown.wait(30)
+
+        shown = threading.Event()
+        switch = threading.Thread(
+            target=adapter.switch_database,
+            args=(DatabaseType.POSTGRESQL,),
+            kwargs={"carry_data": True, "follow_back": True, "progress": tell},
+        )
+        switch.start()
+        try:
+            shows(page, '#switch-steps li[aria-current="step"]', "copy")
+            playwright.expect(page.locator('#switch-steps li[data-state="done"]')).to_have_count(2)
+            holds(page, "#switch-figures", "moved")
+        finally:
+            shown.set()
+            switch.join(60)
+        shows(page, "#switch-title", "The database left is kept up to date, for the way back")
+        holds(page, "#switch-figures", "lag seconds")
+        assert page.is_hidden("#switch-steps")
+
+
+@pytest.fixture
+def cluster_of_its_own() -> Iterator[EmbeddedPostgres]:
+    """A primary with two replicas that a test may kill."""
+    with EmbeddedPostgres(replicas=2, settings=SETTINGS, temp_dir=TEMP_DIR) as server:
+        yield server
+
+
+def test_it_shows_a_dead_node(page: Any, cluster_of_its_own: EmbeddedPostgres) -> None:
+    """A replica that dies is named with the reason, loses its lag, and is told of when it comes back."""
+    config = cluster_of_its_own.config
+    with DatabaseAdapter(config) as adapter, serving(create_app(adapter)) as url:
+        page.goto(url)
+        playwright.expect(page.locator("#nodes tr td.good")).to_have_count(3, timeout=PATIENCE)
+        playwright.expect(page.locator("#lag-legend .key")).to_have_count(2, timeout=PATIENCE)
+        dead = cluster_of_its_own.replicas[1]
+        dead.kill()
+        try:
+            holds(page, "#nodes td.bad", "down")
+            holds(page, "#nodes td.bad .why", str(dead.port))
+            holds(page, "#alert", f"1 node is down: replica 127.0.0.1:{dead.port}")
+            holds(page, "#events", f"replica 127.0.0.1:{dead.port} is down")
+            assert page.inner_text("#health") != "no answer"
+        finally:
+            dead.start()
+        playwright.expect(page.locator("#nodes tr td.good")).to_have_count(3, timeout=PATIENCE)
+        playwright.expect(page.locator("#alert")).to_be_hidden(timeout=PATIENCE)
+        holds(page, "#events", "is back")
+
+
+def test_it_fits_a_narrow_screen(browser: Any, filled_sqlite: DatabaseConfig) -> None:
+    """On a phone nothing is wider than the screen but tables, which scroll by themselves and can be focused."""
+    context = browser.new_context(viewport={"width": 360, "height": 640})
+    try:
+        page = context.new_page()
+        config = attrs.evolve(filled_sqlite, slow_query_seconds=0.0)
+        with DatabaseAdapter(config) as adapter, serving(create_app(adapter)) as url:
+            adapter.fetch_all(
+                "SELECT id, name, price, is_new, made_at, tag FROM things WHERE name = 'a_long_name_indeed'"
+            )
+            page.goto(url)
+            shows(page, "#health", "healthy")
+            holds(page, "#slowest", "a_long_name_indeed")
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            assert page.locator(".scroll[tabindex='0']").count() == page.locator("table").count()
+    finally:
+        context.close()
 
 
 def test_it_shows_a_database_that_does_not_answer(

@@ -89,20 +89,28 @@ class _Tracing:
 
     def _replace(self, target: Any, name: str, describe: Callable[..., tuple[str, dict[str, Any]]]) -> None:
         original = getattr(target, name)
+        first = next(
+            iter(inspect.signature(original).parameters)
+        )  # the statement or the table, also given by name
+
+        def told(arguments: tuple[Any, ...], options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+            words = arguments if arguments else (options.get(first, ""),)
+            return describe(*words, *(() if len(words) > 1 else (options.get("rows"),)))
+
         if inspect.iscoroutinefunction(original):
 
             @functools.wraps(original)
-            async def traced_async(subject: str, *arguments: Any, **options: Any) -> Any:
-                with self._span(*describe(subject, *arguments)):
-                    return await original(subject, *arguments, **options)
+            async def traced_async(*arguments: Any, **options: Any) -> Any:
+                with self._span(*told(arguments, options)):
+                    return await original(*arguments, **options)
 
             setattr(target, name, traced_async)
             return
 
         @functools.wraps(original)
-        def traced(subject: str, *arguments: Any, **options: Any) -> Any:
-            with self._span(*describe(subject, *arguments)):
-                return original(subject, *arguments, **options)
+        def traced(*arguments: Any, **options: Any) -> Any:
+            with self._span(*told(arguments, options)):
+                return original(*arguments, **options)
 
         setattr(target, name, traced)
 
@@ -119,12 +127,12 @@ class _Tracing:
         return f"{verb} {table}" if table else verb, attributes
 
     def _of_batch(self, sql: str, rows: Any = None, *_others: Any) -> tuple[str, dict[str, Any]]:
-        name, attributes = self._of_statement(sql)
-        return name, {**attributes, **_batch_size(rows)}
+        return _as_batch(*self._of_statement(sql), rows)
 
     def _of_insert(self, table: str, rows: Any = None, *_others: Any) -> tuple[str, dict[str, Any]]:
-        attributes = {"db.operation.name": "INSERT", "db.collection.name": table, **_batch_size(rows)}
-        return f"INSERT {table}", attributes
+        return _as_batch(
+            f"INSERT {table}", {"db.operation.name": "INSERT", "db.collection.name": table}, rows
+        )
 
     @contextmanager
     def _span(self, name: str, attributes: dict[str, Any]) -> Iterator[None]:
@@ -166,9 +174,15 @@ class _Tracing:
         }
 
 
-def _batch_size(rows: Any) -> dict[str, Any]:
-    """How many rows there are, where that is known without reading them."""
-    return {"db.operation.batch.size": len(rows)} if isinstance(rows, Sized) else {}
+def _as_batch(name: str, attributes: dict[str, Any], rows: Any) -> tuple[str, dict[str, Any]]:
+    """The same as a batch, if it is known without reading them that there are several rows: one row is none."""
+    if not isinstance(rows, Sized) or len(rows) < 2:
+        return name, attributes
+    batch = {
+        "db.operation.name": f"BATCH {attributes['db.operation.name']}",
+        "db.operation.batch.size": len(rows),
+    }
+    return f"BATCH {name}", {**attributes, **batch}
 
 
 def without_literals(sql: str) -> str:

@@ -5,12 +5,19 @@ const PERIOD = 1000; // ms between two looks
 const PATIENCE = 3000; // ms that an answer may take
 const POINTS = 120; // two minutes
 const TOKEN = "dbadapter-token";
+const KINDS = ["one", "two", "three", "four"]; // how the lines of one chart are told apart
+// The phases of a switch as the steps of one line; phases that are not named here leave the step as it is.
+const STEPS = [
+  ["examine", "opening", "examining"], ["capture", "capturing"], ["copy", "copying", "indexing"],
+  ["catch up", "catching up"], ["verify", "verifying"], ["switch", "switching", "draining"], ["done", "decided", "checking"],
+];
 
 const $ = (id) => document.getElementById(id);
-const history = []; // {time, active, idle, max, rate, waiting, p95, lag, switched}
+const history = []; // {time, active, idle, max, rate, waiting, p95, lags: {place: s}, switched}
 let last = null; // the last stats, to take differences from
 let lastHealth = null;
 let downNodes = new Set();
+let step = 0; // of the switch under way
 let paused = false;
 let timer = null;
 
@@ -34,10 +41,10 @@ async function look() {
     const stats = await ask("stats");
     const [health, status] = await Promise.allSettled([ask("health"), ask("status")]);
     signIn(false);
+    if (stats.nodes.every((node) => node.healthy)) complain("");
     showStats(stats);
     showHealth(health.status === "fulfilled" ? health.value : null);
     if (status.status === "fulfilled") showStatus(status.value);
-    complain("");
     $("updated").textContent = "as of " + clock(new Date());
   } catch (failure) {
     if (failure instanceof Refused) signIn(true);
@@ -58,28 +65,32 @@ function showStats(stats) {
   if (last && !switched && stats.requests >= last.stats.requests) {
     rate = ((stats.requests - last.stats.requests) * 1000) / (at - last.at);
   }
-  const lags = stats.nodes.map((node) => node.lag_seconds).filter((lag) => lag !== null && lag !== undefined);
+  const replicas = stats.nodes.filter((node) => node.role === "replica");
+  const lags = Object.fromEntries(replicas.filter(knowsLag).map((node) => [place(node), node.lag_seconds]));
+  const longest = Math.max(0, ...Object.values(lags));
   history.push({
     time: at, active: stats.active, idle: stats.idle, max: stats.max, rate, waiting: stats.waiting,
-    p95: stats.wait_ms.p95, lag: lags.length ? Math.max(...lags) : null, switched,
+    p95: stats.wait_ms.p95, lags, switched,
   });
   if (history.length > POINTS) history.shift();
   last = { at, stats };
 
   $("backend").textContent = backend;
-  now("use-now", stats.active + " of " + stats.max, " in use (at most: the dashed line), " + stats.idle + " idle");
-  now("rate-now", rate === null ? "–" : rounded(rate), " a second, " + stats.requests + " in all, "
+  now("use-now", stats.active + " of " + stats.max, " in use, " + stats.idle + " idle, " + stats.waiting + " waiting");
+  now("rate-now", rate === null ? "–" : rounded(rate), " a second, " + stats.requests.toLocaleString("en") + " in all, "
     + stats.timeouts + " timed out, " + stats.errors + " failed to connect");
   now("wait-now", rounded(stats.wait_ms.p95) + " ms", " at the 95th percentile, longest "
     + rounded(stats.wait_ms.max) + " ms; " + stats.waiting + " waiting now");
-  now("lag-now", lags.length ? rounded(Math.max(...lags)) + " s" : "none",
-    lags.length ? " behind the primary at most" : ": there are no replicas");
+  if (!replicas.length) now("lag-now", "none", ": there are no replicas");
+  else if (!Object.keys(lags).length) now("lag-now", "unknown", ": no replica answers");
+  else now("lag-now", rounded(longest) + " s", " behind the primary at most");
   const highest = Math.max(1, ...history.map((point) => point.max));
-  draw("use-chart", [["two", "max"], ["one", "active"]], highest, "", true);
-  draw("rate-chart", [["one", "rate"]], null, "/s", true);
-  draw("wait-chart", [["one", "p95"]], null, " ms", true);
-  draw("lag-chart", [["one", "lag"]], null, " s", true);
-  showNodes(stats.nodes);
+  const of = (key) => (point) => point[key];
+  draw("use-chart", [["limit", of("max")], ["two", of("waiting")], ["one", of("active")]], highest, "");
+  draw("rate-chart", [["one", of("rate")]], null, "/s");
+  draw("wait-chart", [["one", of("p95")]], null, " ms");
+  drawLags();
+  showNodes(stats);
   fill("slowest", stats.slowest, "none noted; slow_query_seconds in the config says what is slow", (row) => [
     code(row.statement), number(row.count), number(row.mean_ms), number(row.max_ms),
   ]);
@@ -88,16 +99,31 @@ function showStats(stats) {
   ]);
 }
 
-function showNodes(nodes) {
+const place = (node) => (node.host ? node.host + ":" + node.port : "file");
+const knowsLag = (node) => node.healthy && node.lag_seconds !== null && node.lag_seconds !== undefined;
+
+function showNodes(stats) {
   const down = new Set();
-  fill("nodes", nodes, "none", (node) => {
-    const place = node.host ? node.host + ":" + node.port : "file";
-    if (!node.healthy) down.add(node.role + " " + place);
+  fill("nodes", stats.nodes, "none", (node) => {
+    if (!node.healthy) down.add(node.role + " " + place(node));
+    const state = cell(node.healthy ? "healthy" : "down", node.healthy ? "good" : "bad");
+    if (!node.healthy && node.problem) {
+      const why = document.createElement("span");
+      why.className = "why";
+      why.textContent = node.problem;
+      state.append(why);
+    }
+    const known = knowsLag(node);
     return [
-      cell(node.role), cell(place), cell(node.healthy ? "healthy" : "down", node.healthy ? "good" : "bad"),
-      number(node.active), number(node.idle), number(node.lag_bytes), number(node.lag_seconds),
+      cell(node.role), cell(place(node)), state, number(node.active), number(node.idle), number(node.requests),
+      number(known ? node.lag_bytes : null), number(known ? node.lag_seconds : null),
     ];
   });
+  const { primary = 0, replica = 0 } = stats.reads || {};
+  $("nodes-now").textContent = primary + replica
+    ? Math.round((100 * replica) / (primary + replica)) + " % of " + (primary + replica).toLocaleString("en")
+      + " reads were served by replicas" : "";
+  if (down.size) complain(down.size + (down.size === 1 ? " node is down: " : " nodes are down: ") + [...down].join(", "), false);
   for (const name of down) if (!downNodes.has(name)) tell(name + " is down");
   for (const name of downNodes) if (!down.has(name)) tell(name + " is back, or no longer a node");
   downNodes = down;
@@ -116,11 +142,15 @@ function showHealth(health) {
 
 function showStatus(status) {
   $("place").textContent = status.database || "";
-  const shown = typeof status.switching === "object" ? status.switching : status.switch;
   const under = Boolean(status.switching);
-  $("switch").hidden = !under;
-  if (!under) return;
-  const figures = Object.entries(shown || {}).filter(([, value]) => value !== null && typeof value !== "object");
+  const following = status.follow_back;
+  $("switch").hidden = !under && !following;
+  $("switch-steps").hidden = $("switch-progress").hidden = !under;
+  $("switch-title").textContent = under ? "Switch under way" : "The database left is kept up to date, for the way back";
+  if (!under && !following) { step = 0; return; }
+  const shown = (under ? status.switch : following) || {};
+  if (under) showSteps(shown.phase);
+  const figures = Object.entries(shown).filter(([, value]) => value !== null && typeof value !== "object");
   $("switch-figures").replaceChildren(...figures.map(([name, value]) => {
     const pair = document.createElement("div");
     const term = document.createElement("dt");
@@ -131,15 +161,27 @@ function showStatus(status) {
     return pair;
   }));
   const bar = $("switch-progress");
-  const { rows: done, total } = shown || {}; // of the table that is being copied
+  const { rows: done, total } = shown; // of the table that is being copied
   if (total > 0) { bar.max = total; bar.value = Math.min(done || 0, total); } else bar.removeAttribute("value");
 }
 
-function complain(text) {
-  const place = $("alert");
-  if (place.textContent !== text) place.textContent = text;
-  place.hidden = !text;
-  if (text) { $("health").dataset.state = "unhealthy"; $("health").textContent = "no answer"; }
+function showSteps(phase) {
+  const found = STEPS.findIndex(([, ...phases]) => phases.includes(phase));
+  if (found >= 0) step = found;
+  $("switch-steps").replaceChildren(...STEPS.map(([name], index) => {
+    const item = document.createElement("li");
+    item.textContent = name;
+    if (index < step) item.dataset.state = "done";
+    if (index === step) item.setAttribute("aria-current", "step");
+    return item;
+  }));
+}
+
+function complain(text, silent = true) {
+  const alert = $("alert");
+  if (alert.textContent !== text) alert.textContent = text;
+  alert.hidden = !text;
+  if (text && silent) { $("health").dataset.state = "unhealthy"; $("health").textContent = "no answer"; }
 }
 
 function signIn(needed) {
@@ -211,11 +253,25 @@ function fill(id, rows, none, cells) {
 
 const HEIGHT = 170, LEFT = 52, RIGHT = 8, TOP = 10, BOTTOM = 24;
 
-function draw(id, series, top, unit, filled) {
+// A line for each replica that has been seen while the chart goes back.
+function drawLags() {
+  const places = [...new Set(history.flatMap((point) => Object.keys(point.lags)))];
+  const kind = (index) => KINDS[index % KINDS.length];
+  draw("lag-chart", places.map((name, index) => [kind(index), (point) => point.lags[name]]), null, " s");
+  const keys = places.length < 2 ? [] : places.map((name, index) => {
+    const key = document.createElement("span");
+    key.className = "key " + kind(index);
+    key.textContent = name;
+    return key;
+  });
+  if ($("lag-legend").childElementCount !== keys.length) $("lag-legend").replaceChildren(...keys);
+}
+
+function draw(id, series, top, unit) {
   const chart = $(id);
   const WIDTH = Math.max(chart.clientWidth, 240); // one unit is one pixel, so that text is legible on a phone
-  const values = series.flatMap(([, key]) => history.map((point) => point[key] ?? 0));
-  const highest = niceTop(top ?? Math.max(0, ...values));
+  const values = series.flatMap(([, value]) => history.map((point) => value(point) ?? 0));
+  const highest = niceTop(Math.max(top ?? 0, ...values));
   const x = (index) => LEFT + ((WIDTH - LEFT - RIGHT) * (index + POINTS - history.length)) / (POINTS - 1);
   const y = (value) => HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - TOP) * value) / highest;
   chart.setAttribute("viewBox", "0 0 " + WIDTH + " " + HEIGHT);
@@ -229,10 +285,10 @@ function draw(id, series, top, unit, filled) {
   history.forEach((point, index) => {
     if (point.switched) parts.push(shape("line", { class: "mark", x1: x(index), x2: x(index), y1: TOP, y2: y(0) }));
   });
-  for (const [kind, key] of series) {
-    for (const run of runs(key)) {
-      const line = run.map((index, i) => (i ? "L" : "M") + x(index).toFixed(1) + " " + y(history[index][key]).toFixed(1));
-      if (filled && kind === "one") {
+  for (const [kind, value] of series) {
+    for (const run of runs(value)) {
+      const line = run.map((index, i) => (i ? "L" : "M") + x(index).toFixed(1) + " " + y(value(history[index])).toFixed(1));
+      if (kind === "one") {
         const area = line.join("") + "L" + x(run.at(-1)).toFixed(1) + " " + y(0) + "L" + x(run[0]).toFixed(1) + " " + y(0) + "Z";
         parts.push(shape("path", { class: "area", d: area }));
       }
@@ -243,11 +299,11 @@ function draw(id, series, top, unit, filled) {
 }
 
 // Stretches without a gap: where a figure is missing the line breaks.
-function runs(key) {
+function runs(value) {
   const found = [];
   let run = [];
   history.forEach((point, index) => {
-    if (point[key] === null || point[key] === undefined) {
+    if (value(point) === null || value(point) === undefined) {
       if (run.length) found.push(run);
       run = [];
     } else run.push(index);
