@@ -103,6 +103,7 @@ class AsyncDatabaseAdapter(AsyncAccess):
 
             self._follower = None
             await run_mover(follower.stop, follower.stop)
+        await self._watch.ahead.close()
         await self._backend.pool.close()
 
     async def __aenter__(self) -> AsyncDatabaseAdapter:
@@ -200,7 +201,7 @@ class AsyncDatabaseAdapter(AsyncAccess):
         """
         lane, connection = await self._acquire(where=caller_place())
         try:
-            yield connection.raw
+            yield await connection.lend()
         finally:
             await connection.forget_session()
             await lane.release(connection)

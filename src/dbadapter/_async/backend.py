@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import attrs
@@ -12,7 +13,7 @@ from .pool import AsyncPool
 from .postgres_pool import AsyncPostgresPool
 from .sqlite_pool import AsyncSQLitePool
 
-__all__ = ["AsyncBackend", "open_backend"]
+__all__ = ["AsyncBackend", "load_driver", "new_backend", "open_backend"]
 
 
 @attrs.frozen(eq=False)
@@ -36,6 +37,12 @@ async def open_backend(config: DatabaseConfig) -> AsyncBackend:
         await create_missing_database(backend)
     await backend.pool.open()
     return backend
+
+
+def load_driver(config: DatabaseConfig) -> None:
+    """Import what speaks to the database of `config`: it is heavy, and otherwise imported when it is first used."""
+    drivers = {DatabaseType.SQLITE: "sqlite_async", DatabaseType.POSTGRESQL: "postgres_async"}
+    importlib.import_module(f".._drivers.{drivers[config.db_type]}", __package__)
 
 
 def new_backend(config: DatabaseConfig) -> AsyncBackend:

@@ -46,6 +46,7 @@ async def switch_with_data(
 
     old = adapter._backend
     mover = await _mover(adapter, config, tell, follow_back=follow_back)
+    adapter._watch.mine = mover.token
     new: AsyncBackend | None = None
     try:
         await run_mover(mover.prepare, mover.stop)

@@ -17,6 +17,7 @@ from .._core.parsing import parse
 from .._core.switching import GATE, LOOK_INTERVAL, Record, Verdict, config_at, verdict
 from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, DatabaseUnavailable, UndefinedTable
+from .ahead import AsyncAhead
 from .backend import AsyncBackend, open_backend
 
 if TYPE_CHECKING:
@@ -42,12 +43,16 @@ class Watch:
         look_after: when to look again, on the clock of `perf_counter`.
         alert: a switch is under way: look after each BEGIN.
         trusted: the token of the last switch that is known to have been decided.
+        mine: the token of the switch that this adapter itself is making.
+        ahead: the target of a switch that was announced.
         following: held by the one that goes over to another backend.
     """
 
     look_after: float = 0.0
     alert: bool = False
     trusted: str = ""
+    mine: str = ""
+    ahead: AsyncAhead = attrs.field(factory=AsyncAhead)
     following: Any = attrs.field(factory=threading.Lock)
     _met_at: float = float("-inf")
     _met_since: float = 0.0
@@ -80,6 +85,10 @@ async def look(watch: Watch, backend: AsyncBackend, connection: Any) -> Record |
     found = verdict(record, watch.trusted)
     watch.alert = found is Verdict.WATCH
     watch.look_after = now + LOOK_INTERVAL
+    if record is not None and watch.alert and record.token != watch.mine:
+        await watch.ahead.begin(record, backend.config)
+    elif found is Verdict.STAY and watch.ahead.token:
+        await watch.ahead.drop()
     return record if found in (Verdict.GO, Verdict.ASK) else None
 
 
@@ -112,7 +121,7 @@ async def follow(adapter: AsyncDatabaseAdapter, old: AsyncBackend, record: Recor
     try:
         if adapter._backend is not old:
             return
-        new = await _opened(config_at(record.place, old.config))
+        new = await watch.ahead.take(record, old.config) or await _opened(config_at(record.place, old.config))
         if record.state == "arriving" and await _has_left(new, record):
             # The switch to where we are was decided, and its mover did not live to say so here.
             await new.pool.close()

@@ -229,7 +229,7 @@ class AsyncPool:
                 if lane is self.writer:
                     raise
         try:
-            yield connection.raw
+            yield await connection.lend()
         finally:
             await connection.forget_session()
             await lane.release(connection)

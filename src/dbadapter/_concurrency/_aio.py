@@ -22,6 +22,7 @@ __all__ = [
     "Periodic",
     "Waiter",
     "Watch",
+    "beside",
     "current_holder",
     "describe_holder",
     "last_write",
@@ -36,6 +37,9 @@ logger = logging.getLogger("dbadapter.pool")
 Holder = asyncio.Task[Any] | None
 sleep = asyncio.sleep
 current_holder = asyncio.current_task
+
+
+beside = asyncio.to_thread  # for what would hold up the loop
 
 
 class Waiter:

@@ -231,6 +231,10 @@ class PostgresLink:
             return False
         return self.is_clean()
 
+    def lend(self) -> Any:
+        """The driver's own connection for somebody else, until `forget_session`."""
+        return self.raw
+
     def forget_session(self) -> None:
         """After its user had the driver's own connection: put back what the connection is set to."""
         self._catalog.clear()

@@ -232,6 +232,10 @@ class AsyncPostgresLink:
             return False
         return self.is_clean()
 
+    async def lend(self) -> Any:
+        """The driver's own connection for somebody else, until `forget_session`."""
+        return self.raw
+
     async def forget_session(self) -> None:
         """After its user had the driver's own connection: put back what the connection is set to."""
         self._catalog.clear()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from time import perf_counter, sleep
-from typing import Any
+from time import perf_counter
+from typing import Any, TypeVar
 
 from .._concurrency._fork import Gone, abandon
 from .._core.consistency import SQLITE_TOKEN
@@ -15,17 +15,21 @@ from .._core.parsing import parse
 from .._core.rows import NO_COLUMNS, Columns
 from .._core.statement import Parameters, Statement
 from .._dialects import SQLITE
-from ..errors import DatabaseAdapterError, DatabaseUnavailable
+from ..errors import DatabaseAdapterError, DatabaseBusy, DatabaseUnavailable
 from ..types import Result
 from .sqlite_catalog import SQLiteCatalog
 from .sqlite_errors import translate
+from .sqlite_setup import set_up
+from .sqlite_turns import is_taken, turns
 from .values import POSTGRES_ENCODERS, SQLITE_ENCODERS, ValueRefused, encode, refusal
 
 __all__ = ["SQLiteConnection", "connect"]
 
+T = TypeVar("T")
+
 _FAILURES = (sqlite3.Error, sqlite3.Warning, OverflowError)
 _BATCHED = frozenset({"insert", "update", "delete", "replace"})  # what sqlite3's executemany takes
-_WAL_RETRY = 0.005
+_NO_WAITING = "PRAGMA busy_timeout = 0"
 _STEPS_BETWEEN_CLOCK_CHECKS = 10_000  # virtual machine instructions; about 0.1 ms
 
 
@@ -51,43 +55,15 @@ def connect(
     except (OSError, *_FAILURES) as exc:
         raise DatabaseUnavailable(f"cannot open the SQLite file {path}: {exc}") from exc
     try:
-        _set_up(raw, read_only=read_only, synchronous=synchronous, patience=busy_timeout)
+        has_log = set_up(raw, read_only=read_only, synchronous=synchronous, patience=busy_timeout)
     except _FAILURES as exc:
         raw.close()
         raise DatabaseUnavailable(f"cannot use the SQLite file {path}: {translate(exc, None, None)}") from exc
-    return SQLiteConnection(raw, catalog, read_only=read_only, statement_timeout=statement_timeout)
-
-
-def _set_up(raw: sqlite3.Connection, *, read_only: bool, synchronous: str, patience: float) -> None:
-    raw.execute("PRAGMA schema_version").fetchone()  # reads the header: is it a database at all?
-    raw.execute("PRAGMA foreign_keys = ON")
-    raw.execute("PRAGMA temp_store = MEMORY")
-    raw.execute(f"PRAGMA synchronous = {'FULL' if synchronous == 'full' else 'NORMAL'}")
-    if read_only:
-        raw.execute("PRAGMA query_only = ON")
-        return
-    _enter_wal(raw, patience)
-
-
-def _enter_wal(raw: sqlite3.Connection, patience: float) -> None:
-    """Have the file keep a write-ahead log, as it will from then on for everybody.
-
-    The change begins as a read and ends as a write, an upgrade for which SQLite does not wait as `timeout` says: where
-    others open or write a new file at the same moment it fails at once, so the waiting is done here.
-    """
-    deadline = perf_counter() + patience
-    while True:
-        try:
-            raw.execute("PRAGMA journal_mode = WAL").fetchone()
-            return
-        except sqlite3.OperationalError as exc:
-            name = exc.sqlite_errorname or ""
-            # A file we may only read keeps the journal it has; the first write says that it cannot be written.
-            if name.startswith("SQLITE_READONLY"):
-                return
-            if not name.startswith("SQLITE_BUSY") or perf_counter() > deadline:
-                raise
-        sleep(_WAL_RETRY)
+    # With a write-ahead log, all that is ever waited for is the lock that writers take.
+    patience = busy_timeout if has_log else 0.0
+    return SQLiteConnection(
+        raw, catalog, read_only=read_only, statement_timeout=statement_timeout, patience=patience
+    )
 
 
 class SQLiteConnection:
@@ -98,6 +74,8 @@ class SQLiteConnection:
         "_catalog",
         "_deadline",
         "_guarded",
+        "_is_waiting",
+        "_patience",
         "_timeout",
         "created_at",
         "expires_at",
@@ -120,7 +98,17 @@ class SQLiteConnection:
         *,
         read_only: bool,
         statement_timeout: float | None,
+        patience: float = 0.0,
     ) -> None:
+        """A connection that is set up.
+
+        Args:
+            raw: the driver's own.
+            catalog: shared by the connections of a pool.
+            read_only: writes are refused.
+            statement_timeout: seconds that a statement may take.
+            patience: seconds that we wait for the write lock ourselves, see `turns`; 0: SQLite does, as `raw` says.
+        """
         self.raw = raw
         self.read_only = read_only
         self.created_at = self.held_since = self.released_at = perf_counter()
@@ -131,6 +119,10 @@ class SQLiteConnection:
         self._timeout = statement_timeout
         self._deadline = 0.0
         self._guarded = False
+        self._patience = patience
+        self._is_waiting = False
+        if patience:
+            raw.execute(_NO_WAITING)
         if statement_timeout is not None:
             raw.set_progress_handler(self._late, _STEPS_BETWEEN_CLOCK_CHECKS)
 
@@ -152,6 +144,8 @@ class SQLiteConnection:
             if statement.writes:
                 cursor.fetchall()  # a RETURNING statement does its work as it is read
         except (ValueRefused, *_FAILURES) as exc:
+            if self._has_to_wait(exc):
+                return self._in_turn(lambda: self.fetch(statement, params, limit))
             raise self._error(exc, statement, params) from exc
         del cursor  # ends the read transaction of a statement that was not read to its end
         if description is None:
@@ -188,6 +182,8 @@ class SQLiteConnection:
             if key is not None and rowcount > 0:
                 last_id = rows[-1][0] if asks else cursor.lastrowid if key[1] else None
         except (ValueRefused, *_FAILURES) as exc:
+            if self._has_to_wait(exc):
+                return self._in_turn(lambda: self.execute(statement, params))
             raise self._error(exc, statement, params) from exc
         return Result(rowcount=rowcount, last_id=last_id)
 
@@ -255,7 +251,7 @@ class SQLiteConnection:
         text, values = statement.bind_plain(params)
         try:
             self._deadline = perf_counter() + (self._timeout or 0)
-            with closing(self.raw.execute(text, encode(values, SQLITE_ENCODERS))) as cursor:
+            with closing(self._opened(text, encode(values, SQLITE_ENCODERS))) as cursor:
                 rows = cursor.fetchmany(batch_size)
                 if cursor.description is None:
                     return
@@ -266,6 +262,14 @@ class SQLiteConnection:
                     rows = cursor.fetchmany(batch_size)
         except (ValueRefused, *_FAILURES) as exc:
             raise self._error(exc, statement, params) from exc
+
+    def _opened(self, text: str, values: Sequence[Any]) -> sqlite3.Cursor:
+        try:
+            return self.raw.execute(text, values)
+        except _FAILURES as exc:
+            if not self._has_to_wait(exc):
+                raise
+            return self._in_turn(lambda: self.raw.execute(text, values))
 
     def columns_of(self, table: str) -> list[str]:
         """The names of a table's columns that can be written, in order."""
@@ -314,9 +318,44 @@ class SQLiteConnection:
         try:
             self.raw.execute(sql)
         except _FAILURES as exc:
+            if self._has_to_wait(exc):
+                return self._in_turn(lambda: self._run(sql))
             raise translate(exc, None, self.raw, query_only=self._is_query_only()) from exc
 
+    # -- the write lock --------------------------------------------------------------------------------------------
+
+    def _has_to_wait(self, exc: Exception) -> bool:
+        """What failed because others were writing is to be tried again, and nobody is doing so yet."""
+        return (
+            self._patience > 0
+            and not self._is_waiting
+            and is_taken(exc, in_transaction=self.raw.in_transaction)
+        )
+
+    def _in_turn(self, function: Callable[[], T]) -> T:
+        """What `function` gives, or raises, once it no longer finds the database locked."""
+        self._is_waiting = True
+        try:
+            for _ in turns(self._patience):
+                if not self._is_waiting:
+                    break  # interrupted
+                try:
+                    return function()
+                except (DatabaseBusy, sqlite3.OperationalError) as exc:
+                    if not is_taken(exc.__cause__ or exc, in_transaction=self.raw.in_transaction):
+                        raise
+            self._is_waiting = True
+            return function()
+        finally:
+            self._is_waiting = False
+
     # -- life ------------------------------------------------------------------------------------------------------
+
+    def lend(self) -> sqlite3.Connection:
+        """The driver's own connection for somebody else, until `forget_session`: it waits for locks by itself."""
+        if self._patience:
+            self.raw.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
+        return self.raw
 
     def is_alive(self) -> bool:
         """The connection can still be used; a file does not hang up."""
@@ -349,6 +388,8 @@ class SQLiteConnection:
             self.raw.execute(f"PRAGMA query_only = {'ON' if self.read_only else 'OFF'}")
             self.raw.row_factory = None
             self.raw.isolation_level = None
+            if self._patience:
+                self.raw.execute(_NO_WAITING)
         except _FAILURES:
             self.close()
 
@@ -380,7 +421,8 @@ class SQLiteConnection:
         return False
 
     def interrupt(self) -> None:
-        """Stop the statement that another thread is running here."""
+        """Stop the statement that another thread is running here, or its waiting for the lock."""
+        self._is_waiting = False
         self.raw.interrupt()
 
     def ping(self) -> None:

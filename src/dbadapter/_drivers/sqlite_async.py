@@ -226,6 +226,10 @@ class AsyncSQLiteConnection:
         """See `SQLiteConnection.reset`."""
         return await self._call(self.inner.reset)
 
+    async def lend(self) -> Any:
+        """See `SQLiteConnection.lend`."""
+        return await self._call(self.inner.lend)
+
     async def forget_session(self) -> None:
         """See `SQLiteConnection.forget_session`."""
         await self._call(self.inner.forget_session)

@@ -104,6 +104,7 @@ class DatabaseAdapter(Access):
 
             self._follower = None
             run_mover(follower.stop, follower.stop)
+        self._watch.ahead.close()
         self._backend.pool.close()
 
     def __enter__(self) -> DatabaseAdapter:
@@ -201,7 +202,7 @@ class DatabaseAdapter(Access):
         """
         lane, connection = self._acquire(where=caller_place())
         try:
-            yield connection.raw
+            yield connection.lend()
         finally:
             connection.forget_session()
             lane.release(connection)

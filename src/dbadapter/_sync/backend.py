@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import attrs
@@ -13,7 +14,7 @@ from .pool import Pool
 from .postgres_pool import PostgresPool
 from .sqlite_pool import SQLitePool
 
-__all__ = ["Backend", "open_backend"]
+__all__ = ["Backend", "load_driver", "new_backend", "open_backend"]
 
 
 @attrs.frozen(eq=False)
@@ -37,6 +38,12 @@ def open_backend(config: DatabaseConfig) -> Backend:
         create_missing_database(backend)
     backend.pool.open()
     return backend
+
+
+def load_driver(config: DatabaseConfig) -> None:
+    """Import what speaks to the database of `config`: it is heavy, and otherwise imported when it is first used."""
+    drivers = {DatabaseType.SQLITE: "sqlite", DatabaseType.POSTGRESQL: "postgres"}
+    importlib.import_module(f".._drivers.{drivers[config.db_type]}", __package__)
 
 
 def new_backend(config: DatabaseConfig) -> Backend:

@@ -47,6 +47,7 @@ def switch_with_data(
 
     old = adapter._backend
     mover = _mover(adapter, config, tell, follow_back=follow_back)
+    adapter._watch.mine = mover.token
     new: Backend | None = None
     try:
         run_mover(mover.prepare, mover.stop)

@@ -18,6 +18,7 @@ from .._core.parsing import parse
 from .._core.switching import GATE, LOOK_INTERVAL, Record, Verdict, config_at, verdict
 from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, DatabaseUnavailable, UndefinedTable
+from .ahead import Ahead
 from .backend import Backend, open_backend
 
 if TYPE_CHECKING:
@@ -43,12 +44,16 @@ class Watch:
         look_after: when to look again, on the clock of `perf_counter`.
         alert: a switch is under way: look after each BEGIN.
         trusted: the token of the last switch that is known to have been decided.
+        mine: the token of the switch that this adapter itself is making.
+        ahead: the target of a switch that was announced.
         following: held by the one that goes over to another backend.
     """
 
     look_after: float = 0.0
     alert: bool = False
     trusted: str = ""
+    mine: str = ""
+    ahead: Ahead = attrs.field(factory=Ahead)
     following: Any = attrs.field(factory=threading.Lock)
     _met_at: float = float("-inf")
     _met_since: float = 0.0
@@ -81,6 +86,10 @@ def look(watch: Watch, backend: Backend, connection: Any) -> Record | None:
     found = verdict(record, watch.trusted)
     watch.alert = found is Verdict.WATCH
     watch.look_after = now + LOOK_INTERVAL
+    if record is not None and watch.alert and record.token != watch.mine:
+        watch.ahead.begin(record, backend.config)
+    elif found is Verdict.STAY and watch.ahead.token:
+        watch.ahead.drop()
     return record if found in (Verdict.GO, Verdict.ASK) else None
 
 
@@ -113,7 +122,7 @@ def follow(adapter: DatabaseAdapter, old: Backend, record: Record) -> None:
     try:
         if adapter._backend is not old:
             return
-        new = _opened(config_at(record.place, old.config))
+        new = watch.ahead.take(record, old.config) or _opened(config_at(record.place, old.config))
         if record.state == "arriving" and _has_left(new, record):
             # The switch to where we are was decided, and its mover did not live to say so here.
             new.pool.close()

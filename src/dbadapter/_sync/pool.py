@@ -228,7 +228,7 @@ class Pool:
                 if lane is self.writer:
                     raise
         try:
-            yield connection.raw
+            yield connection.lend()
         finally:
             connection.forget_session()
             lane.release(connection)

@@ -29,7 +29,7 @@ class Mover(Protocol):
     def prepare(self) -> None:
         """Refuse, or bring the target so far that the rest takes moments."""
 
-    def finish(self, patience: float, *, rehearsal: bool = False) -> None:
+    def finish(self, patience: float) -> None:
         """The last round and the decision, in the pause; in a rehearsal without the decision."""
 
     def settle(self) -> None:
@@ -42,19 +42,26 @@ class Mover(Protocol):
         """Make the step under way end soon, with `SwitchAborted`; from another thread."""
 
 
-def new_mover(source: DatabaseConfig, target: DatabaseConfig, tell: Tell, *, follow_back: bool) -> Mover:
+def new_mover(
+    source: DatabaseConfig,
+    target: DatabaseConfig,
+    tell: Tell,
+    *,
+    follow_back: bool = False,
+    rehearsal: bool = False,
+) -> Mover:
     """A mover from `source` to `target`. Raises `SwitchAborted` where there is none for the two."""
     if source.db_type is target.db_type:
         raise SwitchAborted(
             f"data move between SQLite and Postgres, and both ends are {source.db_type.value}"
         )
     if source.db_type is DatabaseType.SQLITE:
-        return ToPostgres(source, target, tell, follow_back=follow_back)
+        return ToPostgres(source, target, tell, follow_back=follow_back, rehearsal=rehearsal)
     if follow_back:
         raise SwitchAborted(
             "follow_back is not supported yet from Postgres to SQLite, only the other way round"
         )
-    return ToSQLite(source, target, tell)
+    return ToSQLite(source, target, tell, rehearsal=rehearsal)
 
 
 def new_follower(home: DatabaseConfig, old: DatabaseConfig) -> Follower:

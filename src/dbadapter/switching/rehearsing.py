@@ -46,11 +46,11 @@ def rehearse(source: DatabaseConfig, target: DatabaseConfig, patience: float, te
     SQLite file wait that long. Raises `SwitchAborted` for what a switch would refuse.
     """
     with _scratch(target) as scratch:
-        mover = new_mover(source, scratch, tell, follow_back=False)
+        mover = new_mover(source, scratch, tell, rehearsal=True)
         try:
             mover.prepare()
             began = perf_counter()
-            mover.finish(patience, rehearsal=True)
+            mover.finish(patience)
             paused = perf_counter() - began
         finally:
             mover.discard()

@@ -80,17 +80,27 @@ def install_triggers(table: CapturedTable) -> Iterator[str]:
     """The statements that make a table's capture triggers."""
     name = quote(table.name)
 
-    def trigger(label: str, event: str, body: str) -> str:
+    def trigger(label: str, event: str, body: str, when: str = "") -> str:
         made = quote(f"{_PREFIX}{table.number}_{label}")
-        return f"CREATE TRIGGER {made} {event} ON {name} FOR EACH ROW BEGIN {body} END"
+        return f"CREATE TRIGGER {made} {event} ON {name} FOR EACH ROW {when} BEGIN {body} END"
 
     yield trigger("insert", "AFTER INSERT", _note(table, "NEW"))
-    yield trigger("update", "AFTER UPDATE", _note(table, "OLD") + _note(table, "NEW"))
+    yield trigger("update", "AFTER UPDATE", _note(table, "NEW"))
+    yield trigger("rekey", "AFTER UPDATE", _note(table, "OLD"), when=_key_changed(table))
     yield trigger("delete", "AFTER DELETE", _note(table, "OLD"))
     probes = "".join(_probe(table, key) for key in table.unique)
     if probes:
         yield trigger("before_insert", "BEFORE INSERT", probes)
         yield trigger("before_update", "BEFORE UPDATE", probes)
+
+
+def _key_changed(table: CapturedTable) -> str:
+    """The condition of a trigger: the key is another one, be it only in spelling, which a collation may not see."""
+    same = " AND ".join(
+        f"OLD.{name} IS NEW.{name} COLLATE BINARY AND typeof(OLD.{name}) = typeof(NEW.{name})"
+        for name in map(quote, table.key)
+    )
+    return f"WHEN NOT ({same})"
 
 
 def _note(table: CapturedTable, row: str) -> str:

@@ -41,9 +41,15 @@ class ToPostgres:
     """One move; its methods are called in the order in which they stand here, by one thread at a time."""
 
     def __init__(
-        self, source: DatabaseConfig, target: DatabaseConfig, tell: Tell, *, follow_back: bool = False
+        self,
+        source: DatabaseConfig,
+        target: DatabaseConfig,
+        tell: Tell,
+        *,
+        follow_back: bool = False,
+        rehearsal: bool = False,
     ) -> None:
-        self._follow_back = follow_back
+        self._follow_back, self._rehearsal = follow_back, rehearsal
         self.source_config, self.target_config, self._told = source, target, tell
         self.token = secrets.token_hex(8)
         self.rows = self.rounds = 0
@@ -114,7 +120,9 @@ class ToPostgres:
         self._target = PostgresTarget(post, plan, source.tables, follow_back=self._follow_back)
         epoch = before.epoch if before else 0
         self._before = before if before and before.state == "here" else (Record(epoch) if epoch else None)
-        leaving = Record(epoch, "leaving", self.token, place_of(self.target_config))
+        # Whoever reads where the data go opens that database ahead of time; a rehearsal's is not for them.
+        place = {} if self._rehearsal else place_of(self.target_config)
+        leaving = Record(epoch, "leaving", self.token, place)
         self._tell("capturing")
         source.install(leaving, version)
         self._marked = monotonic()
@@ -248,7 +256,7 @@ class ToPostgres:
 
     # -- in the pause ----------------------------------------------------------------------------------------------
 
-    def finish(self, patience: float, *, rehearsal: bool = False) -> None:
+    def finish(self, patience: float) -> None:
         """The last round, and the decision. The app's own work on the file has ended by now.
 
         In a rehearsal everything but the decision is done.
@@ -274,7 +282,7 @@ class ToPostgres:
             fence(source.raw, names, display(self.target_config))
             away = Record(epoch, "away", self.token, place_of(self.target_config))
             write_sqlite(source.raw, away)
-            if rehearsal:
+            if self._rehearsal:
                 source.rollback()
                 return
             source.raw.execute("COMMIT")

@@ -47,7 +47,10 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid
 class ToSQLite:
     """One move; its methods are called in the order in which they stand here, by one thread at a time."""
 
-    def __init__(self, source: DatabaseConfig, target: DatabaseConfig, tell: Tell) -> None:
+    def __init__(
+        self, source: DatabaseConfig, target: DatabaseConfig, tell: Tell, *, rehearsal: bool = False
+    ) -> None:
+        self._rehearsal = rehearsal
         self.source_config, self.target_config, self._told = source, target, tell
         self.token = secrets.token_hex(8)
         self.rows = self.rounds = 0
@@ -128,7 +131,9 @@ class ToSQLite:
         target.make(arriving, self._vectors, superseded=superseded, where=display(self.source_config))
         self._tell("capturing")
         self._installed = True
-        source.install(Record(epoch, "leaving", self.token, place_of(self.target_config)), shape)
+        # Whoever reads where the data go opens that database ahead of time; a rehearsal's is not for them.
+        place = {} if self._rehearsal else place_of(self.target_config)
+        source.install(Record(epoch, "leaving", self.token, place), shape)
         self._mark(post)
 
     def _ends(self, post: Any, raw: Any, plan: TransferPlan) -> tuple[PostgresSource, SQLiteTarget]:
@@ -292,7 +297,7 @@ class ToSQLite:
 
     # -- in the pause ----------------------------------------------------------------------------------------------
 
-    def finish(self, patience: float, *, rehearsal: bool = False) -> None:
+    def finish(self, patience: float) -> None:
         """The last round, and the decision. The app's own work on Postgres has ended by now.
 
         In a rehearsal everything but the decision is done.
@@ -318,7 +323,7 @@ class ToSQLite:
             fence(post, names, display(self.target_config))
             away = Record(epoch, "away", self.token, place_of(self.target_config))
             write_postgres(post, away)
-            if rehearsal:
+            if self._rehearsal:
                 post.execute("ROLLBACK")
                 return
             self._decide(away, patience)

@@ -1,0 +1,78 @@
+"""Opening the database that the data are on their way to, so that nobody has to wait for that when they are there.
+
+Loading a driver and opening connections takes longer than the decision of a switch. A process that reads in the record
+that one is under way does both in the background.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from .._concurrency._aio import Errand, beside
+from .._core.switching import Record, config_at
+from ..config import DatabaseConfig
+from .backend import AsyncBackend, load_driver, open_backend
+
+__all__ = ["AsyncAhead"]
+
+logger = logging.getLogger("dbadapter.switch")
+
+
+class AsyncAhead:
+    """At most one backend that is open, or being opened, and not in use yet."""
+
+    def __init__(self) -> None:
+        self.token = ""  # of the switch that it is for
+        self._config: DatabaseConfig | None = None
+        self._backend: AsyncBackend | None = None
+        self._opening = Errand(self._open)
+        self._dropping = Errand(self._close)
+
+    async def begin(self, record: Record, own: DatabaseConfig) -> None:
+        """Open the database that `record` names in the background, with what `own` says of logging in."""
+        if self.token == record.token:
+            return
+        self.token = record.token
+        if record.place:  # a rehearsal names none
+            self._config = config_at(record.place, own)
+            await self._opening.run(0)
+
+    async def _open(self) -> None:
+        config = self._config
+        if config is None:
+            return
+        try:
+            await beside(load_driver, config)
+            backend = await open_backend(config)
+        except Exception as exc:  # whoever needs it will meet the reason
+            logger.info("switch: the target cannot be opened ahead of time: %s", exc)
+            return
+        if self._config is not config:  # called off meanwhile
+            await backend.pool.close()
+            return
+        self._backend = backend
+
+    async def take(self, record: Record, own: DatabaseConfig) -> AsyncBackend | None:
+        """The backend of the switch of `record`, now the caller's; None if it was not opened, or cannot be."""
+        if self._config is None or self.token != record.token:
+            return None
+        if self._backend is None:
+            await self._opening.run(own.pool.connection_timeout)
+        backend, self._backend, self._config = self._backend, None, None
+        return backend
+
+    async def drop(self) -> None:
+        """The switch was called off: close what was opened, in the background."""
+        self.token, self._config = "", None
+        if self._backend is not None:
+            await self._dropping.run(0)
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        self.token, self._config = "", None
+        await self._close()
+
+    async def _close(self) -> None:
+        backend, self._backend = self._backend, None
+        if backend is not None:
+            await backend.pool.close()

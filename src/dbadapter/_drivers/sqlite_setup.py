@@ -1,0 +1,44 @@
+"""The settings of a connection to an SQLite file that we rely on."""
+
+from __future__ import annotations
+
+import sqlite3
+from itertools import chain
+
+from .sqlite_turns import is_taken, turns
+
+__all__ = ["set_up"]
+
+
+def set_up(raw: sqlite3.Connection, *, read_only: bool, synchronous: str, patience: float) -> bool:
+    """Make the settings; whether it is a connection that writes to a write-ahead log.
+
+    Waits for others as long as `patience` says, in seconds.
+    """
+    raw.execute("PRAGMA schema_version").fetchone()  # reads the header: is it a database at all?
+    raw.execute("PRAGMA foreign_keys = ON")
+    raw.execute("PRAGMA temp_store = MEMORY")
+    raw.execute(f"PRAGMA synchronous = {'FULL' if synchronous == 'full' else 'NORMAL'}")
+    if read_only:
+        raw.execute("PRAGMA query_only = ON")
+        return False
+    return _enter_wal(raw, patience)
+
+
+def _enter_wal(raw: sqlite3.Connection, patience: float) -> bool:
+    """Have the file keep a write-ahead log, as it will from then on for everybody; whether it does.
+
+    The change begins as a read and ends as a write, an upgrade for which SQLite does not wait as `timeout` says: where
+    others open or write a new file at the same moment it fails at once, so the waiting is done here.
+    """
+    for _ in chain((None,), turns(patience)):
+        try:
+            return bool(raw.execute("PRAGMA journal_mode = WAL").fetchone()[0] == "wal")
+        except sqlite3.OperationalError as exc:
+            # A file we may only read keeps the journal it has; the first write says that it cannot be written.
+            if (exc.sqlite_errorname or "").startswith("SQLITE_READONLY"):
+                return False
+            if not is_taken(exc, in_transaction=False):
+                raise
+            failure = exc
+    raise failure
