@@ -23,6 +23,8 @@ SECRET_URLS = [
 WORDS = [
     "--url", "--json", "--debug", "--dialect", "--strict", "--counts", "export", "check", "list", "sqlite", "", "-",
     "--", "sqlite:///missing/app.db", "sqlite://x", "http://x", "DROP TABLE x", "-1", "nan", "99999999999999999999",
+    "--to", "--from", "--tables", "--plan", "--resume", "--recreate", "--yes", "--dry-run", "--create-only", "--sqlite",
+    "--encoding", "--rehearse", "--follow-back", "--collection", "import-chroma", "copy", "sqlite:///other.db",
     "../../etc/passwd", "\x00", "ü", "--seconds", "--port", "--help", *SECRET_URLS,
 ]  # fmt: skip
 
@@ -85,7 +87,7 @@ def test_what_is_starred() -> None:
     command=st.sampled_from([*COMMANDS, "nonsense"]),
     words=st.lists(st.sampled_from(WORDS) | st.text(max_size=12), max_size=5),
 )
-@settings(max_examples=150)
+@settings(max_examples=250)
 def test_any_nonsense(run: Run, command: str, words: list[str]) -> None:
     """Whatever is typed: exit code 0, 1 or 2, never a traceback or a password."""
     guard = ["--no-such-option"] if command in ("demo", "serve") else []  # these would run for long

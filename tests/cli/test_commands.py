@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -255,8 +256,9 @@ def test_doctor(run: Run, url: str) -> None:
 # -- serve ------------------------------------------------------------------------------------------------
 
 
-def test_serve(url: str, tmp_path: Path) -> None:
-    """It says where it listens, wants the token of the file, and ends with 0 on Ctrl-C."""
+@pytest.mark.parametrize("as_json", [False, True])
+def test_serve(url: str, tmp_path: Path, as_json: bool) -> None:
+    """It says where it listens, for people or programs, wants the token of the file, and ends with 0 on Ctrl-C."""
     (tmp_path / "token").write_text("open-sesame\n")
     command = [
         sys.executable,
@@ -269,11 +271,13 @@ def test_serve(url: str, tmp_path: Path) -> None:
         url,
         "--token-file",
         "token",
+        *(["--json"] if as_json else []),
     ]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
-            address = server.stdout.readline().split()[0]
+            line = server.stdout.readline()
+            address = json.loads(line)["url"] if as_json else line.split()[0]
             with urllib.request.urlopen(f"{address}health", timeout=30) as answer:
                 assert answer.status == 200
             with pytest.raises(urllib.error.HTTPError) as refused:

@@ -109,3 +109,15 @@ def test_the_page_of_the_command_line_is_up_to_date() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_code_of_the_doctor_is_on_its_page() -> None:
+    """Programs tell findings apart by their codes, so all of those that name a fault are listed."""
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "src/dbadapter/doctor").glob("*.py")]
+    fine = {code for source in sources for code in re.findall(r"\bok\(\s*\"([a-z-]+)\"", source)}
+    words = {word for source in sources for word in re.findall(r"\"([a-z]+(?:-[a-z]+)+)\"", source)}
+    page = (ROOT / "docs" / "how-to" / "doctor.md").read_text(encoding="utf-8")
+    assert len(words) > 40
+    assert (
+        sorted(code for code in words - fine - {"verify-ca", "verify-full"} if f"`{code}`" not in page) == []
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -174,6 +175,37 @@ def test_no_room_for_another_connection(make_role: MakeRole) -> None:
     config = make_role("CONNECTION LIMIT 1")
     with admin(config):
         assert codes(config) == ("too-many-connections",)
+
+
+@contextmanager
+def asking_for(method: int) -> Iterator[int]:
+    """A server that speaks the protocol and wants to know its clients in a way of its own; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                with client:
+                    while asked := client.recv(1024):
+                        tls = asked[4:8] == struct.pack("!i", 80877103)
+                        client.sendall(b"N" if tls else b"R" + struct.pack("!ii", 8, method))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(20)
+
+
+def test_a_server_that_the_driver_cannot_log_in_to() -> None:
+    """A way of logging in that the client library does not know: newer than it, or made for others."""
+    with asking_for(method=99) as port:
+        report = diagnose(config_of("127.0.0.1", port))
+    assert report.codes == ("driver-refused",)
+    assert "psycopg" in report.errors[0].remedy
 
 
 def test_a_database_that_hangs(postgres_proxy: Proxy, postgres_database: DatabaseConfig) -> None:

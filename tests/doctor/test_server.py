@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from typing import Any
@@ -245,3 +247,14 @@ def test_versions_that_are_too_old() -> None:
     assert [f.code for f in sqlite_findings((3, 34, 1))] == ["sqlite-too-old"]
     assert [f.code for f in libpq_findings((12, 4), "3.2", "c")] == ["libpq-too-old"]
     assert [f.code for f in libpq_findings((17, 0), "3.2", "python")] == ["driver-slow"]
+
+
+def test_no_driver_at_all() -> None:
+    """Without psycopg, in an environment that was put together by hand, that is what is said."""
+    program = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from dbadapter.doctor.versions import check_versions\n"
+        "print([f.code for f in check_versions() if f.severity.value == 'error'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['driver-missing']"

@@ -89,6 +89,14 @@ def test_an_expired_certificate(postgres_database: DatabaseConfig, root: str) ->
         assert tls_codes(config, sslrootcert=root) == ["tls-expired"]
 
 
+def test_a_certificate_whose_time_has_not_come(postgres_database: DatabaseConfig, root: str) -> None:
+    """A certificate from the future: its date or a clock is wrong."""
+    future = datetime.datetime(2090, 1, 1, tzinfo=datetime.UTC)
+    later = AUTHORITY.issue_cert("127.0.0.1", not_before=future, not_after=future.replace(year=2091))
+    with showing(later, postgres_database) as config:
+        assert tls_codes(config, sslrootcert=root) == ["tls-not-yet-valid"]
+
+
 def test_a_file_of_authorities_that_is_none(postgres_database: DatabaseConfig, tmp_path: Path) -> None:
     """A file of authorities that is not there, or holds no certificates."""
     (tmp_path / "empty.pem").write_text("no certificate")

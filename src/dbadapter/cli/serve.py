@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import socket
 from contextlib import suppress
@@ -61,7 +62,10 @@ def command(host: str, port: int, token_file: Path | None, is_open: bool) -> Non
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", access_log=False, log_level="warning"))
         with _listen(host, port) as listener:
             name = f"[{host}]" if ":" in host else host
-            click.echo(f"http://{name}:{listener.getsockname()[1]}/ (Ctrl-C ends it)")
+            url = f"http://{name}:{listener.getsockname()[1]}/"
+            # One line: a program that started this one reads it and goes on.
+            said = json.dumps({"url": url, "token": token is not None})
+            click.echo(said if settings().as_json else f"{url} (Ctrl-C ends it)")
             with suppress(KeyboardInterrupt):  # uvicorn has shut down when it passes that on
                 server.run(sockets=[listener])
 
