@@ -11,7 +11,7 @@ ORDER BY tasks.priority, tasks.due_at;
 INSERT INTO messages (conversation_id, role, text, tokens) VALUES ($1, $2, $3, $4) RETURNING id, created_at;
 
 -- name: NearestChunks :many
-SELECT id, document_id, text, embedding <=> $1 AS distance
+SELECT id, document_id, text, (embedding <=> $1)::float8 AS distance
 FROM document_chunks WHERE embedding IS NOT NULL
 ORDER BY embedding <=> $1 LIMIT $2;
 
