@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from dbadapter import AsyncDatabaseAdapter, DatabaseConfig, DatabaseType
-from dbadapter.errors import DatabaseAdapterError, PoolClosed, UndefinedTable
+from dbadapter.errors import ConfigError, DatabaseAdapterError, PoolClosed, UndefinedTable
 from tests.crowd import AsyncCrowd, AsyncSignal
 
 STATS = {
@@ -188,7 +188,9 @@ async def test_stats(adapter: AsyncDatabaseAdapter) -> None:
 
 
 async def test_the_process_wide_adapter(adapter: AsyncDatabaseAdapter) -> None:
-    """set_instance names it, get_instance gives it, and None forgets it."""
+    """set_instance names it, get_instance gives it, and None forgets it; what is no adapter is refused."""
+    with pytest.raises(ConfigError, match="adapter must be"):
+        AsyncDatabaseAdapter.set_instance(5)  # type: ignore[arg-type]
     AsyncDatabaseAdapter.set_instance(adapter)
     try:
         assert await AsyncDatabaseAdapter.get_instance() is adapter

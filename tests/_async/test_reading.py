@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tracemalloc
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import pytest
@@ -25,6 +25,14 @@ class Attrs:
 @dataclasses.dataclass
 class Data:
     """A row as a dataclass."""
+
+    id: int
+    name: str
+    age: int | None = None
+
+
+class Named(NamedTuple):
+    """A row as a named tuple."""
 
     id: int
     name: str
@@ -58,7 +66,17 @@ async def test_fetch_one_and_value(three: AsyncDatabaseAdapter) -> None:
         assert await tx.fetch_one(text, (9,)) is None
 
 
-@pytest.mark.parametrize("kind", [Attrs, Data])
+async def test_a_stream_of_what_gives_no_rows(three: AsyncDatabaseAdapter) -> None:
+    """A statement without a result has its effect and gives nothing; with RETURNING it gives what that says."""
+    assert [row async for row in three.stream("UPDATE people SET age = :age", {"age": 30})] == []
+    assert [row async for row in three.stream("CREATE TABLE made (id INTEGER)")] == []
+    text = "UPDATE people SET age = age + 1 WHERE id < ? RETURNING age"
+    assert [row async for row in three.stream(text, [3], batch_size=1)] == [{"age": 31}] * 2
+    assert await three.fetch_all("SELECT age FROM people ORDER BY 1", row_type=tuple) == [(30,), (31,), (31,)]
+    assert await three.fetch_all("SELECT * FROM made") == []
+
+
+@pytest.mark.parametrize("kind", [Attrs, Data, Named])
 async def test_rows_as_classes(three: AsyncDatabaseAdapter, kind: Any) -> None:
     """row_type makes each row an instance by its column names; defaults fill what the query leaves out."""
     rows = await three.fetch_all("SELECT age, id, name FROM people ORDER BY id", row_type=kind)
@@ -78,7 +96,7 @@ async def test_rows_as_tuples(three: AsyncDatabaseAdapter) -> None:
     assert type(rows[0]) is tuple
 
 
-@pytest.mark.parametrize("kind", [Attrs, Data])
+@pytest.mark.parametrize("kind", [Attrs, Data, Named])
 async def test_a_row_that_does_not_fit_its_class(three: AsyncDatabaseAdapter, kind: Any) -> None:
     """A column the class does not know, or a field without a column, is an error that names both."""
     with pytest.raises((DatabaseAdapterError, TypeError), match="email"):

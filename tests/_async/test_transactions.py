@@ -10,6 +10,7 @@ import pytest
 
 from dbadapter import AsyncDatabaseAdapter, DatabaseConfig
 from dbadapter.errors import (
+    ConfigError,
     DatabaseAdapterError,
     DatabaseBusy,
     PoolExhausted,
@@ -191,6 +192,19 @@ async def test_run_transaction_retries(numbers: AsyncDatabaseAdapter, kind: type
     with pytest.raises(kind):
         await numbers.run_transaction(work, retries=1)
     assert (len(attempts), await held(numbers)) == (2, [])
+
+
+@pytest.mark.parametrize("retries", [-1, None, "3", 1.5])
+async def test_run_transaction_with_a_wrong_number_of_retries(
+    numbers: AsyncDatabaseAdapter, retries: Any
+) -> None:
+    """It is refused before anything runs."""
+
+    async def work(tx: Any) -> None:
+        raise AssertionError("it ran")
+
+    with pytest.raises(ConfigError, match="retries must be an integer of at least 0"):
+        await numbers.run_transaction(work, retries=retries)
 
 
 async def test_lost_updates_do_not_happen(numbers: AsyncDatabaseAdapter, on_sqlite: bool) -> None:

@@ -48,6 +48,9 @@ REFUSALS: list[tuple[str, Any, type[QueryError], str | None]] = [
     ("UPDATE people SET nope = 1", None, UndefinedColumn, "42703"),
     ("SELECT no_such_function(1)", None, QueryError, "42883"),
     ("CREATE TABLE people (a TEXT)", None, QueryError, "42P07"),
+    ("SELECT q.name FROM people", None, UndefinedColumn, "42703"),
+    ("SELECT id FROM people JOIN people AS others ON TRUE", None, QueryError, "42702"),
+    ("SELECT sum(count(*)) FROM people", None, QueryError, "42803"),
     ("INSERT INTO people (name, age) VALUES ('a', 20), ('b')", None, SQLSyntaxError, "42601"),
 ]
 
@@ -235,6 +238,78 @@ def test_a_deferred_constraint_fails_at_commit(adapter: DatabaseAdapter) -> None
             tx.execute("INSERT INTO b (id, a_id) VALUES (2, 99)")
     assert adapter.fetch_value("SELECT count(*) FROM b") == 1
     adapter.execute("INSERT INTO a (id) VALUES (2)")  # the connection is in order again
+
+
+FAMILY = [
+    "CREATE TABLE house (id INTEGER PRIMARY KEY, street TEXT, number INTEGER, UNIQUE (street, number))",
+    """CREATE TABLE flat (id INTEGER PRIMARY KEY, house_id INTEGER REFERENCES house (id), up INTEGER, street TEXT,
+        number INTEGER, next_id INTEGER REFERENCES house (id) DEFERRABLE INITIALLY DEFERRED,
+        CONSTRAINT above FOREIGN KEY (up) REFERENCES flat (id),
+        FOREIGN KEY (street, number) REFERENCES house (street, number))""",
+    "CREATE TABLE shed (house_id INTEGER NOT NULL REFERENCES house (id))",
+    "INSERT INTO house (id, street, number) VALUES (1, 'Elm', 1), (2, 'Elm', 2), (3, 'Elm', 3)",
+    "INSERT INTO flat (id, house_id, up, street, number) VALUES (1, 1, NULL, 'Elm', 2), (2, NULL, 1, NULL, NULL)",
+    "INSERT INTO shed (house_id) VALUES (3)",
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "table", "columns", "constraint"),
+    [
+        ("INSERT INTO flat (id, house_id) VALUES (5, 99)", "flat", ("house_id",), "flat_house_id_fkey"),
+        ("INSERT INTO flat (id, up) SELECT 5, 99", "flat", ("up",), "above"),
+        ("UPDATE flat SET up = 99 WHERE id = 2", "flat", ("up",), "above"),
+        ("UPDATE flat SET number = 99", "flat", ("street", "number"), "flat_street_number_fkey"),
+        ("INSERT INTO flat (id, next_id) VALUES (5, 99)", "flat", ("next_id",), "flat_next_id_fkey"),
+        ("DELETE FROM house WHERE id = 1", "flat", ("house_id",), "flat_house_id_fkey"),
+        ("DELETE FROM house WHERE id = 2", "flat", ("street", "number"), "flat_street_number_fkey"),
+        ("UPDATE house SET id = 9 WHERE id = 3", "shed", ("house_id",), "shed_house_id_fkey"),
+        ("DELETE FROM flat WHERE id = 1", "flat", ("up",), "above"),
+    ],
+)
+def test_the_foreign_key_among_several(
+    adapter: DatabaseAdapter, text: str, table: str, columns: tuple[str, ...], constraint: str
+) -> None:
+    """Which one it was is found out, whatever the statement, and nothing of finding out is left behind."""
+    for part in FAMILY:
+        adapter.execute(part)
+
+    def attempt(db: Any) -> None:
+        with pytest.raises(ForeignKeyViolation) as caught:
+            db.execute(text)
+        error = caught.value
+        assert (error.table, error.constraint, error.statement) == (table, constraint, text)
+        allowed = (columns,) if text.startswith(("INSERT", "UPDATE flat")) else (columns, ())
+        assert error.columns in allowed
+
+    attempt(adapter)
+    if "next_id" not in text:  # which is looked at by COMMIT
+        with adapter.transaction() as tx:
+            tx.execute("INSERT INTO flat (id, next_id) VALUES (7, 7)")
+            with pytest.raises(TransactionFailed):
+                with tx.transaction() as inner:
+                    attempt(inner)
+            tx.execute("INSERT INTO house (id) VALUES (7)")
+    assert adapter.fetch_value("SELECT count(*) FROM flat WHERE id < 7") == 2
+
+
+def test_the_foreign_key_of_a_bulk_load_and_of_a_commit(adapter: DatabaseAdapter) -> None:
+    """insert_many, execute_many and COMMIT tell which foreign key it was."""
+    for part in FAMILY:
+        adapter.execute(part)
+    rows = [{"id": 5, "house_id": 1, "up": None}, {"id": 6, "house_id": 1, "up": 99}]
+    text = "INSERT INTO flat (id, house_id, up) VALUES (:id, :house_id, :up)"
+    for load, target in ((adapter.insert_many, "flat"), (adapter.execute_many, text)):
+        with pytest.raises(ForeignKeyViolation) as caught:
+            load(target, rows)
+        assert (caught.value.table, caught.value.columns) == ("flat", ("up",))
+        assert caught.value.constraint == "above"
+    with pytest.raises(ForeignKeyViolation) as caught:
+        with adapter.transaction() as tx:
+            tx.execute("INSERT INTO flat (id, next_id) VALUES (5, 99)")
+    assert (caught.value.table, caught.value.columns) == ("flat", ("next_id",))
+    assert caught.value.constraint == "flat_next_id_fkey"
+    assert adapter.fetch_value("SELECT count(*) FROM flat") == 2
 
 
 def test_a_value_that_does_not_fit_a_strict_column(adapter: DatabaseAdapter, on_sqlite: bool) -> None:

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType
-from dbadapter.errors import DatabaseAdapterError, PoolClosed, UndefinedTable
+from dbadapter.errors import ConfigError, DatabaseAdapterError, PoolClosed, UndefinedTable
 from tests.crowd import Crowd, Signal
 
 STATS = {
@@ -189,7 +189,9 @@ def test_stats(adapter: DatabaseAdapter) -> None:
 
 
 def test_the_process_wide_adapter(adapter: DatabaseAdapter) -> None:
-    """set_instance names it, get_instance gives it, and None forgets it."""
+    """set_instance names it, get_instance gives it, and None forgets it; what is no adapter is refused."""
+    with pytest.raises(ConfigError, match="adapter must be"):
+        DatabaseAdapter.set_instance(5)  # type: ignore[arg-type]
     DatabaseAdapter.set_instance(adapter)
     try:
         assert DatabaseAdapter.get_instance() is adapter

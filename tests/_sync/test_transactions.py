@@ -11,6 +11,7 @@ import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig
 from dbadapter.errors import (
+    ConfigError,
     DatabaseAdapterError,
     DatabaseBusy,
     PoolExhausted,
@@ -192,6 +193,17 @@ def test_run_transaction_retries(numbers: DatabaseAdapter, kind: type[Exception]
     with pytest.raises(kind):
         numbers.run_transaction(work, retries=1)
     assert (len(attempts), held(numbers)) == (2, [])
+
+
+@pytest.mark.parametrize("retries", [-1, None, "3", 1.5])
+def test_run_transaction_with_a_wrong_number_of_retries(numbers: DatabaseAdapter, retries: Any) -> None:
+    """It is refused before anything runs."""
+
+    def work(tx: Any) -> None:
+        raise AssertionError("it ran")
+
+    with pytest.raises(ConfigError, match="retries must be an integer of at least 0"):
+        numbers.run_transaction(work, retries=retries)
 
 
 def test_lost_updates_do_not_happen(numbers: DatabaseAdapter, on_sqlite: bool) -> None:

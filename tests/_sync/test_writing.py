@@ -55,6 +55,23 @@ def test_last_id_with_an_explicit_key(people: DatabaseAdapter) -> None:
     assert people.execute("INSERT INTO people (id, name) VALUES (?, ?)", (70, "Ada")).last_id == 70
 
 
+@pytest.mark.parametrize("returned", ["id", "name, id", "*", "name"])
+def test_last_id_beside_returning(people: DatabaseAdapter, returned: str) -> None:
+    """Where the statement asks for rows itself, it is known if the key is among what it asks for."""
+    text = f"INSERT INTO people (name) VALUES ('Ada'), ('Bob') RETURNING {returned}"
+    result = people.execute(text)
+    assert (result.rowcount, result.last_id) == (2, None if returned == "name" else 2)
+
+
+@pytest.mark.parametrize("rows", [5, None, "ab", {"name": "Ada"}])
+def test_what_holds_no_rows(people: DatabaseAdapter, rows: Any) -> None:
+    """A single row, or no collection at all, in the place of many: one clear error."""
+    with pytest.raises(ParameterError, match="rows must be a list or an iterator of rows"):
+        people.insert_many("people", rows)
+    with pytest.raises(ParameterError, match="rows must be a list or an iterator of rows"):
+        people.execute_many(INSERT, rows)
+
+
 def test_execute_of_an_upsert(people: DatabaseAdapter) -> None:
     """ON CONFLICT is the same SQL on both."""
     text = (

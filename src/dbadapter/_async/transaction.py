@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from .._core.bulk import bulk_rows
+from .._core.bulk import bulk_rows, checked_rows
 from .._core.parsing import parse_work
 from .._core.rows import Columns
 from .._core.statement import Parameters
@@ -193,10 +193,10 @@ class AsyncTransaction:
 
     async def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
         """See `AsyncDatabaseAdapter.execute_many`."""
-        statement = parse_work(sql)
+        statement, given = parse_work(sql), checked_rows(rows)
         connection = await self._ready()
         try:
-            count: int = await connection.execute_many(statement, rows)
+            count: int = await connection.execute_many(statement, given)
         except DatabaseAdapterError as exc:
             self._note(exc)
             raise

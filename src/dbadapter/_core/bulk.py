@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import ConfigError, ParameterError
 
-__all__ = ["bulk_rows", "check_conflict_rule", "conflict_clause"]
+__all__ = ["bulk_rows", "check_conflict_rule", "checked_rows", "conflict_clause"]
 
 
 def check_conflict_rule(on_conflict: str | None) -> None:
@@ -58,7 +58,7 @@ def bulk_rows(
 
     Raises `ParameterError` naming the row (from 1) and the column that is missing or surplus; so may the iterator.
     """
-    iterator = iter(rows)
+    iterator = checked_rows(rows)
     head = list(islice(iterator, 1))
     if not head:
         return (), iter(())
@@ -72,6 +72,15 @@ def bulk_rows(
         return names, _from_mappings(names, chain(head, iterator))
     names = tuple(table_columns)
     return names, _from_sequences(names, chain(head, iterator))
+
+
+def checked_rows(rows: Iterable[Any]) -> Iterator[Any]:
+    """The rows one by one. Raises `ParameterError` for what holds none."""
+    if not isinstance(rows, Iterable) or isinstance(rows, (str, bytes, Mapping)):
+        raise ParameterError(
+            f"rows must be a list or an iterator of rows, not a {type(rows).__name__}", sqlstate="22023"
+        )
+    return iter(rows)
 
 
 def _from_mappings(names: tuple[str, ...], rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:

@@ -29,7 +29,7 @@ class Columns:
         self._makers: dict[type, RowMaker] = {}
 
     def row(self, row_type: type, values: tuple[Any, ...]) -> Any:
-        """One row as `row_type`: dict, tuple, an attrs class or a dataclass."""
+        """One row as `row_type`: dict, tuple, an attrs class, a dataclass or a named tuple."""
         if row_type is dict:
             return dict(zip(self.names, values))  # noqa: B905
         return self.maker(row_type)(values)
@@ -70,9 +70,14 @@ class Columns:
             arguments = {field.name: field.name for field in fields}
             missing = dataclasses.MISSING
             required = {f.name for f in fields if f.default is missing and f.default_factory is missing}
+        elif isinstance(row_type, type) and issubclass(row_type, tuple) and hasattr(row_type, "_fields"):
+            arguments = {name: name for name in row_type._fields}
+            required = set(row_type._fields).difference(row_type._field_defaults)  # type: ignore[attr-defined]
         else:
             raise ParameterError(
-                f"row_type must be dict, tuple, an attrs class or a dataclass, not {row_type!r}"
+                "row_type must be dict, tuple, an attrs class, a dataclass or a named tuple, "
+                f"not {row_type!r}",
+                sqlstate="22023",
             )
         if surplus := [name for name in names if name not in arguments]:
             raise ParameterError(f"row_type {row_type.__name__} has no field for column {', '.join(surplus)}")

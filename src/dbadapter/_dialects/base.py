@@ -68,5 +68,7 @@ class Dialect:
     def table_info(self, table: str, rows: Mapping[str, Rows]) -> TableInfo:
         """Read what the `catalog` queries gave for one table; UndefinedTable where they gave nothing."""
         if not rows["tables"]:
-            raise UndefinedTable(f"there is no table {table!r}; list_tables() names those there are")
+            raise UndefinedTable(
+                f"there is no table {table!r}; list_tables() names those there are", sqlstate="42P01"
+            )
         return self._read(table, rows)

@@ -100,13 +100,15 @@ class AsyncPostgresConnection(AsyncPostgresLink):
         """Run a statement for its effect."""
         text, values = statement.bind_numbered(params)
         key = None
-        if statement.inserts_values and statement.returning < 0 and statement.table:
-            if (key := await self._integer_key(statement.table)) is not None:
+        if statement.inserts_values and statement.table:
+            key = await self._integer_key(statement.table)
+            if key is not None and statement.returning < 0:
                 text = f"{text.rstrip().rstrip(chr(59))}\nRETURNING {POSTGRESQL.quote(key)}"
         cursor = self._cursor
         try:
             await cursor.execute(cast(Any, text), encode(values, POSTGRES_ENCODERS))
-            rows = await cursor.fetchall() if key is not None else []
+            place = self._place_of(key, cursor) if key is not None else None
+            rows = await cursor.fetchall() if place is not None else []
         except (ValueRefused, *FAILURES) as exc:
             if self._is_stale_plan(exc):
                 await self.run("DEALLOCATE ALL")
@@ -116,7 +118,13 @@ class AsyncPostgresConnection(AsyncPostgresLink):
             raise self._error(exc, statement, params) from exc
         if statement.changes_schema:
             self._catalog.clear()
-        return Result(rowcount=cursor.rowcount, last_id=rows[-1][0] if rows else None)
+        return Result(rowcount=cursor.rowcount, last_id=rows[-1][place] if rows else None)
+
+    def _place_of(self, name: str, cursor: AsyncRawCursor[Any]) -> int | None:
+        """Where in the result a column stands."""
+        result, wanted = cursor.pgresult, name.encode()
+        names = [result.fname(column) for column in range(result.nfields)] if result else []
+        return names.index(wanted) if wanted in names else None
 
     async def _integer_key(self, table: str) -> str | None:
         known = self._catalog.integer_keys
@@ -228,6 +236,11 @@ class AsyncPostgresConnection(AsyncPostgresLink):
         if self.raw.info.transaction_status == TransactionStatus.INTRANS:
             async for portion in self._stream_in_transaction(statement, params, batch_size):
                 yield portion
+            return
+        if statement.writes and statement.returning < 0:  # psycopg streams only what gives rows
+            columns, found = await self.fetch(statement, params, None)
+            if found:
+                yield columns, found
             return
         text, values = statement.bind_numbered(params)
         shape: Shape | None = None

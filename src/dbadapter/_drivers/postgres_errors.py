@@ -40,6 +40,9 @@ _UNAVAILABLE_CLASSES = ("08", "28", "3D", "53", "58", "XX")
 _UNAVAILABLE_STATES = ("57P01", "57P02", "57P03", "57P04", "57P05")
 # What passes by itself: the server starts, stops or is out of connections.
 _TRANSIENT = ("08000", "08001", "08003", "08006", "53300", "57P01", "57P02", "57P03", "57P05")
+_UNKNOWN_QUALIFIER = (
+    "errorMissingRTE"  # where the server reports `q.id` with no q in FROM, as an undefined table
+)
 _KEY_IN_DETAIL = re.compile(r"\((?P<columns>.+?)\)=\(", re.DOTALL)
 
 
@@ -68,6 +71,8 @@ def translate(exc: Exception, statement: Statement | None) -> errors.DatabaseAda
         return errors.DatabaseUnavailable(message)
     if state[:2] == "23":
         return _integrity(_INTEGRITY.get(state, errors.IntegrityError), message, text, state, diag)
+    if getattr(diag, "source_function", None) == _UNKNOWN_QUALIFIER:
+        return errors.UndefinedColumn(message, statement=text, sqlstate="42703")
     found = _BY_STATE.get(state) or (errors.DataError if state[:2] == "22" else errors.QueryError)
     return found(message, statement=text, sqlstate=state)
 

@@ -18,6 +18,7 @@ from .._dialects import SQLITE
 from ..errors import DatabaseAdapterError, DatabaseBusy, DatabaseUnavailable
 from ..types import Result
 from .sqlite_catalog import SQLiteCatalog
+from .sqlite_constraints import Trial
 from .sqlite_errors import translate
 from .sqlite_setup import set_up
 from .sqlite_turns import is_taken, turns
@@ -29,6 +30,7 @@ T = TypeVar("T")
 
 _FAILURES = (sqlite3.Error, sqlite3.Warning, OverflowError)
 _BATCHED = frozenset({"insert", "update", "delete", "replace"})  # what sqlite3's executemany takes
+_DIAGNOSIS_SECONDS = 0.5
 _NO_WAITING = "PRAGMA busy_timeout = 0"
 _STEPS_BETWEEN_CLOCK_CHECKS = 10_000  # virtual machine instructions; about 0.1 ms
 
@@ -180,7 +182,11 @@ class SQLiteConnection:
                 self._catalog.clear()
             last_id = None
             if key is not None and rowcount > 0:
-                last_id = rows[-1][0] if asks else cursor.lastrowid if key[1] else None
+                if cursor.description is None:
+                    last_id = cursor.lastrowid if key[1] else None
+                else:
+                    names, name = [column[0].lower() for column in cursor.description], key[0].lower()
+                    last_id = rows[-1][names.index(name)] if name in names else None
         except (ValueRefused, *_FAILURES) as exc:
             if self._has_to_wait(exc):
                 return self._in_turn(lambda: self.execute(statement, params))
@@ -220,7 +226,9 @@ class SQLiteConnection:
             with self._atomically():
                 return max(self.raw.executemany(sql, encoded()).rowcount, 0)
         except (ValueRefused, *_FAILURES) as exc:
-            raise self._error(exc, parse(sql), dict(zip(columns, current, strict=False))) from exc
+            if isinstance(exc, (ValueRefused, OverflowError)):
+                raise self._error(exc, parse(sql), dict(zip(columns, current, strict=False))) from exc
+            raise self._error(exc, parse(sql), current) from exc
 
     @contextmanager
     def _atomically(self) -> Iterator[None]:
@@ -320,7 +328,8 @@ class SQLiteConnection:
         except _FAILURES as exc:
             if self._has_to_wait(exc):
                 return self._in_turn(lambda: self._run(sql))
-            raise translate(exc, None, self.raw, query_only=self._is_query_only()) from exc
+            trial = Trial(lambda: None, self._briefly)  # to COMMIT again would say nothing new
+            raise translate(exc, None, self.raw, query_only=self._is_query_only(), trial=trial) from exc
 
     # -- the write lock --------------------------------------------------------------------------------------------
 
@@ -453,7 +462,21 @@ class SQLiteConnection:
             text, values = statement.bind_plain(params)
             self.raw.execute(text, encode(values, SQLITE_ENCODERS)).fetchall()
 
-        return translate(exc, statement, self.raw, query_only=self._is_query_only(), again=again)
+        self._deadline = float("inf")  # stopped while it writes, it would take the whole transaction with it
+        trial = Trial(again, self._briefly)
+        return translate(exc, statement, self.raw, query_only=self._is_query_only(), trial=trial)
+
+    @contextmanager
+    def _briefly(self) -> Iterator[None]:
+        """Reads inside are stopped when they take long."""
+        self._deadline = perf_counter() + _DIAGNOSIS_SECONDS
+        self.raw.set_progress_handler(self._late, _STEPS_BETWEEN_CLOCK_CHECKS)
+        try:
+            yield
+        finally:
+            self._deadline = float("inf")
+            if self._timeout is None:
+                self.raw.set_progress_handler(None, 0)
 
     @property
     def is_guarded(self) -> bool:

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+
+import attrs
 
 from .._core.statement import Statement
 from .._dialects import SQLITE
 from ..errors import ParameterError
 
-__all__ = ["foreign_key_at_fault", "unique_constraint_name"]
+__all__ = ["Trial", "foreign_key_at_fault", "unique_constraint_name"]
 
 quote = SQLITE.quote
 
@@ -43,88 +47,90 @@ def _declared_name(raw: sqlite3.Connection, table: str, kind: str, columns: tupl
     return found.group(1).strip('"').replace('""', '"') if found else "_".join((table, *columns, suffix))
 
 
-def foreign_key_at_fault(
-    raw: sqlite3.Connection, statement: Statement | None, again: Callable[[], object] | None
-) -> ForeignKey | None:
-    """(table, columns, constraint) of the foreign key that `statement` violated, as far as that can be known.
+@attrs.frozen
+class Trial:
+    """How to find out more about a statement that failed.
 
-    With one candidate it is certain. Among several, an INSERT is tried `again` with the checks deferred and its row
-    looked at, all inside a savepoint that is rolled back; for other statements the columns stay unknown.
+    Attributes:
+        again: runs the statement once more.
+        briefly: a context in which a read that takes long is stopped.
     """
-    if statement is None or statement.table is None:
+
+    again: Callable[[], object]
+    briefly: Callable[[], AbstractContextManager[None]]
+
+
+def foreign_key_at_fault(
+    raw: sqlite3.Connection, statement: Statement | None, trial: Trial | None
+) -> ForeignKey | None:
+    """(table, columns, constraint) of the foreign key that was violated, as far as that can be known.
+
+    With one candidate it is certain. Among several, the statement is tried again with the checks deferred, inside a
+    savepoint that is rolled back, and SQLite asked which rows have no parent then that had one before; a COMMIT, which
+    is no statement, leaves its transaction open, so the rows are still there. Where the tables are too large to be
+    looked through at once, the columns stay unknown.
+    """
+    if trial is None:
+        return None
+    if statement is None:
+        return next(iter(_orphans(raw, trial, [None])), None)
+    if statement.table is None:
         return None
     match = _PLAIN_NAME.match(statement.table)
     table = match.group(1) if match else statement.table
-    outgoing = [] if statement.verb == "delete" else list(_foreign_keys(raw, table))
+    outgoing = [] if statement.verb == "delete" else list(_foreign_keys(raw, table).values())
     incoming = [] if statement.verb in ("insert", "replace") else list(_referencing(raw, table))
     candidates = outgoing + incoming
     if len(candidates) == 1:
         return candidates[0]
-    if statement.inserts_values and again is not None and (found := _by_trial(raw, table, outgoing, again)):
+    tables = dict.fromkeys(candidate[0] for candidate in candidates)
+    if found := _by_trial(raw, trial, list(tables)):
         return found
-    tables = {candidate[0] for candidate in candidates}
-    return (tables.pop(), (), None) if len(tables) == 1 else None
+    return (next(iter(tables)), (), None) if len(tables) == 1 else None
 
 
-def _by_trial(
-    raw: sqlite3.Connection, table: str, candidates: list[ForeignKey], again: Callable[[], object]
-) -> ForeignKey | None:
-    """The first foreign key that the inserted row has no parent for."""
-    parents = _parents(raw, table)
+def _by_trial(raw: sqlite3.Connection, trial: Trial, tables: Sequence[str]) -> ForeignKey | None:
+    """The first foreign key, of those that `tables` declare, that the statement leaves a row without a parent for."""
     raw.execute("SAVEPOINT _dbadapter_trial")
     try:
         raw.execute("PRAGMA defer_foreign_keys = ON")
-        again()
-        for candidate, (parent, keys) in zip(candidates, parents, strict=True):
-            pairs = list(zip(candidate[1], keys, strict=True))
-            given = " AND ".join(f"child.{quote(column)} IS NOT NULL" for column, _ in pairs)
-            same = " AND ".join(f"parent.{quote(key)} = child.{quote(column)}" for column, key in pairs)
-            orphan = f"""SELECT 1 FROM {quote(table)} child WHERE child.rowid = last_insert_rowid() AND {given}
-                AND NOT EXISTS (SELECT 1 FROM {quote(parent)} parent WHERE {same})"""
-            if raw.execute(orphan).fetchone():
-                return candidate
+        before = _orphans(raw, trial, tables)
+        trial.again()
+        return next(iter(_orphans(raw, trial, tables) - before), None)
     except (sqlite3.Error, ValueError, ParameterError):
-        return None  # no rowid, a parent that is not there, a bulk load: told without the columns
+        return None  # a parent that is not there, RESTRICT, too large: told without the columns
     finally:
-        raw.execute("ROLLBACK TO _dbadapter_trial")
-        raw.execute("PRAGMA defer_foreign_keys = OFF")
-        raw.execute("RELEASE _dbadapter_trial")
-    return None
+        if raw.in_transaction:
+            raw.execute("ROLLBACK TO _dbadapter_trial")
+            raw.execute("PRAGMA defer_foreign_keys = OFF")
+            raw.execute("RELEASE _dbadapter_trial")
 
 
-def _parents(raw: sqlite3.Connection, table: str) -> list[tuple[str, list[str]]]:
-    """For each foreign key of `table`, in the order of `_foreign_keys`: the parent and the columns referred to."""
-    rows = raw.execute(
-        'SELECT id, "table", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq', (table,)
-    ).fetchall()
-    found = []
-    for number in sorted({row[0] for row in rows}):
-        parent = next(row[1] for row in rows if row[0] == number)
-        keys = [row[2] for row in rows if row[0] == number]
-        if keys[0] is None:  # it refers to the primary key
-            primary = "SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk"
-            keys = [row[0] for row in raw.execute(primary, (parent,))]
-        found.append((parent, keys))
-    return found
+def _orphans(raw: sqlite3.Connection, trial: Trial, tables: Sequence[str | None]) -> Counter[ForeignKey]:
+    """How many rows of `tables` (None: of all) have no parent, by foreign key."""
+    found: Counter[tuple[str, int]] = Counter()
+    with trial.briefly():
+        for table in tables:
+            check = "PRAGMA foreign_key_check" + (f"({quote(table)})" if table else "")
+            found.update((row[0], row[3]) for row in raw.execute(check))
+    return Counter({_foreign_keys(raw, table)[number]: count for (table, number), count in found.items()})
 
 
-def _foreign_keys(raw: sqlite3.Connection, table: str) -> Iterator[ForeignKey]:
-    """The foreign keys that `table` declares."""
-    rows = raw.execute(
-        'SELECT id, "from" FROM pragma_foreign_key_list(?) ORDER BY id, seq', (table,)
-    ).fetchall()
-    for number in sorted({row[0] for row in rows}):
-        columns = tuple(row[1] for row in rows if row[0] == number)
-        yield table, columns, _declared_name(raw, table, r"FOREIGN\s+KEY", columns)
+def _foreign_keys(raw: sqlite3.Connection, table: str) -> dict[int, ForeignKey]:
+    """The foreign keys that `table` declares, by SQLite's number for them."""
+    columns: dict[int, tuple[str, ...]] = {}
+    asked = 'SELECT id, "from" FROM pragma_foreign_key_list(?) ORDER BY id, seq'
+    for number, column in raw.execute(asked, (table,)).fetchall():
+        columns[number] = (*columns.get(number, ()), column)
+    return {
+        number: (table, names, _declared_name(raw, table, r"FOREIGN\s+KEY", names))
+        for number, names in columns.items()
+    }
 
 
 def _referencing(raw: sqlite3.Connection, table: str) -> Iterator[ForeignKey]:
     """The foreign keys of any table that point to `table`."""
-    sql = """SELECT DISTINCT m.name FROM sqlite_master m, pragma_foreign_key_list(m.name) f
-             WHERE m.type = 'table' AND lower(f."table") = lower(?) ORDER BY 1"""
-    for (child,) in raw.execute(sql, (table,)).fetchall():
-        pointing = 'SELECT DISTINCT id FROM pragma_foreign_key_list(?) WHERE lower("table") = lower(?)'
-        numbers = {row[0] for row in raw.execute(pointing, (child, table))}
-        everything = list(_foreign_keys(raw, child))
-        ids = sorted({row[0] for row in raw.execute("SELECT id FROM pragma_foreign_key_list(?)", (child,))})
-        yield from (key for number, key in zip(ids, everything, strict=True) if number in numbers)
+    sql = """SELECT DISTINCT m.name, f.id FROM sqlite_master m, pragma_foreign_key_list(m.name) f
+             WHERE m.type = 'table' AND lower(f."table") = lower(?) ORDER BY 1, 2"""
+    for child, number in raw.execute(sql, (table,)).fetchall():
+        yield _foreign_keys(raw, child)[number]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable
 
 from .. import errors
 from .._core.statement import Statement
 from .._dialects import DATATYPE_SUFFIX
-from .sqlite_constraints import foreign_key_at_fault, unique_constraint_name
+from .sqlite_constraints import Trial, foreign_key_at_fault, unique_constraint_name
 
 __all__ = ["is_gone", "translate"]
 
@@ -45,7 +44,9 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], type[errors.QueryError], str], ...] = 
         ),
         (r"number of bindings|binding", errors.ParameterError, "07001"),
         (r"no such function|wrong number of arguments to function", errors.QueryError, "42883"),
-        (r"table .* already exists|there is already", errors.QueryError, "42P07"),
+        (r"(table|view|index) .* already exists|there is already", errors.QueryError, "42P07"),
+        (r"ambiguous column name", errors.QueryError, "42702"),
+        (r"misuse of (aggregate|window function)", errors.QueryError, "42803"),
         (
             r"values for \d+ columns|values were supplied|must have the same number of terms",
             errors.SQLSyntaxError,
@@ -67,7 +68,7 @@ def translate(
     raw: sqlite3.Connection | None,
     *,
     query_only: bool = False,
-    again: Callable[[], object] | None = None,
+    trial: Trial | None = None,
 ) -> errors.DatabaseAdapterError:
     """Our exception for `exc`; raise it ``from exc``.
 
@@ -75,8 +76,8 @@ def translate(
         exc: what sqlite3 raised.
         statement: the statement it was raised for.
         raw: the connection, to look up which constraint was violated.
-        again: runs the statement once more, to find out which foreign key it was.
         query_only: the connection is for reads only, so a refused write is the statement's fault, not the file's.
+        trial: to find out which foreign key it was.
     """
     text = statement.text if statement else None
     code, message = _code(exc), str(exc)
@@ -91,7 +92,7 @@ def translate(
         return errors.DatabaseUnavailable(f"{_UNAVAILABLE[primary]}: {message}")
     if "closed database" in message:
         return errors.DatabaseUnavailable("the connection was closed")
-    if primary == "SQLITE_CONSTRAINT" and (found := _constraint(code, message, statement, raw, again)):
+    if primary == "SQLITE_CONSTRAINT" and (found := _constraint(code, message, statement, raw, trial)):
         return found
     if code == "SQLITE_CONSTRAINT_TRIGGER" and message.startswith(_MOVED):
         return errors.DatabaseMoved(message, statement=text, sqlstate="DBMOV")
@@ -115,7 +116,7 @@ def _constraint(
     message: str,
     statement: Statement | None,
     raw: sqlite3.Connection | None,
-    again: Callable[[], object] | None,
+    trial: Trial | None,
 ) -> errors.QueryError | None:
     """The violated constraint: sqlite3 tells it only in the words of its message."""
     text = statement.text if statement else None
@@ -153,7 +154,7 @@ def _constraint(
     # RESTRICT refuses by way of an internal trigger.
     restricted = code == "SQLITE_CONSTRAINT_TRIGGER" and message == "FOREIGN KEY constraint failed"
     if code == "SQLITE_CONSTRAINT_FOREIGNKEY" or restricted:
-        found = foreign_key_at_fault(raw, statement, again) if raw else None
+        found = foreign_key_at_fault(raw, statement, trial) if raw else None
         child, child_columns, label = found or (None, (), None)
         return errors.ForeignKeyViolation(
             message, statement=text, sqlstate="23503", table=child, columns=child_columns, constraint=label

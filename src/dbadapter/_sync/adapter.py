@@ -129,6 +129,10 @@ class DatabaseAdapter(Access):
     @classmethod
     def set_instance(cls, adapter: DatabaseAdapter | None) -> None:
         """Set the process-wide adapter; None forgets it (and does not close it)."""
+        if adapter is not None and not isinstance(adapter, cls):
+            raise ConfigError(
+                f"adapter must be of class {cls.__name__} or None, not {type(adapter).__name__}"
+            )
         cls._instance = adapter
 
     # -- transactions ----------------------------------------------------------------------------------------------
@@ -178,6 +182,8 @@ class DatabaseAdapter(Access):
         `fn` may run several times, so it should do nothing that cannot be undone outside the database. Raises what
         `fn` raises, and the last `RetryableError` when the retries are used up.
         """
+        if not isinstance(retries, int) or retries < 0:
+            raise ConfigError(f"retries must be an integer of at least 0, not {retries!r}")
         backoff = _FIRST_BACKOFF
         for attempt in range(retries + 1):
             try:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from .._core.bulk import bulk_rows
+from .._core.bulk import bulk_rows, checked_rows
 from .._core.parsing import parse_work
 from .._core.rows import Columns
 from .._core.statement import Parameters
@@ -192,10 +192,10 @@ class Transaction:
 
     def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
         """See `DatabaseAdapter.execute_many`."""
-        statement = parse_work(sql)
+        statement, given = parse_work(sql), checked_rows(rows)
         connection = self._ready()
         try:
-            count: int = connection.execute_many(statement, rows)
+            count: int = connection.execute_many(statement, given)
         except DatabaseAdapterError as exc:
             self._note(exc)
             raise
