@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import attrs
+import psycopg
+import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType
 from tests.switching.ledger import create, settle, writers
+
+# The foreign and unique keys of the ledger's tables on Postgres, and whether all rows were checked.
+CONSTRAINTS = """SELECT contype::text, convalidated FROM pg_constraint
+    WHERE contype IN ('f', 'u') AND conrelid IN ('accounts'::regclass, 'holders'::regclass, 'cards'::regclass)
+    ORDER BY contype"""
 
 
 def test_sqlite_to_postgres_under_load(both: DatabaseConfig, tmp_path: Path) -> None:
@@ -59,3 +66,54 @@ def test_follow_back(both: DatabaseConfig, tmp_path: Path) -> None:
             ended = crowd.finish()
         assert [backend for backend, _ in ended] == ["sqlite"] * 2
     assert settle(both, crowd) == []
+
+
+def test_following_both_ways(both: DatabaseConfig, tmp_path: Path) -> None:
+    """Each switch leaves the other database following, so that the next one copies nothing, in either direction."""
+    with DatabaseAdapter(both) as adapter:
+        create(adapter)
+        with writers(both, tmp_path / "writers", 2) as crowd:
+            adapter.switch_database(DatabaseType.POSTGRESQL, carry_data=True, follow_back=True)
+            for epoch, target in ((2, DatabaseType.SQLITE), (3, DatabaseType.POSTGRESQL)):
+                crowd.wait_for(20)
+                state = adapter.status()["follow_back"]
+                assert state["problem"] is None
+                report = adapter.switch_database(target, carry_data=True, follow_back=True)
+                assert (report.epoch, report.rows_copied, report.verified) == (epoch, 0, True)
+            crowd.wait_for(20)
+            ended = crowd.finish()
+        assert [backend for backend, _ in ended] == ["postgresql"] * 2
+        with DatabaseAdapter(attrs.evolve(both, db_type=DatabaseType.POSTGRESQL)) as other:
+            assert other.fetch_all(CONSTRAINTS, row_type=tuple) == [("f", True), ("u", True), ("u", True)]
+    assert settle(attrs.evolve(both, db_type=DatabaseType.POSTGRESQL), crowd) == []
+
+
+def test_a_postgres_database_that_follows(both: DatabaseConfig) -> None:
+    """It refuses everybody else's writes, keeps up, and is whole again when the following ends."""
+    there = attrs.evolve(both, db_type=DatabaseType.POSTGRESQL)
+    with DatabaseAdapter(both) as adapter:
+        create(adapter)
+        adapter.switch_database(DatabaseType.POSTGRESQL, carry_data=True)
+        adapter.switch_database(DatabaseType.SQLITE, carry_data=True, follow_back=True)
+        adapter.execute("INSERT INTO holders (id, nick) VALUES (1, 'one')")
+        adapter.execute("INSERT INTO cards (id, holder) VALUES (7, 1)")
+        adapter.execute("UPDATE accounts SET owner = 'somebody' WHERE id = 3")
+        pool = there.pool
+        with psycopg.connect(
+            host=pool.host,
+            port=pool.port,
+            dbname=pool.database,
+            user=pool.user,
+            password=pool.password,
+            autocommit=True,
+        ) as raw:
+            with pytest.raises(psycopg.Error, match="moved"):
+                raw.execute("DELETE FROM accounts")
+            query = "SELECT owner FROM accounts WHERE id = 3"
+            while raw.execute(query).fetchone() != ("somebody",):
+                assert adapter.status()["follow_back"]["problem"] is None
+            assert raw.execute("SELECT holder FROM cards WHERE id = 7").fetchone() == (1,)
+            adapter.close()
+            assert [kind for kind, _ in raw.execute(CONSTRAINTS)] == ["f", "u", "u"]
+            with pytest.raises(psycopg.Error, match="moved"):
+                raw.execute("DELETE FROM accounts")

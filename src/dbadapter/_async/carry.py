@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, SwitchAborted
 from ..switching._aio import run_mover
-from ..switching.moving import Mover, new_follower, new_mover
+from ..switching.moving import Move, new_follower, new_mover
 from ..switching.rehearsing import rehearse
 from ..types import SwitchReport
 from .backend import AsyncBackend, open_backend
@@ -111,14 +111,15 @@ async def rehearse_switch(
 
 async def _mover(
     adapter: AsyncDatabaseAdapter, config: DatabaseConfig, tell: Any, *, follow_back: bool
-) -> Mover:
+) -> Move:
     """What moves the data: of an old home that was kept up to date, what has kept it so."""
     follower, adapter._follower = adapter._follower, None
     if follower is not None:
-        if config == follower.mover.target_config and not follow_back:
-            kept: Mover | None = await run_mover(follower.release, follower.stop)
+        if config == follower.mover.target_config:
+            kept: Move | None = await run_mover(follower.release, follower.stop)
             if kept is not None:
-                follower.mover.tells(tell)
+                kept.tells(tell)
+                kept.follow_back = follow_back
                 return kept
         else:
             await run_mover(follower.stop, follower.stop)
@@ -143,14 +144,14 @@ async def _drain(old: AsyncBackend, timeout: float) -> None:
         raise SwitchAborted(f"work in flight did not end within drain_timeout ({timeout:g} s): {holders}")
 
 
-async def _adopt(adapter: AsyncDatabaseAdapter, old: AsyncBackend, new: AsyncBackend, mover: Mover) -> None:
+async def _adopt(adapter: AsyncDatabaseAdapter, old: AsyncBackend, new: AsyncBackend, mover: Move) -> None:
     watch = adapter._watch
     watch.trusted, watch.alert = mover.token, False
     adapter._adopt(new)
     await old.pool.hand_over()
 
 
-async def _call_off(old: AsyncBackend, new: AsyncBackend | None, mover: Mover) -> None:
+async def _call_off(old: AsyncBackend, new: AsyncBackend | None, mover: Move) -> None:
     """Everything goes on as before."""
     old.pool.resume()
     if new is not None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, SwitchAborted
 from ..switching._threads import run_mover
-from ..switching.moving import Mover, new_follower, new_mover
+from ..switching.moving import Move, new_follower, new_mover
 from ..switching.rehearsing import rehearse
 from ..types import SwitchReport
 from .backend import Backend, open_backend
@@ -110,14 +110,15 @@ def rehearse_switch(
         raise SwitchAborted(str(exc)) from exc
 
 
-def _mover(adapter: DatabaseAdapter, config: DatabaseConfig, tell: Any, *, follow_back: bool) -> Mover:
+def _mover(adapter: DatabaseAdapter, config: DatabaseConfig, tell: Any, *, follow_back: bool) -> Move:
     """What moves the data: of an old home that was kept up to date, what has kept it so."""
     follower, adapter._follower = adapter._follower, None
     if follower is not None:
-        if config == follower.mover.target_config and not follow_back:
-            kept: Mover | None = run_mover(follower.release, follower.stop)
+        if config == follower.mover.target_config:
+            kept: Move | None = run_mover(follower.release, follower.stop)
             if kept is not None:
-                follower.mover.tells(tell)
+                kept.tells(tell)
+                kept.follow_back = follow_back
                 return kept
         else:
             run_mover(follower.stop, follower.stop)
@@ -142,14 +143,14 @@ def _drain(old: Backend, timeout: float) -> None:
         raise SwitchAborted(f"work in flight did not end within drain_timeout ({timeout:g} s): {holders}")
 
 
-def _adopt(adapter: DatabaseAdapter, old: Backend, new: Backend, mover: Mover) -> None:
+def _adopt(adapter: DatabaseAdapter, old: Backend, new: Backend, mover: Move) -> None:
     watch = adapter._watch
     watch.trusted, watch.alert = mover.token, False
     adapter._adopt(new)
     old.pool.hand_over()
 
 
-def _call_off(old: Backend, new: Backend | None, mover: Mover) -> None:
+def _call_off(old: Backend, new: Backend | None, mover: Move) -> None:
     """Everything goes on as before."""
     old.pool.resume()
     if new is not None:

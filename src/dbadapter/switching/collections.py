@@ -6,7 +6,7 @@ on the mover's own connection. What notes a change is the capture of the tables 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from attrs import evolve, frozen
@@ -55,6 +55,7 @@ class MovedCollections:
         first: the number that the first of the captured tables has in the change log.
         captured: the source's tables whose changes are noted, numbered from `first`.
         is_filled: the target has them all, so that changes are to be carried over.
+        index_options: of the indexes that the target had before, by uid, for collections whose source has none.
     """
 
     def __init__(self, source: MoverExecutor, target: MoverExecutor, first: int) -> None:
@@ -62,6 +63,7 @@ class MovedCollections:
         self.first = first
         self.captured = captured_tables(source)
         self.is_filled = False
+        self.index_options: Mapping[str, dict[str, Any]] = {}
 
     @property
     def tables(self) -> list[str]:
@@ -78,25 +80,21 @@ class MovedCollections:
         for info in _infos(self._source):
             self._target.vectors.create_from(evolve(info, has_text=False, options=None))
 
-    def fill(self, tell: Callable[[str, int], None], options: dict[str, dict[str, Any]]) -> int:
-        """Copy all records, and make the indexes; how many records there were.
-
-        Args:
-            tell: told the collection and how many of its records are there.
-            options: of the indexes that the target had, by uid, for collections whose source has none.
-        """
-
-        def progress(figures: Any) -> None:
-            tell(figures["collection"], figures["done"])
-
-        report = copy_collections(self._source, self._target, progress=progress)
+    def fill(self, telling: Callable[[str], Callable[[int], None]]) -> None:
+        """Copy all records, and make the indexes; `telling` gives what is told how many of a collection are there."""
         for info in _infos(self._source):
-            kept = options.get(info.uid)
+            tell = telling(info.name)
+            copy_collections(
+                self._source,
+                self._target,
+                names=[info.name],
+                progress=lambda figures, tell=tell: tell(figures["done"]),  # type: ignore[misc]
+            )
+            kept = self.index_options.get(info.uid)
             if kept and info.options is None and info.dimension is not None:
                 collection = self._target.vectors.get_collection(info.name)
                 collection.create_index(kept["kind"], **{k: v for k, v in kept.items() if k != "kind"})
         self.is_filled = True
-        return report.records
 
     def apply(self, noted: Iterable[tuple[int, Any]]) -> int:
         """Carry over what was noted as (number of the table, key); a key of None is a table that was emptied.

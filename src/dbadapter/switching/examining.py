@@ -19,7 +19,7 @@ from .executor import postgres_executor
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["TargetState", "refuse_plan", "same_place", "target_state"]
+__all__ = ["TargetState", "present_target", "refuse_plan", "same_place", "target_state"]
 
 # What an app would miss after the switch, or would be silently different.
 _MISSED = frozenset(
@@ -82,6 +82,12 @@ def target_state(
     tables = read_tables(raw)
     empty = set(tables) if superseded else empty_tables(raw, list(tables))
     return TargetState(Target(tables, empty, has_vectors(raw)), set(tables), superseded, options)
+
+
+def present_target(raw: psycopg.Connection[Any]) -> Target:
+    """A Postgres database whose tables are to be written to as they are."""
+    tables = read_tables(raw)
+    return Target(tables, set(tables), has_vectors(raw))
 
 
 def refuse_plan(plan: TransferPlan, state: TargetState) -> None:

@@ -11,7 +11,7 @@ import threading
 from time import monotonic
 from typing import Any
 
-from .to_sqlite import ToSQLite
+from .move import Move
 
 __all__ = ["Follower"]
 
@@ -21,9 +21,9 @@ _INTERVAL = 0.1
 
 
 class Follower:
-    """Carries changes from Postgres back to the file that the data came from, until stopped."""
+    """Carries changes back to the database that the data came from, until stopped."""
 
-    def __init__(self, mover: ToSQLite) -> None:
+    def __init__(self, mover: Move) -> None:
         self.mover = mover
         self.problem: str | None = None
         self._stopped = threading.Event()
@@ -61,7 +61,7 @@ class Follower:
             "problem": self.problem,
         }
 
-    def release(self) -> ToSQLite | None:
+    def release(self) -> Move | None:
         """End the thread and hand over the mover for the way back; None if it came to grief."""
         self._stopped.set()
         self._thread.join()

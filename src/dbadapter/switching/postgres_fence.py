@@ -11,16 +11,22 @@ from .sqlite_fence import MESSAGE
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["SQLSTATE", "fence", "remove_fence"]
+__all__ = ["SQLSTATE", "fence", "pass_fence", "remove_fence"]
 
 SQLSTATE = "DBMOV"
 _NAME = "_dbadapter_fence"
+_PASS = "dbadapter.passes_fence"
 
 
 def fence(raw: psycopg.Connection[Any], tables: Sequence[str], where: str) -> None:
     """Refuse all writes to `tables` from the end of this transaction on."""
     text = f"{MESSAGE}: the data of this database live in {where} now; it takes no more writes"
-    body = f"BEGIN RAISE EXCEPTION USING MESSAGE = {POSTGRESQL.literal(text)}, ERRCODE = '{SQLSTATE}'; END"
+    body = f"""BEGIN
+    IF current_setting('{_PASS}', true) IS DISTINCT FROM 'yes' THEN
+        RAISE EXCEPTION USING MESSAGE = {POSTGRESQL.literal(text)}, ERRCODE = '{SQLSTATE}';
+    END IF;
+    RETURN NULL;
+END"""
     raw.execute(
         f"CREATE OR REPLACE FUNCTION {_NAME}() RETURNS trigger LANGUAGE plpgsql AS {POSTGRESQL.literal(body)}".encode()
     )
@@ -29,6 +35,11 @@ def fence(raw: psycopg.Connection[Any], tables: Sequence[str], where: str) -> No
             f"CREATE TRIGGER {_NAME} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {POSTGRESQL.quote(table)} "
             f"FOR EACH STATEMENT EXECUTE FUNCTION {_NAME}()".encode()
         )
+
+
+def pass_fence(raw: psycopg.Connection[Any]) -> None:
+    """Be let through for the length of the transaction that is open: who keeps the old home up to date is."""
+    raw.execute(f"SET LOCAL {_PASS} = 'yes'".encode())
 
 
 def remove_fence(raw: psycopg.Connection[Any]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -28,7 +29,7 @@ from ..transfer.plan import TransferPlan, table_to_dict
 from . import postgres_refill as refill
 from .collections import Captured
 from .postgres_capture import install_log, install_triggers, remove_capture
-from .postgres_fence import remove_fence
+from .postgres_fence import pass_fence, remove_fence
 from .records import forget_postgres, write_postgres
 from .sqlite_source import Moved
 
@@ -50,17 +51,28 @@ class PostgresTarget:
     made: list[str] = field(factory=list)
     filled: list[str] = field(factory=list)
     checks: list[str] = field(factory=list)
-    follow_back: bool = False
     _originals: bool = False
     _keys_aside: list[tuple[str, str, str]] = field(factory=list)
 
     # -- making ----------------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A transaction in which the fence, if there is one, lets us through."""
+        with self.raw.transaction():
+            settings(self.raw)
+            pass_fence(self.raw)
+            yield
+
+    def missing(self, present: Iterable[str]) -> tuple[str, ...]:
+        """The tables that `make` will make."""
+        there = set(present)
+        return tuple(table.target for table in self.plan.tables if table.target not in there)
+
     def make(self, record: Record, present: Iterable[str]) -> None:
         """Make the tables that are missing and empty those of the plan that are there."""
-        there = set(present)
-        self.made = [table.target for table in self.plan.tables if table.target not in there]
-        self.filled = [table.target for table in self.plan.tables if table.target in there]
+        self.made = list(self.missing(present))
+        self.filled = [table.target for table in self.plan.tables if table.target not in self.made]
         with self.raw.transaction():
             settings(self.raw)
             if self.filled:
@@ -84,11 +96,28 @@ class PostgresTarget:
                 )
             write_postgres(self.raw, record)
 
+    def attach(self) -> None:
+        """Take up tables that have the rows already, behind the fence; what would be in the way is set aside."""
+        if strange := [table.target for table in self.plan.tables if not table.existing]:
+            raise SwitchAborted(f"the old database's tables are not those of the file: {', '.join(strange)}")
+        self.filled = [table.target for table in self.plan.tables]
+        self._originals = True
+        with self.writing():
+            for statement in create_statements("postgresql"):
+                self.raw.execute(statement.encode())
+            refill.set_aside(self.raw, self.filled)
+
+    def release(self, before: Record | None) -> None:
+        """Undo `attach`: the tables keep their rows and get back what was set aside; the fence stays closed."""
+        with self.writing():
+            for step in (refill.INDEXES, refill.LAST):
+                refill.put_back(self.raw, step)
+            if before is not None:
+                write_postgres(self.raw, before)
+
     def discard(self, before: Record | None) -> None:
         """Take away what this switch made, and leave the tables that were there empty and whole."""
-        if self.raw.info.transaction_status:
-            self.raw.rollback()
-        with self.raw.transaction():
+        with self.writing():
             drop = [table for table in self.plan.tables if table.target in self.made]
             if drop:
                 self.raw.execute(f"DROP TABLE IF EXISTS {', '.join(quote(t.target) for t in drop)}".encode())
@@ -109,8 +138,7 @@ class PostgresTarget:
     def fill(self, table: Moved, chunks: Iterable[list[tuple[Any, ...]]], tell: Any) -> int:
         """Copy all rows of a table; how many there were."""
         rows, odd = 0, []
-        with self.raw.transaction():
-            settings(self.raw)
+        with self.writing():
             with self.raw.cursor() as cursor, cursor.copy(self._copy(table)) as copy:
                 for chunk in chunks:
                     encoded = table.encoder.encode(chunk)
@@ -221,11 +249,9 @@ class PostgresTarget:
             self.raw.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}".encode())
             self._keys_aside.append((table, name, definition))
 
-    def finish(self, record: Record, identities: dict[str, int], others: Sequence[Captured] = ()) -> None:
-        """Counters, foreign keys, triggers and the record; a transaction is open. Keys are checked in `check`.
-
-        `others` are further tables to be captured for the way back.
-        """
+    def finish(self, record: Record, identities: dict[str, int]) -> None:
+        """Counters, foreign keys, triggers and the record; a transaction is open. Keys are checked in `check`."""
+        remove_fence(self.raw)
         for table in self.plan.tables:
             if table.name in identities:
                 table.next_identity = identities[table.name]
@@ -240,15 +266,17 @@ class PostgresTarget:
             self.checks.append(f"ALTER TABLE {name} VALIDATE CONSTRAINT {key_name}")
         if self.filled:
             self.checks += refill.put_back(self.raw, refill.LAST)
-        if self.follow_back:
-            remove_capture(self.raw)
-            install_log(self.raw)
-            for number, table in enumerate(sorted(self.plan.tables, key=lambda table: table.target)):
-                names = [column.target for column in table.columns if column.name in table.key]
-                install_triggers(self.raw, number, table.target, names)
-            for number, other in enumerate(others, len(self.plan.tables)):
-                install_triggers(self.raw, number, other.table, [other.key])
         write_postgres(self.raw, record)
+
+    def capture(self, others: Sequence[Captured]) -> None:
+        """Begin to note changes for the way back, those of `others` too; a transaction is open."""
+        remove_capture(self.raw)
+        install_log(self.raw)
+        for number, table in enumerate(sorted(self.plan.tables, key=lambda table: table.target)):
+            names = [column.target for column in table.columns if column.name in table.key]
+            install_triggers(self.raw, number, table.target, names)
+        for number, other in enumerate(others, len(self.plan.tables)):
+            install_triggers(self.raw, number, other.table, [other.key])
 
     def check(self) -> list[str]:
         """Check the foreign keys over all rows while the app works; those that do not hold stay NOT VALID."""

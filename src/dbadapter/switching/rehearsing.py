@@ -16,7 +16,8 @@ from ..config import DatabaseConfig, DatabaseType
 from ..transfer._endpoints import open_postgres
 from ..transfer._faults import reporting
 from ..types import SwitchReport
-from .moving import Tell, new_mover
+from .move import Tell
+from .moving import new_mover
 
 __all__ = ["rehearse"]
 

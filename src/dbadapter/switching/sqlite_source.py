@@ -15,6 +15,7 @@ from ..transfer._digest import Match
 from ..transfer._encode import RowEncoder
 from ..transfer._matches import match_of
 from ..transfer.plan import TablePlan, TransferPlan
+from .collections import Captured
 from .ends import begin_at_once
 from .records import forget_sqlite, write_sqlite
 from .sqlite_capture import (
@@ -27,7 +28,7 @@ from .sqlite_capture import (
 )
 from .sqlite_capture import unique_keys as read_unique_keys
 
-__all__ = ["Moved", "SQLiteSource", "moved_tables"]
+__all__ = ["Moved", "SQLiteSource", "install_capture", "moved_tables", "numbered"]
 
 quote = SQLITE.quote
 
@@ -55,7 +56,7 @@ class Moved:
 def moved_tables(raw: sqlite3.Connection, plan: TransferPlan) -> list[Moved]:
     """The tables of a plan, each with a key."""
     found = []
-    for number, table in enumerate(plan.tables):
+    for number, table in enumerate(sorted(plan.tables, key=lambda table: table.name)):
         columns = tuple(column.name for column in table.columns)
         captured = CapturedTable(
             number, table.name, tuple(table.key), columns, tuple(read_unique_keys(raw, table.name))
@@ -64,6 +65,23 @@ def moved_tables(raw: sqlite3.Connection, plan: TransferPlan) -> list[Moved]:
             Moved(captured, table, match_of(table, "sqlite-postgresql"), RowEncoder(table, rowid_first=False))
         )
     return found
+
+
+def numbered(others: Sequence[Captured], first: int) -> list[CapturedTable]:
+    """Further tables to be captured, numbered from `first`; nobody replaces rows in them."""
+    return [
+        CapturedTable(number, each.table, (each.key,), (each.key,))
+        for number, each in enumerate(others, first)
+    ]
+
+
+def install_capture(raw: sqlite3.Connection, tables: Sequence[CapturedTable]) -> None:
+    """Begin to note the changes of tables, in the transaction that is open."""
+    remove_capture(raw)
+    raw.execute(changes_table(tables))
+    for table in tables:
+        for statement in install_triggers(table):
+            raw.execute(statement)
 
 
 @define
@@ -88,18 +106,23 @@ class SQLiteSource:
         try:
             if self.schema_version() != planned_for:
                 raise SwitchAborted("tables were changed while the switch was being planned; try again")
-            remove_capture(self.raw)
-            every = [*(table.captured for table in self.tables), *self.others]
-            self.raw.execute(changes_table(every))
-            for captured in every:
-                for statement in install_triggers(captured):
-                    self.raw.execute(statement)
+            install_capture(self.raw, [*(table.captured for table in self.tables), *self.others])
             write_sqlite(self.raw, record)
             self._schema = self.schema_version()
             self.raw.execute("COMMIT")
         except BaseException:
             self.rollback()
             raise
+
+    def attach(self, planned_for: int) -> None:
+        """Go on with a capture that was installed when the data came here."""
+        self._schema = planned_for
+
+    def announce(self, record: Record) -> None:
+        """Say in the record that a switch is under way."""
+        begin_at_once(self.raw, 30.0)
+        write_sqlite(self.raw, record)
+        self.raw.execute("COMMIT")
 
     def schema_version(self) -> int:
         """A number that every change of a table's definition changes, and VACUUM."""

@@ -12,13 +12,15 @@ from attrs import define, field
 from .._core.switching import Record
 from .._dialects import SQLITE
 from ..errors import SwitchAborted
+from ..transfer._plan_sqlite import Target, plan_from_sqlite
 from ..transfer.plan import TablePlan, TransferPlan
-from .collections import MovedCollections, drop_collections, has_collections
+from .collections import Captured, MovedCollections, drop_collections, has_collections
 from .executor import sqlite_executor
 from .postgres_source import Changed, Moved
 from .records import forget_sqlite, write_sqlite
-from .sqlite_capture import remove_capture
+from .sqlite_capture import CapturedTable, remove_capture
 from .sqlite_fence import fence, remove_fence, set_closed
+from .sqlite_source import install_capture, moved_tables, numbered
 
 __all__ = ["SQLiteTarget"]
 
@@ -139,6 +141,7 @@ class SQLiteTarget:
         if self.raw.in_transaction:
             self.raw.execute("ROLLBACK")
         with self.writing():
+            remove_capture(self.raw)
             if before is None:
                 remove_fence(self.raw)
                 self._put_triggers_back()
@@ -203,6 +206,16 @@ class SQLiteTarget:
         remove_fence(self.raw)
         self._put_triggers_back()
         write_sqlite(self.raw, record)
+
+    def to_be_captured(self, old: Target) -> list[CapturedTable]:
+        """The tables as a move back to `old` will number and capture them."""
+        plan = TransferPlan(direction="sqlite-postgresql", source="", target="")
+        plan_from_sqlite(self.raw, old, plan, tables=None, profile=False, encoding=None, progress=None)
+        return [table.captured for table in moved_tables(self.raw, plan)]
+
+    def capture(self, tables: Sequence[CapturedTable], others: Sequence[Captured]) -> None:
+        """Begin to note changes for the way back, in the transaction that is open."""
+        install_capture(self.raw, [*tables, *numbered(others, len(tables))])
 
     def _put_triggers_back(self) -> None:
         if self.raw.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_SAVED,)).fetchone() is None:

@@ -7,14 +7,11 @@ its fence; the file is complete and open by then.
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Callable
-from contextlib import ExitStack
 from time import monotonic, sleep
 from typing import Any
 
-from .._core.switching import NOTICE, CatchUp, Record, place_of
-from ..config import DatabaseConfig
+from .._core.switching import NOTICE, Record, place_of
+from .._dialects import POSTGRESQL
 from ..errors import SwitchAborted
 from ..transfer._endpoints import display, open_postgres, settings
 from ..transfer._faults import is_connection_loss, reporting
@@ -24,8 +21,9 @@ from ..transfer.report import TableCheck
 from ..transfer.verifying import _compare
 from .collections import MovedCollections
 from .ends import is_on_network, open_source, sole_mover
-from .examining import refuse_back_plan, same_place
+from .examining import present_target, refuse_back_plan, same_place
 from .executor import postgres_executor, sqlite_executor
+from .move import Move
 from .postgres_capture import remove_capture
 from .postgres_fence import fence
 from .postgres_source import Changes, PostgresSource, moved_tables
@@ -33,8 +31,6 @@ from .records import read_postgres, read_sqlite, write_postgres
 from .sqlite_target import SQLiteTarget
 
 __all__ = ["ToSQLite"]
-
-Tell = Callable[..., None]
 
 # Held by the mover's session, so that one mover at a time works on a database.
 _SOLE = 0x6462_6164_6170_7402
@@ -44,55 +40,15 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid
 """
 
 
-class ToSQLite:
-    """One move; its methods are called in the order in which they stand here, by one thread at a time."""
+class ToSQLite(Move):
+    """A move from a server to a file; see `Move`."""
 
-    def __init__(
-        self, source: DatabaseConfig, target: DatabaseConfig, tell: Tell, *, rehearsal: bool = False
-    ) -> None:
-        self._rehearsal = rehearsal
-        self.source_config, self.target_config, self._told = source, target, tell
-        self.token = secrets.token_hex(8)
-        self.rows = self.rounds = 0
-        self.verified = False
-        self.decided: Record | None = None
-        self._stack = ExitStack()
-        self._source: PostgresSource | None = None
-        self._target: SQLiteTarget | None = None
-        self._collections: MovedCollections | None = None
-        self._before: Record | None = None
-        self._target_before: Record | None = None
-        self._marked = 0.0
-        self._noticed: Any = None
-        self._stopping = self._installed = self._following = False
-
-    def stop(self) -> None:
-        """Make the step under way end soon, with `SwitchAborted`; from another thread."""
-        self._stopping = True
-
-    def tells(self, tell: Tell) -> None:
-        """From now on, progress is told to `tell`."""
-        self._told = tell
-
-    def _tell(self, phase: str, **figures: Any) -> None:
-        if self._stopping and self.decided is None and phase != "discarding":
-            raise SwitchAborted("the switch was cancelled")
-        self._told(phase, **figures)
+    _source: PostgresSource | None = None
+    _target: SQLiteTarget | None = None
+    _noticed: Any = None
+    _installed = False
 
     # -- beside the app --------------------------------------------------------------------------------------------
-
-    def prepare(self) -> None:
-        """Refuse what cannot be moved, then bring the target so far that the rest takes moments."""
-        with reporting("the data cannot be moved"):
-            if self._following:
-                self._announce()
-            else:
-                self._open()
-                self._copy()
-            self._catch_up()
-            self._verify()
-            self._catch_up()
-            self._wait_for_notice()
 
     def _connect(self) -> tuple[Any, Any]:
         path = self.target_config.sqlite_path
@@ -120,20 +76,16 @@ class ToSQLite:
     def _open(self) -> None:
         post, raw = self._connect()
         before = read_postgres(post)
+        self._came_from(before)
         self._target_before = read_sqlite(raw)
         superseded = self._is_superseded(before)
         plan, shape = self._plan(post)
         refuse_back_plan(plan)
         source, target = self._ends(post, raw, plan)
-        epoch = before.epoch if before else 0
-        self._before = before if before and before.state == "here" else (Record(epoch) if epoch else None)
-        arriving = Record(epoch + 1, "arriving", self.token, place_of(self.source_config))
-        target.make(arriving, self._vectors, superseded=superseded, where=display(self.source_config))
+        target.make(self._arriving(), self._vectors, superseded=superseded, where=display(self.source_config))
         self._tell("capturing")
         self._installed = True
-        # Whoever reads where the data go opens that database ahead of time; a rehearsal's is not for them.
-        place = {} if self._rehearsal else place_of(self.target_config)
-        source.install(Record(epoch, "leaving", self.token, place), shape)
+        source.install(self._leaving(), shape)
         self._mark(post)
 
     def _ends(self, post: Any, raw: Any, plan: TransferPlan) -> tuple[PostgresSource, SQLiteTarget]:
@@ -151,29 +103,20 @@ class ToSQLite:
 
     # -- following back --------------------------------------------------------------------------------------------
 
-    def attach(self) -> None:
-        """Take up a capture that was installed when the data left the file for Postgres; nothing is copied."""
-        with reporting("the old database cannot be kept up to date"):
-            post, raw = self._connect()
-            self._before = read_postgres(post)
-            self._target_before = read_sqlite(raw)
-            plan, _ = self._plan(post)
-            source, _ = self._ends(post, raw, plan)
-            source.attach()
-            self._vectors.is_filled = True
-            self._following = self._installed = True
-
-    def carry_round(self) -> int:
-        """Carry over what changed; how many rows that were."""
-        with reporting("the old database cannot be kept up to date"):
-            return self._round()
+    def _attach(self) -> None:
+        post, raw = self._connect()
+        self._came_from(read_postgres(post))
+        self._target_before = read_sqlite(raw)
+        plan, _ = self._plan(post)
+        source, _ = self._ends(post, raw, plan)
+        source.attach()
+        self._installed = True
 
     def _announce(self) -> None:
         source, target = self._both()
-        epoch = self._before.epoch if self._before else 0
         target.is_made = True
-        target.begin_arriving(Record(epoch + 1, "arriving", self.token, place_of(self.source_config)))
-        source.announce(Record(epoch, "leaving", self.token, place_of(self.target_config)))
+        target.begin_arriving(self._arriving())
+        source.announce(self._leaving())
         self._mark(source.raw)
 
     def _is_superseded(self, before: Record | None) -> bool:
@@ -209,33 +152,17 @@ class ToSQLite:
         assert self._target is not None
         return self._source, self._target
 
-    @property
-    def _vectors(self) -> MovedCollections:
-        assert self._collections is not None
-        return self._collections
-
     def _copy(self) -> None:
         source, target = self._both()
         source.begin_snapshot()
         for table in source.tables:
-            done = self.rows
-
-            def tell(rows: int, name: str = table.plan.name, total: int = table.plan.rows) -> None:
-                self.rows = done + rows  # noqa: B023 - called before the next table only
-                self._tell("copying", table=name, rows=rows, total=total, rows_copied=self.rows)
-
-            self.rows = done + target.fill(table, source.chunks(table), tell)
+            tell = self._tell_copied(table.plan.name, self.rows, table.plan.rows)
+            target.fill(table, source.chunks(table), tell)
             target.replace(table, source.originals(table))
-        done = self.rows
-
-        def tell_records(name: str, records: int) -> None:
-            self._tell("copying", table=name, rows=records, rows_copied=done + records)
-
-        self.rows = done + self._vectors.fill(tell_records, {})
+        self._vectors.fill(lambda name: self._tell_copied(name, self.rows))
         source.raw.execute("COMMIT")
 
     def _round(self) -> int:
-        """Bring the target to the state of one moment; how many rows that concerned."""
         source, _ = self._both()
         source.begin_snapshot()
         count = self._apply()
@@ -259,14 +186,7 @@ class ToSQLite:
         target.apply(changes.rows)
         self._vectors.apply(changes.others)
 
-    def _catch_up(self) -> None:
-        watch = CatchUp()
-        while not watch.is_done(self._round()):
-            if watch.is_hopeless:
-                raise SwitchAborted("the app writes faster than its changes can be carried over")
-
     def _verify(self) -> None:
-        """Compare every table at one moment of the source; nobody else writes to the target."""
         source, target = self._both()
         source.begin_snapshot()
         self._apply()
@@ -282,7 +202,7 @@ class ToSQLite:
         self.verified = True
 
     def _wait_for_notice(self) -> None:
-        """Every process has to know by now that it must take the gate's lock; older transactions end first."""
+        # On Postgres, to look is to take the gate's lock; transactions that are older than the mark have to end first.
         source, _ = self._both()
         deadline = monotonic() + 30.0
         while True:
@@ -297,36 +217,32 @@ class ToSQLite:
 
     # -- in the pause ----------------------------------------------------------------------------------------------
 
-    def finish(self, patience: float) -> None:
-        """The last round, and the decision. The app's own work on Postgres has ended by now.
-
-        In a rehearsal everything but the decision is done.
-        """
-        with reporting("the data cannot be moved"):
-            source, target = self._both()
-            post = source.raw
-            post.execute("BEGIN")
-            settings(post)
-            post.execute(f"SET LOCAL lock_timeout = {int(patience * 1000) or 1}".encode())
-            source.close_gate()
-            names = [*(table.plan.name for table in source.tables), *self._vectors.tables]
-            locked = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"' for name in names)
-            if names:
-                post.execute(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE".encode())
-            self._tell("switching")
-            source.check_shape()
-            epoch = (self._before.epoch if self._before else 0) + 1
-            with target.writing():
-                self._carry(source.changes())
-                arriving = Record(epoch, "arriving", self.token, place_of(self.source_config))
-                target.finish(arriving, source.identities())
-            fence(post, names, display(self.target_config))
-            away = Record(epoch, "away", self.token, place_of(self.target_config))
-            write_postgres(post, away)
-            if self._rehearsal:
-                post.execute("ROLLBACK")
-                return
-            self._decide(away, patience)
+    def _finish(self, patience: float) -> None:
+        source, target = self._both()
+        captured = target.to_be_captured(present_target(source.raw)) if self.follow_back else []
+        post = source.raw
+        post.execute("BEGIN")
+        settings(post)
+        post.execute(f"SET LOCAL lock_timeout = {int(patience * 1000) or 1}".encode())
+        source.close_gate()
+        names = [*(table.plan.name for table in source.tables), *self._vectors.tables]
+        if names:
+            locked = ", ".join(map(POSTGRESQL.quote, names))
+            post.execute(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE".encode())
+        self._tell("switching")
+        source.check_shape()
+        with target.writing():
+            self._carry(source.changes())
+            target.finish(self._arriving(), source.identities())
+            if self.follow_back:
+                target.capture(captured, self._vectors.arrived)
+        fence(post, names, display(self.target_config))
+        away = self._away()
+        write_postgres(post, away)
+        if self._rehearsal:
+            post.execute("ROLLBACK")
+            return
+        self._decide(away, patience)
 
     def _decide(self, away: Record, patience: float) -> None:
         source, _ = self._both()

@@ -1,0 +1,195 @@
+"""What moves of both directions have in common: their steps, what is known of them, and how far they are."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from .._core.switching import CatchUp, Record, place_of
+from ..config import DatabaseConfig
+from ..errors import SwitchAborted
+from ..transfer._faults import reporting
+from .collections import MovedCollections
+
+__all__ = ["Move", "Tell"]
+
+Tell = Callable[..., None]
+
+
+class Move:
+    """One move; its methods are called by one thread at a time, and in this order:
+
+    `prepare`, `finish`, then `settle`; or `discard` wherever it has got to. Or, where the data came from the target in
+    a switch that installed the capture for the way back: `attach` and `carry_round`, and `prepare` when it is time.
+
+    Attributes:
+        token: what tells this move's records from others'.
+        rows: how many rows and vectors were copied; rounds: how often changes were carried over.
+        verified: both ends were compared, and found equal.
+        decided: the record that the decision left in the source.
+        follow_back: the target is to note its changes from the decision on, for the way back.
+    """
+
+    def __init__(
+        self,
+        source: DatabaseConfig,
+        target: DatabaseConfig,
+        tell: Tell,
+        *,
+        follow_back: bool = False,
+        rehearsal: bool = False,
+    ) -> None:
+        self.follow_back, self._rehearsal = follow_back, rehearsal
+        self.source_config, self.target_config, self._told = source, target, tell
+        self.token = secrets.token_hex(8)
+        self.rows = self.rounds = 0
+        self.verified = False
+        self.decided: Record | None = None
+        self._stack = ExitStack()
+        self._collections: MovedCollections | None = None
+        self._before: Record | None = None
+        self._target_before: Record | None = None
+        self._marked = 0.0
+        self._stopping = self._following = False
+
+    # -- from outside ----------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Make the step under way end soon, with `SwitchAborted`; from another thread."""
+        self._stopping = True
+
+    def tells(self, tell: Tell) -> None:
+        """From now on, progress is told to `tell`."""
+        self._told = tell
+
+    def _tell(self, phase: str, **figures: object) -> None:
+        if self._stopping and self.decided is None and phase != "discarding":
+            raise SwitchAborted("the switch was cancelled")
+        self._told(phase, **figures)
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Refuse what cannot be moved, then bring the target so far that the rest takes moments."""
+        with reporting("the data cannot be moved"):
+            if self._following:
+                self._announce()
+            else:
+                self._open()
+                self._copy()
+            self._catch_up()
+            self._verify()
+            self._catch_up()
+            self._wait_for_notice()
+
+    def attach(self) -> None:
+        """Take up a capture that was installed when the data left the target; nothing is copied."""
+        with reporting("the old database cannot be kept up to date"):
+            self._attach()
+            self._vectors.is_filled = True
+            self._following = True
+
+    def carry_round(self) -> int:
+        """Carry over what changed; how many changes that were."""
+        with reporting("the old database cannot be kept up to date"):
+            return self._round()
+
+    def finish(self, patience: float) -> None:
+        """The last round, and the decision; the app's own work on the source has ended by now.
+
+        In a rehearsal everything but the decision is done.
+        """
+        with reporting("the data cannot be moved"):
+            self._finish(patience)
+
+    def settle(self) -> None:
+        """Tidy up after the decision."""
+        raise NotImplementedError
+
+    def discard(self) -> None:
+        """Undo everything; what cannot be undone now is cleaned at the next attempt."""
+        raise NotImplementedError
+
+    def _open(self) -> None:
+        """Examine both ends, begin to note the source's changes, and make the target's tables."""
+        raise NotImplementedError
+
+    def _copy(self) -> None:
+        """Copy all rows and vectors."""
+        raise NotImplementedError
+
+    def _attach(self) -> None:
+        """See `attach`."""
+        raise NotImplementedError
+
+    def _announce(self) -> None:
+        """Say on both ends that a switch is under way, where the target was kept up to date."""
+        raise NotImplementedError
+
+    def _round(self) -> int:
+        """Bring the target to the state of one moment; how many changes that were."""
+        raise NotImplementedError
+
+    def _verify(self) -> None:
+        """Compare everything at one moment of the source; nobody else writes to the target."""
+        raise NotImplementedError
+
+    def _wait_for_notice(self) -> None:
+        """Every process that uses the source has to know by now that it must look before it writes."""
+        raise NotImplementedError
+
+    def _finish(self, patience: float) -> None:
+        """See `finish`."""
+        raise NotImplementedError
+
+    # -- what they are made of -------------------------------------------------------------------------------------
+
+    def _catch_up(self) -> None:
+        watch = CatchUp()
+        while not watch.is_done(self._round()):
+            if watch.is_hopeless:
+                raise SwitchAborted("the app writes faster than its changes can be carried over")
+
+    @property
+    def _vectors(self) -> MovedCollections:
+        assert self._collections is not None
+        return self._collections
+
+    def _tell_copied(self, table: str, before: int, total: int | None = None) -> Callable[[int], None]:
+        """A function that tells how much of a table was copied, of which `before` rows came from earlier ones."""
+
+        def tell(rows: int) -> None:
+            self.rows = before + rows
+            self._tell("copying", table=table, rows=rows, total=total, rows_copied=self.rows)
+
+        return tell
+
+    # -- records ---------------------------------------------------------------------------------------------------
+
+    def _came_from(self, record: Record | None) -> None:
+        """Remember the source's record as it is to be again if the move is undone."""
+        epoch = record.epoch if record else 0
+        kept = record if record and record.state == "here" else None
+        self._before = kept or (Record(epoch) if epoch else None)
+
+    @property
+    def _epoch(self) -> int:
+        """The epoch that ends with this move."""
+        return self._before.epoch if self._before else 0
+
+    def _leaving(self) -> Record:
+        """What the source says while a switch is under way.
+
+        Whoever reads where the data go opens that database ahead of time; a rehearsal's is not for them.
+        """
+        place = {} if self._rehearsal else place_of(self.target_config)
+        return Record(self._epoch, "leaving", self.token, place)
+
+    def _arriving(self, made: tuple[str, ...] = ()) -> Record:
+        """What the target says until it is the home, and which tables there are ours to drop."""
+        return Record(self._epoch + 1, "arriving", self.token, place_of(self.source_config), made)
+
+    def _away(self) -> Record:
+        """What the source says from the decision on."""
+        return Record(self._epoch + 1, "away", self.token, place_of(self.target_config))
