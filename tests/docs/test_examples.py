@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dbadapter import DatabaseConfig, DatabaseType
+from dbadapter import DatabaseConfig
 from tests.docs.pages import ROOT
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/README.md"))
@@ -23,11 +23,10 @@ def variables(path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.parent.name)
 def test_an_environment_is_a_configuration(path: Path) -> None:
-    """Every variable is one that the configuration or the compose file reads, and it describes a Postgres."""
+    """It makes a configuration, and every variable is one that this, the program or the compose file reads."""
     given = variables(path)
-    config = DatabaseConfig.from_env(given)
-    assert config.db_type is DatabaseType.POSTGRESQL
-    assert config.pool.current_password()
+    assert given
+    DatabaseConfig.from_env(given)
     compose = path.with_name("compose.yaml")
     mentioned = compose.read_text(encoding="utf-8") if compose.exists() else ""
     program = "".join(file.read_text(encoding="utf-8") for file in path.parent.rglob("*.py"))
