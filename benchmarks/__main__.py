@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from . import report, suites
-from .harness import Outcome, measure
+from .harness import Figures, FiguresOutcome, Outcome, measure, take
 
 
 def names() -> list[str]:
@@ -19,11 +19,11 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(suites.__path__))
 
 
-def run(name: str, *, rounds: int) -> Outcome:
+def run(name: str, *, rounds: int) -> Outcome | FiguresOutcome:
     """Measure the suite ``name``, in a directory of its own."""
     module = importlib.import_module(f"{suites.__name__}.{name}")
     with tempfile.TemporaryDirectory() as scratch, module.suite(Path(scratch)) as suite:
-        return measure(suite, rounds=rounds)
+        return take(suite, rounds=rounds) if isinstance(suite, Figures) else measure(suite, rounds=rounds)
 
 
 def main() -> int:

@@ -81,6 +81,76 @@ class Outcome:
         ]
 
 
+@frozen
+class Figure:
+    """Something that is promised as a number rather than against a peer: a share, a delay, a cost.
+
+    ``take()`` measures it once, in ``unit``; what counts is the worst turn, since it is promised to hold
+    always.
+    """
+
+    name: str
+    unit: str
+    take: Callable[[], float]
+    at_most: float | None = None
+    at_least: float | None = None
+
+    def worst(self, values: Sequence[float]) -> float:
+        """Return the value that is furthest from what is promised."""
+        return min(values) if self.at_least is not None else max(values)
+
+    def is_kept(self, value: float) -> bool:
+        """Say whether ``value`` is within what is promised."""
+        return (self.at_most is None or value <= self.at_most) and (
+            self.at_least is None or value >= self.at_least
+        )
+
+    @property
+    def promised(self) -> str:
+        """The promise in words; empty if there is none."""
+        if self.at_most is not None:
+            return f"≤ {self.at_most:g} {self.unit}"
+        return "" if self.at_least is None else f"≥ {self.at_least:g} {self.unit}"
+
+
+@frozen
+class Figures:
+    """A suite of figures; ``rounds`` is how many turns each has at most."""
+
+    title: str
+    unit: str  # what one turn is
+    figures: Sequence[Figure]
+    rounds: int = 9
+    one_core: bool = False
+
+
+@frozen
+class FiguresOutcome:
+    """What a suite of figures measured: the values of each, in the order of the turns."""
+
+    suite: Figures
+    values: dict[str, list[float]] = field(factory=dict)
+
+    def missed(self) -> list[str]:
+        """Return the promises that were not kept, in words."""
+        worst = ((each, each.worst(self.values[each.name])) for each in self.suite.figures)
+        return [
+            f"{self.suite.title}: {each.name} was {value:.3g} {each.unit}, promised {each.promised}"
+            for each, value in worst
+            if not each.is_kept(value)
+        ]
+
+
+def take(suite: Figures, *, rounds: int = 9) -> FiguresOutcome:
+    """Measure the figures of ``suite`` in turns."""
+    outcome = FiguresOutcome(suite, {each.name: [] for each in suite.figures})
+    with _on_one_core(suite.one_core), _without_collector():
+        for _ in range(min(rounds, suite.rounds)):
+            for each in suite.figures:
+                outcome.values[each.name].append(each.take())
+    return outcome
+
+
 def measure(suite: Suite, *, rounds: int = 9, seconds: float = 0.25, seed: int = 1) -> Outcome:
     """Run ``suite``: ``rounds`` turns for each contender, of about ``seconds`` each."""
     outcome = Outcome(suite, {contender.name: [] for contender in suite.contenders})

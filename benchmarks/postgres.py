@@ -19,14 +19,13 @@ EXPECTED = {"id": 7, "name": "item 7", "score": 3.5}
 
 
 @contextmanager
-def server() -> Iterator[EmbeddedPostgres]:
-    """A Postgres with a table of 10,000 items. It is started on the core that the suite is pinned to."""
+def server(replicas: int = 0, *, one_core: bool = True) -> Iterator[EmbeddedPostgres]:
+    """A Postgres with a table of 10,000 items. It is started on the core that the suite is pinned to, if it is."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(
-        0, {min(before)}
-    )  # inherited by the server: cross-core wake-ups make latencies bimodal
+    if one_core:  # inherited by the server: cross-core wake-ups make latencies bimodal
+        os.sched_setaffinity(0, {min(before)})
     try:
-        pg = EmbeddedPostgres()
+        pg = EmbeddedPostgres(replicas=replicas)
         pg.start()
     finally:
         os.sched_setaffinity(0, before)
@@ -38,9 +37,11 @@ def server() -> Iterator[EmbeddedPostgres]:
             rows = ({"id": key, "name": f"item {key}", "score": key / 2} for key in range(ROWS))
             adapter.insert_many("items", rows)
             adapter.execute("ANALYZE items")
+        if replicas:
+            pg.wait_for_replicas()
         yield pg
     finally:
-        pg.stop()
+        pg.close()
 
 
 def keys() -> Iterator[int]:

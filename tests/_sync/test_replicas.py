@@ -214,6 +214,16 @@ def test_a_read_that_writes_and_is_first_met_on_the_primary(adapter: DatabaseAda
         assert adapter.fetch_value("SELECT n FROM counters WHERE id = 8") == 10 * n + 1
 
 
+def test_a_view_that_writes(adapter: DatabaseAdapter, delayed: EmbeddedPostgres) -> None:
+    """A text that calls no function itself may still write, first met on the primary: its write is seen."""
+    adapter.execute(WRITER)
+    adapter.execute("CREATE VIEW bumped AS SELECT bump(9) AS n")
+    for n in range(1, 4):
+        until_fresh(adapter)
+        assert adapter.fetch_value(f"SELECT n FROM bumped /* {n} */", consistency="strong") == n
+        assert adapter.fetch_value("SELECT n FROM counters WHERE id = 9") == n
+
+
 def test_streams_run_on_replicas(adapter: DatabaseAdapter) -> None:
     """A stream of a read does; one that turns out to write goes to the primary before its first row."""
     adapter.execute(WRITER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -250,10 +251,11 @@ def test_only_fresh_replicas_are_chosen(balance: str) -> None:
 
 
 def test_least_busy_counts_users_and_those_that_wait() -> None:
-    """The replica with the fewest connections in use and callers waiting is taken; idle ones take turns."""
+    """The replica with the fewest connections in use and callers waiting is taken; idle ones share the reads evenly."""
     nodes: list[Any] = readers(5.0, 5.0, 5.0)
     chooser = Chooser("least_busy")
-    assert {chooser.choose(nodes, 1.0).host for _ in range(9)} == {"0", "1", "2"}  # type: ignore[union-attr]
+    counts = Counter(chooser.choose(nodes, 1.0).host for _ in range(960))  # type: ignore[union-attr]
+    assert min(counts[host] for host in "012") >= 300
     nodes[0].pool.active.update({object(), object()})
     nodes[1].pool.active.add(object())
     nodes[2].pool.active.add(object())

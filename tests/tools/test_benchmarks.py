@@ -7,7 +7,7 @@ from collections import Counter
 
 from benchmarks import __main__ as command
 from benchmarks import report
-from benchmarks.harness import Contender, Outcome, Suite, Target, measure
+from benchmarks.harness import Contender, Figure, Figures, Outcome, Suite, Target, measure, take
 
 
 def suite(*targets: Target) -> Suite:
@@ -49,6 +49,21 @@ def test_a_missed_promise_is_named() -> None:
     assert "| peer | 2 s | 1.50 × | ≤ 2.00 × | kept |" in list(report.markdown([kept]))
     assert "| peer | 2 s | 1.50 × | ≤ 1.00 × | **missed** |" in list(report.markdown([missed]))
     assert json.loads(json.dumps(report.plain([missed])))["suites"][0]["ratios"]["peer"] == 1.5
+
+
+def test_figures_are_judged_by_their_worst_turn() -> None:
+    """A delay by the longest, a share by the smallest; the report shows it beside the median."""
+    delays, shares = iter([1.0, 5.0, 2.0]), iter([90.0, 50.0, 80.0])
+    figures = [
+        Figure("delay", "s", lambda: next(delays), at_most=5),
+        Figure("share", "%", lambda: next(shares), at_least=60),
+    ]
+    outcome = take(Figures("Numbers", "one number", figures, rounds=3), rounds=9)
+    assert outcome.missed() == ["Numbers: share was 50 %, promised ≥ 60 %"]
+    lines = list(report.markdown([outcome]))
+    assert "| delay | 2 s | 5 s | ≤ 5 s | kept |" in lines
+    assert "| share | 80 % | 50 % | ≥ 60 % | **missed** |" in lines
+    assert json.loads(json.dumps(report.plain([outcome])))["suites"][0]["values"]["delay"] == [1, 5, 2]
 
 
 def test_the_suites_are_found() -> None:

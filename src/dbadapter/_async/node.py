@@ -33,7 +33,7 @@ class AsyncNode:
         self, cluster: AsyncCluster, host: str, port: int, lane: AsyncLane, *, candidate: bool
     ) -> None:
         self.lane = lane
-        self.state = NodeState(host, port, lane.state, candidate)
+        self.state = NodeState(host, port, lane.state, candidate, handle=self)
         self.probe: Any = None
         self._cluster = cluster
         self._reaching = Errand(self._reach)

@@ -6,11 +6,11 @@ answer holds up nobody, and is taken for dead after a while.
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, Any
 
 from .._concurrency._aio import Watch, wait_readable
-from .._core.consistency import NEVER
+from .._core.wishes import Wishes
 from ..errors import DatabaseAdapterError
 from .node import AsyncNode
 
@@ -21,16 +21,12 @@ __all__ = ["SILENCE", "AsyncSampler"]
 
 # A server that has not answered for this long (s) is taken for dead.
 SILENCE = 2.0
-# Seconds between rounds when nobody is in need, and when a server is down or an answer is due.
-_AT_REST, _SOON = 0.5, 0.25
+# Seconds between rounds when a server is down or an answer is due.
+_SOON = 0.25
 # A round waits this long (s) for answers; those that come later belong to the next one.
 _ROUND = 0.005
-# While a read waits for a replica to catch up, rounds follow closely at first, and less and less so.
-_CLOSEST, _SLOWDOWN = 0.0005, 1.6
-# Rounds take at most this share of the time.
-_SHARE, _SHORTEST_SPACING = 0.33, 0.001
-# For this long after a read found no replica fresh enough, it is taken to be still of interest.
-_DEMAND = 0.5
+# Asking and reading answers takes at most this share of the processor's time.
+_SHARE = 0.1
 
 
 class AsyncSampler:
@@ -39,8 +35,8 @@ class AsyncSampler:
     def __init__(self, cluster: AsyncCluster) -> None:
         self._cluster = cluster
         self._watch = Watch(self._round, "dbadapter-sampler")
-        self._needed = self._needed_at = NEVER
-        self._pause = _CLOSEST
+        self._wishes = Wishes()
+        self._worked = 0.0  # seconds of the processor's time in this round
         self.nudge = self._watch.nudge
 
     def start(self) -> None:
@@ -55,22 +51,16 @@ class AsyncSampler:
 
     def want(self, needed: float) -> None:
         """A read would have used a replica that shows everything until `needed`: see to it that the next one can."""
-        self._needed, self._needed_at = needed, perf_counter()
+        self._wishes.add(needed, perf_counter())
         if self._cluster.topology.history.newest[0] <= needed:
             self.nudge()
-
-    def _is_in_demand(self, now: float) -> bool:
-        """There is a wish that no replica fulfils yet."""
-        if now - self._needed_at > _DEMAND:
-            return False
-        readers = self._cluster.topology.readers
-        return bool(readers) and all(state.fresh_until <= self._needed for state in readers)
 
     # -- rounds ----------------------------------------------------------------------------------------------------
 
     async def _round(self) -> float:
         """Ask everybody; in how many seconds to do so again."""
         started = perf_counter()
+        self._worked = 0.0
         for node in self._cluster.nodes:
             if node.probe is None:
                 await node.be_reached()
@@ -78,7 +68,7 @@ class AsyncSampler:
                 await self._try(node, node.ask)
         while (now := perf_counter()) < started + _ROUND:
             asked = {node.probe.fileno(): node for node in self._cluster.nodes if node.silent_for(now) > 0}
-            if not asked:
+            if not asked or self._has_enough(started):
                 break
             for descriptor in await wait_readable(asked, started + _ROUND - now):
                 await self._receive(asked[descriptor])
@@ -86,7 +76,16 @@ class AsyncSampler:
             if node.silent_for(now) > SILENCE:
                 node.drop_probe()
                 await self._cluster.fell_silent(node)
-        return self._due(started, now)
+        return self._due(now)
+
+    def _has_enough(self, started: float) -> bool:
+        """The primary and a replica have answered: another one that is slow does not keep the next round waiting."""
+        topology = self._cluster.topology
+        return (
+            topology.primary is not None
+            and topology.primary.heard_at >= started
+            and any(state.heard_at >= started for state in topology.readers)
+        )
 
     async def _receive(self, node: AsyncNode) -> None:
         sample = await self._try(node, node.receive)
@@ -94,6 +93,7 @@ class AsyncSampler:
             await self._cluster.heard(node, sample)
 
     async def _try(self, node: AsyncNode, action: Any) -> Any:
+        begun = thread_time()
         try:
             return action()
         except DatabaseAdapterError as exc:
@@ -101,19 +101,12 @@ class AsyncSampler:
             self.nudge()  # to reach it again at once
             await self._cluster.lost(node, exc)
             return None
+        finally:
+            self._worked += thread_time() - begun
 
-    def _due(self, started: float, now: float) -> float:
-        if self._is_in_demand(now):
-            self._pause = min(self._pause * _SLOWDOWN, _AT_REST)
-            due = self._pause
-        else:
-            self._pause = _CLOSEST
-            complete = all(
-                node.probe is not None and not node.silent_for(now) for node in self._cluster.nodes
-            )
-            due = _AT_REST if complete else _SOON
-        # The longer nobody has caught up, the less use there is in asking often.
-        self._watch.spacing = max(
-            (now - started) / _SHARE - (now - started), self._pause / 5, _SHORTEST_SPACING
-        )
+    def _due(self, now: float) -> float:
+        due, spacing = self._wishes.due(self._cluster.topology.readers, now)
+        if any(node.probe is None or node.silent_for(now) for node in self._cluster.nodes):
+            due = min(due, _SOON)
+        self._watch.spacing = max(spacing, self._worked / _SHARE)
         return due

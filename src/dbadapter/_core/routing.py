@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..errors import ConfigError
 from .consistency import CONSISTENCIES, Token
@@ -14,6 +14,8 @@ from .topology import NodeState
 __all__ = ["Chooser", "StatementMemory", "check_consistency"]
 
 _MAX_TEXTS = 4096
+# How many reads in a row a replica is given that is no busier than the others.
+_STAY = 32
 
 
 def check_consistency(consistency: str | None, after: str | None) -> Token | None:
@@ -26,8 +28,8 @@ def check_consistency(consistency: str | None, after: str | None) -> Token | Non
 class StatementMemory:
     """Remembers of texts that look like reads what the database itself said about them.
 
-    Its verdict is reliable where a guess from the text is not: functions, rules and common table expressions may write,
-    and a connection that only reads refuses them before they have done anything.
+    Its verdict is reliable where a guess from the text is not: functions, also those that a view calls, and common
+    table expressions may write, and a connection that only reads refuses them before they have done anything.
     """
 
     __slots__ = ("_texts",)
@@ -39,9 +41,21 @@ class StatementMemory:
         """The statement is not known to write."""
         return not (statement.writes or self._texts.get(statement.text, False))
 
-    def is_proved(self, statement: Statement) -> bool:
-        """The statement is known to write, or was let through where nothing can be written, or calls no function."""
-        return statement.writes or statement.text in self._texts or "(" not in statement.text
+    def reads(self, statement: Statement) -> bool:
+        """The statement was let through where nothing can be written."""
+        return self._texts.get(statement.text) is False
+
+    def is_known(self, statement: Statement) -> bool:
+        """The statement certainly writes, or the database has said what it does."""
+        return statement.writes or statement.text in self._texts
+
+    def is_harmless(self, statement: Statement) -> bool:
+        """The statement was let through where nothing can be written, or calls no function and so most likely reads."""
+        return self.may_read(statement) and (self.reads(statement) or "(" not in statement.text)
+
+    def forget(self) -> None:
+        """What the database has said holds no more: a function may be another one now."""
+        self._texts.clear()
 
     def remember(self, statement: Statement, *, writes: bool = True) -> None:
         """The database has taken the statement for a read, or refused it as a write; a refusal is for good."""
@@ -53,13 +67,12 @@ class StatementMemory:
 class Chooser:
     """Chooses among replicas as ``load_balance`` says."""
 
-    __slots__ = ("_first", "_least_busy")
+    __slots__ = ("_least_busy", "_random", "_turns")
 
     def __init__(self, load_balance: str) -> None:
         self._least_busy = load_balance == "least_busy"
-        # Where to begin looking. least_busy takes turns as well, so that replicas that are equally busy share the work.
-        self._first: Callable[[], float]
-        self._first = random.random if load_balance == "random" else _turns()
+        self._random = load_balance == "random"
+        self._turns = itertools.count(1).__next__
 
     def choose(
         self, readers: Sequence[NodeState], needed: float, token: Token | None = None
@@ -68,8 +81,14 @@ class Chooser:
         count = len(readers)
         if not count:
             return None
-        turn = self._first()
-        begin = int(turn * count) if turn < 1 else int(turn) % count
+        if self._least_busy:
+            # Those that are equally busy share the work, each for a while: going to and fro costs a tenth of a read.
+            begin = self._turns() // _STAY % count
+            node = readers[begin]
+            if node.fresh_until > needed and token is None and not node.pool.active:
+                return node
+        else:
+            begin = random.randrange(count) if self._random else self._turns() % count
         found, least = None, 0
         for index in range(begin, begin + count):
             node = readers[index % count]
@@ -78,12 +97,6 @@ class Chooser:
             if not self._least_busy:
                 return node
             load = len(node.pool.active) + len(node.pool.waiters)
-            if not load:
-                return node
             if found is None or load < least:
                 found, least = node, load
         return found
-
-
-def _turns() -> Callable[[], int]:
-    return itertools.count(1).__next__

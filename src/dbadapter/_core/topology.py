@@ -60,6 +60,7 @@ class NodeState:
         host, port: its address.
         pool: the state of its connections.
         candidate: it is configured as a possible primary.
+        handle: what the shells use it by.
         role: what it said last.
         healthy: it answers and is part of the cluster.
         problem: why it is not healthy.
@@ -78,6 +79,7 @@ class NodeState:
     port: int
     pool: PoolState[Any]
     candidate: bool
+    handle: Any = None
     role: Role = Role.UNKNOWN
     healthy: bool = False
     problem: str | None = None

@@ -136,6 +136,8 @@ class Access:
                 lane.release(connection)
                 if lane.cluster is not None:
                     lane.cluster.note_write()
+                    if statement.changes_schema:
+                        self._backend.pool.statements.forget()
         if self._query_log is not None:
             self._query_log.note(statement, params, connection.released_at - connection.held_since)
         return result
@@ -219,19 +221,17 @@ class Access:
             if connection.held_since > self._watch.look_after and not self._is_home(lane, connection):
                 continue
             try:
-                if lane.cluster is None and not failures:
-                    found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
-                else:
-                    # On a standby the server itself sees to it that nothing is written; elsewhere a text that it has
-                    # not judged yet is run where it can.
-                    guarded = not (is_standby or pool.statements.is_proved(statement))
-                    if guarded:
-                        connection.begin(read_only=True)
-                    found = connection.fetch(statement, params, limit)
-                    if guarded:
-                        connection.rollback()
-                    if lane.cluster is not None:
-                        self._note_read(pool, lane, statement)
+                # On a standby the server itself sees to it that nothing is written; elsewhere a text that it has not
+                # judged yet is run where it can, so that it may be run again, and that its writes are known.
+                if not is_standby and (lane.cluster is not None or failures):
+                    guarded = not pool.statements.is_known(statement)
+                if guarded:
+                    connection.begin(read_only=True)
+                found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
+                if guarded:
+                    connection.rollback()
+                if lane.cluster is not None and not pool.statements.reads(statement):
+                    self._note_read(pool, statement)
             except ReadOnlyViolation as exc:
                 if guarded or is_standby:
                     pool.statements.remember(statement)
@@ -267,12 +267,12 @@ class Access:
             finally:
                 lane.release(connection)
 
-    def _note_read(self, pool: Pool, lane: Lane, statement: Statement) -> None:
+    def _note_read(self, pool: Pool, statement: Statement) -> None:
         """After a statement has run in a cluster: what the server's consent tells of it."""
-        if not pool.statements.may_read(statement):
-            note_write()
-        elif not pool.statements.is_proved(statement):
+        if pool.statements.may_read(statement):
             pool.statements.remember(statement, writes=False)
+        else:
+            note_write()
 
     def fetch_all(
         self,
@@ -350,7 +350,7 @@ class Access:
                 return True
             if lane.cluster is not None and isinstance(exc, ConnectionLost):
                 lane.cluster.doubts(lane)
-            safe = statements.is_proved(statement) and statements.may_read(statement)
+            safe = not lane.serves_writes or statements.is_harmless(statement)
             return isinstance(exc, ConnectionLost) and safe and failures <= _READ_RETRIES
 
         return RowStream(opened, statement, params, batch_size, row_type or dict, again=again)

@@ -81,7 +81,7 @@ class Cluster:
         on_writer(self.writer)
         self.primary_reads = 0
         self._chooser = Chooser(config.load_balance)
-        self._by_state = {id(node.state): node for node in self.nodes}
+        self._is_shared = config.pgbouncer
         self._sampler = Sampler(self)
         self.nudge = self._sampler.nudge
         self.is_open = False
@@ -140,21 +140,25 @@ class Cluster:
 
     def reader(self, consistency: str | None, token: Token | None) -> Lane:
         """Where a read runs that wants this consistency, and to see `token`."""
+        topology = self.topology
         if consistency is None or consistency == "session":
-            needed = max(last_write(), self.topology.baseline)
-            if self._config.pgbouncer and needed > self.topology.baseline:
+            needed = last_write()
+            if needed <= topology.baseline:
+                needed = topology.baseline
+            elif self._is_shared:
                 # Behind a PgBouncer a position cannot be tied to the run of the server that said it.
-                needed = float("inf")
+                return self._primary_reads()
         elif consistency == "eventual":
             needed = ANY
         else:
             return self._primary_reads()
-        state = self._chooser.choose(self.topology.readers, needed, token)
+        state = self._chooser.choose(topology.readers, needed, token)
         if state is None:
-            if needed < float("inf"):
-                self._sampler.want(needed)
+            # A replica that shows everything until now shows what the token stands for, too.
+            self._sampler.want(needed if token is None else perf_counter())
             return self._primary_reads()
-        return self._by_state[id(state)].lane
+        lane: Lane = state.handle.lane
+        return lane
 
     def _primary_reads(self) -> Lane:
         with self._lock:
@@ -218,7 +222,7 @@ class Cluster:
         with self._lock:
             changes = happen()
             if self.topology.primary is not None:
-                self._direct_writes(self._by_state[id(self.topology.primary)].lane)
+                self._direct_writes(self.topology.primary.handle.lane)
             for change in changes:
                 closing += self._let_go(change)
         for change in changes:
@@ -238,7 +242,7 @@ class Cluster:
 
     def _let_go(self, change: Change) -> Iterable[Any]:
         """The idle connections that are of no more use; those in use follow when they are given back."""
-        state = self._by_state[id(change.node)].lane.state
+        state = change.node.pool
         if change.kind is ChangeKind.DEMOTED:
             return state.evict("no longer the primary")
         if change.kind is ChangeKind.REPLACED:
@@ -250,7 +254,7 @@ class Cluster:
         return ()
 
     def _act(self, change: Change) -> None:
-        node = self._by_state[id(change.node)]
+        node: Node = change.node.handle
         level = logging.WARNING if change.kind is ChangeKind.LEFT else logging.INFO
         if self.is_open:
             logger.log(level, "Postgres %s %s%s", node.address, change.kind.value, _because(change.reason))

@@ -32,7 +32,7 @@ class Node:
 
     def __init__(self, cluster: Cluster, host: str, port: int, lane: Lane, *, candidate: bool) -> None:
         self.lane = lane
-        self.state = NodeState(host, port, lane.state, candidate)
+        self.state = NodeState(host, port, lane.state, candidate, handle=self)
         self.probe: Any = None
         self._cluster = cluster
         self._reaching = Errand(self._reach)
