@@ -76,6 +76,10 @@ class Crowd:
         self._jobs.append(job)
         return job
 
+    def aside(self, fn: Callable[..., Any], *args: Any) -> Job:
+        """Run a function that blocks, ``fn(*args)``, beside the caller."""
+        return self.start(fn, *args)
+
     def forget(self, job: Job) -> None:
         """Do not ask for the result of a job whose failure was expected."""
         self._jobs.remove(job)
@@ -138,6 +142,10 @@ class AsyncCrowd:
         job = AsyncJob(fn, args)
         self._jobs.append(job)
         return job
+
+    def aside(self, fn: Callable[..., Any], *args: Any) -> AsyncJob:
+        """Run a function that blocks, ``fn(*args)``, in a thread beside the caller."""
+        return self.start(asyncio.to_thread, fn, *args)
 
     def forget(self, job: AsyncJob) -> None:
         """Do not ask for the result of a job whose failure was expected."""
