@@ -6,6 +6,7 @@ import asyncio  # unasync: async-only
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
+from time import sleep
 
 import attrs
 import psycopg
@@ -289,14 +290,19 @@ async def test_a_moved_address(cluster: EmbeddedPostgres, config: DatabaseConfig
     await prepare(config)
     with Proxy("127.0.0.1", cluster.port) as proxy:
         moving = limited(config, host="127.0.0.1", port=proxy.port, read_hosts=(), connection_timeout=2.0)
-        async with AsyncDatabaseAdapter(moving) as adapter:
+        async with AsyncDatabaseAdapter(moving) as adapter, AsyncCrowd() as crowd:
+
+            async def move(port: int) -> None:
+                proxy.target = ("127.0.0.1", port)
+                proxy.cut()
+                while proxy.links:
+                    await crowd.breathe()
+
             await adapter.execute("INSERT INTO t (a) VALUES (1)")
-            proxy.target = ("127.0.0.1", cluster.replicas[0].port)
-            proxy.cut()
+            await move(cluster.replicas[0].port)
             with pytest.raises((ReadOnlyViolation, DatabaseUnavailable)):
                 await adapter.execute("INSERT INTO t (a) VALUES (2)")
-            proxy.target = ("127.0.0.1", cluster.port)
-            proxy.cut()
+            await move(cluster.port)
             await adapter.execute("INSERT INTO t (a) VALUES (3)")
             assert await adapter.fetch_value("SELECT sum(a) FROM t") == 4
 
@@ -333,6 +339,42 @@ async def test_a_read_cut_off(cluster: EmbeddedPostgres, config: DatabaseConfig)
                 assert fault.happened.wait(10)
             stats = adapter.get_stats()
             assert stats["active"] == 0
+
+
+async def test_a_replica_that_comes_back_older(cluster: EmbeddedPostgres, config: DatabaseConfig) -> None:
+    """A read that had chosen a replica does not take what that shows after it was restarted meanwhile."""
+    await prepare(config)
+    replica = cluster.replicas[0]
+    with Proxy("127.0.0.1", replica.port) as proxy:
+        hosts = limited(config, read_hosts=(f"127.0.0.1:{proxy.port}",), min_connections=0)
+        async with AsyncDatabaseAdapter(hosts) as adapter, AsyncCrowd() as crowd:
+            await adapter.execute("INSERT INTO t (a) VALUES (1)")
+            while not await adapter.fetch_value("SELECT pg_is_in_recovery() FROM t"):
+                await crowd.breathe()
+            held = adapter.transaction(read_only=True)
+            tx = await held.__aenter__()
+            assert await tx.fetch_value("SELECT count(*) FROM t") == 1
+            proxy.stall()
+            opened = proxy.accepted
+
+            def bring_back() -> None:
+                while (
+                    proxy.accepted == opened
+                ):  # the read below has chosen the replica, and opens a connection to it
+                    sleep(0.001)
+                replica.set_apply_delay(60)
+                replica.kill()
+                replica.start()
+                proxy.resume()
+
+            try:
+                job = crowd.aside(bring_back)
+                assert await adapter.fetch_value("SELECT count(*) FROM t") == 1
+                await job.result()
+            finally:
+                replica.set_apply_delay(0)
+            with suppress(DatabaseUnavailable):
+                await held.__aexit__(None, None, None)
 
 
 async def test_a_query_in_the_way_of_replay(cluster: EmbeddedPostgres, config: DatabaseConfig) -> None:

@@ -116,6 +116,7 @@ async def test_a_read_never_misses_a_write_of_its_own(
 
 async def test_eventual_reads_may_be_old(adapter: AsyncDatabaseAdapter, delayed: EmbeddedPostgres) -> None:
     """A read that takes what it gets does not wait for its own write; strong and session reads see it at once."""
+    delayed.wait_for_replicas()
     sql = "SELECT n FROM counters WHERE id = 3"
     await adapter.execute("UPDATE counters SET n = 77 WHERE id = 3")
     # The old value from a replica that lags; on a busy machine the replica may have caught up already.
@@ -139,6 +140,7 @@ async def test_a_token_carries_a_write_elsewhere(
     adapter: AsyncDatabaseAdapter, replicated: DatabaseConfig, delayed: EmbeddedPostgres
 ) -> None:
     """Another adapter, as in another process, sees the write that the token stands for."""
+    delayed.wait_for_replicas()
     async with AsyncDatabaseAdapter(replicated) as other:
         await until_fresh(other)
         await adapter.execute("UPDATE counters SET n = 5 WHERE id = 5")

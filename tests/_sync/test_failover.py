@@ -6,6 +6,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
+from time import sleep
 
 import attrs
 import psycopg
@@ -287,14 +288,19 @@ def test_a_moved_address(cluster: EmbeddedPostgres, config: DatabaseConfig) -> N
     prepare(config)
     with Proxy("127.0.0.1", cluster.port) as proxy:
         moving = limited(config, host="127.0.0.1", port=proxy.port, read_hosts=(), connection_timeout=2.0)
-        with DatabaseAdapter(moving) as adapter:
+        with DatabaseAdapter(moving) as adapter, Crowd() as crowd:
+
+            def move(port: int) -> None:
+                proxy.target = ("127.0.0.1", port)
+                proxy.cut()
+                while proxy.links:
+                    crowd.breathe()
+
             adapter.execute("INSERT INTO t (a) VALUES (1)")
-            proxy.target = ("127.0.0.1", cluster.replicas[0].port)
-            proxy.cut()
+            move(cluster.replicas[0].port)
             with pytest.raises((ReadOnlyViolation, DatabaseUnavailable)):
                 adapter.execute("INSERT INTO t (a) VALUES (2)")
-            proxy.target = ("127.0.0.1", cluster.port)
-            proxy.cut()
+            move(cluster.port)
             adapter.execute("INSERT INTO t (a) VALUES (3)")
             assert adapter.fetch_value("SELECT sum(a) FROM t") == 4
 
@@ -331,6 +337,42 @@ def test_a_read_cut_off(cluster: EmbeddedPostgres, config: DatabaseConfig) -> No
                 assert fault.happened.wait(10)
             stats = adapter.get_stats()
             assert stats["active"] == 0
+
+
+def test_a_replica_that_comes_back_older(cluster: EmbeddedPostgres, config: DatabaseConfig) -> None:
+    """A read that had chosen a replica does not take what that shows after it was restarted meanwhile."""
+    prepare(config)
+    replica = cluster.replicas[0]
+    with Proxy("127.0.0.1", replica.port) as proxy:
+        hosts = limited(config, read_hosts=(f"127.0.0.1:{proxy.port}",), min_connections=0)
+        with DatabaseAdapter(hosts) as adapter, Crowd() as crowd:
+            adapter.execute("INSERT INTO t (a) VALUES (1)")
+            while not adapter.fetch_value("SELECT pg_is_in_recovery() FROM t"):
+                crowd.breathe()
+            held = adapter.transaction(read_only=True)
+            tx = held.__enter__()
+            assert tx.fetch_value("SELECT count(*) FROM t") == 1
+            proxy.stall()
+            opened = proxy.accepted
+
+            def bring_back() -> None:
+                while (
+                    proxy.accepted == opened
+                ):  # the read below has chosen the replica, and opens a connection to it
+                    sleep(0.001)
+                replica.set_apply_delay(60)
+                replica.kill()
+                replica.start()
+                proxy.resume()
+
+            try:
+                job = crowd.aside(bring_back)
+                assert adapter.fetch_value("SELECT count(*) FROM t") == 1
+                job.result()
+            finally:
+                replica.set_apply_delay(0)
+            with suppress(DatabaseUnavailable):
+                held.__exit__(None, None, None)
 
 
 def test_a_query_in_the_way_of_replay(cluster: EmbeddedPostgres, config: DatabaseConfig) -> None:

@@ -93,6 +93,24 @@ def test_a_restarted_replica_is_not_believed(three: Three) -> None:
     assert b.fresh_until == 1.0
 
 
+def test_what_is_taken_back_is_an_upset(three: Three) -> None:
+    """Whoever has chosen a replica is told that it may be older now; late and repeated news are none."""
+    topology, a, b, c = three
+    assert topology.upsets == 0
+    topology.sampled(b, said(3.0, 100, server="B"))
+    assert topology.upsets == 0
+    topology.opened(b, said(5.0, 90, server="B2", connected=5.0), 5.1)
+    assert topology.upsets == 1
+    topology.failed(b, "gone")
+    assert topology.upsets == 1
+    topology.failed(c, "gone")
+    assert topology.upsets == 2
+    topology.sampled(a, said(6.0, 100, standby=False, timeline=2, server="A"))
+    topology.sampled(c, said(6.2, 100, timeline=2, server="C"))
+    topology.sampled(a, said(7.0, 100, standby=False, timeline=2, server="A2", connected=6.5))
+    assert topology.upsets > 2
+
+
 def test_a_position_that_goes_back_is_a_restart(three: Three) -> None:
     """Also where the server's identity tells nothing."""
     topology, _, b, _ = three

@@ -70,6 +70,7 @@ class AsyncAccess:
         failures = 0
         while True:
             pool = self._pool
+            upsets = pool.upsets
             reads = read_only and failures < _READ_RETRIES
             lane = pool.reading_lane(consistency, after) if reads else pool.writer
             try:
@@ -80,6 +81,9 @@ class AsyncAccess:
                 if lane is pool.writer:
                     raise
                 failures += 1
+                continue
+            if upsets != pool.upsets and not lane.serves_writes:
+                await lane.release(connection)
                 continue
             if connection.held_since <= self._watch.look_after or await self._is_home(lane, connection):
                 return lane, connection
@@ -205,6 +209,8 @@ class AsyncAccess:
         failures, on_primary = 0, False
         while True:
             pool = self._pool
+            cluster = pool.cluster
+            upsets = 0 if cluster is None else cluster.topology.upsets
             lane = pool.writer if on_primary else pool.lane_for(statement, consistency, after)
             is_standby, guarded = not lane.serves_writes, False
             try:
@@ -217,19 +223,24 @@ class AsyncAccess:
                 failures += 1
                 on_primary = failures >= _READ_RETRIES
                 continue
+            if cluster is not None and upsets != cluster.topology.upsets and is_standby:
+                await lane.release(
+                    connection
+                )  # the replica may have come back older than it was when it was chosen
+                continue
             if connection.held_since > self._watch.look_after and not await self._is_home(lane, connection):
                 continue
             try:
                 # On a standby the server itself sees to it that nothing is written; elsewhere a text that it has not
                 # judged yet is run where it can, so that it may be run again, and that its writes are known.
-                if not is_standby and (lane.cluster is not None or failures):
+                if not is_standby and (cluster is not None or failures):
                     guarded = not pool.statements.is_known(statement)
                 if guarded:
                     await connection.begin(read_only=True)
                 found: tuple[Columns, list[Any]] = await connection.fetch(statement, params, limit)
                 if guarded:
                     await connection.rollback()
-                if lane.cluster is not None and not pool.statements.reads(statement):
+                if cluster is not None and not pool.statements.reads(statement):
                     self._note_read(pool, statement)
             except ReadOnlyViolation as exc:
                 if guarded or is_standby:
@@ -254,8 +265,8 @@ class AsyncAccess:
                     if isinstance(exc, ConnectionLost):
                         raise await self._unknown(lane, exc) from exc
                     raise
-                if lane.cluster is not None:
-                    await lane.cluster.doubts(lane)
+                if cluster is not None:
+                    await cluster.doubts(lane)
                 failures += 1
                 if not exc.transient or failures > _READ_RETRIES:
                     raise

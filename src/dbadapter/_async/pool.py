@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -19,6 +19,9 @@ from .._core.statement import Statement
 from ..config import PoolConfig
 from ..errors import DatabaseAdapterError, DatabaseUnavailable, PoolClosed, PoolExhausted
 from .lane import AsyncLane, PoolMoved
+
+if TYPE_CHECKING:
+    from .cluster import AsyncCluster
 
 __all__ = ["AsyncPool"]
 
@@ -35,6 +38,7 @@ class AsyncPool:
         self.statements = StatementMemory()
         self.writer: AsyncLane
         self.reader: AsyncLane
+        self.cluster: AsyncCluster | None = None
         self._lock = threading.Lock()
         self._lanes: list[AsyncLane] = []
         self._drained: Waiter | None = None
@@ -202,6 +206,11 @@ class AsyncPool:
         check_consistency(consistency, after)
         return self.reader
 
+    @property
+    def upsets(self) -> int:
+        """How often a replica turned out to be less fresh than it was thought to be: see `Topology.upsets`."""
+        return 0 if self.cluster is None else self.cluster.topology.upsets
+
     def require_open(self) -> None:
         """Raise `PoolClosed` unless the pool is open."""
         if not self._is_open and not self._lanes:
@@ -220,10 +229,13 @@ class AsyncPool:
         self.require_open()
         where = caller_place()
         while True:
+            upsets = self.upsets
             lane = self.reading_lane() if read_only else self.writer
             try:
                 connection = await lane.acquire(where)
-                break
+                if upsets == self.upsets or lane.serves_writes:
+                    break
+                await lane.release(connection)
             except (PoolMoved, DatabaseUnavailable):
                 self.require_open()
                 if lane is self.writer:

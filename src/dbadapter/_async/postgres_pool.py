@@ -34,7 +34,6 @@ class AsyncPostgresPool(AsyncPool):
         if isinstance(config, DatabaseConfig):
             config = config.pool
         super().__init__(config or PoolConfig())
-        self.cluster: AsyncCluster | None = None
 
     def _make_lanes(self) -> list[AsyncLane]:
         from .._drivers.postgres_async import connect

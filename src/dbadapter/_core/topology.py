@@ -140,6 +140,8 @@ class Topology:
         history: the primary's positions on this timeline.
         baseline: a session's reads want replicas to be at least this fresh.
         readers: the replicas that may serve reads.
+        upsets: how often what had been said of a server's freshness turned out to hold no more. Whoever has chosen a
+            replica and then waited for a connection to it chooses again if there was an upset meanwhile.
     """
 
     nodes: Sequence[NodeState]
@@ -151,6 +153,7 @@ class Topology:
     history: History = attrs.field(factory=History)
     baseline: float = NEVER
     readers: tuple[NodeState, ...] = ()
+    upsets: int = 0
 
     @property
     def writable(self) -> bool:
@@ -171,7 +174,7 @@ class Topology:
                 return self._met_two(node)
             restarted = True
             changes.append(Change(ChangeKind.REPLACED, node))
-            node.fresh_until = NEVER
+            self._went_back(node)
         self._take_over(node, sample)
         if sample.standby:
             changes += self._as_standby(node, sample)
@@ -188,9 +191,9 @@ class Topology:
         changes: list[Change] = []
         if node.server and sample.server != node.server:
             changes.append(Change(ChangeKind.REPLACED, node))
-            node.fresh_until = NEVER
+            self._went_back(node)
         elif sample.position < node.position:
-            node.fresh_until = NEVER  # it has gone back, by a restart that we had not noticed
+            self._went_back(node)  # it has gone back, by a restart that we had not noticed
         self._take_over(node, sample)
         self._choose_readers()
         return changes
@@ -200,7 +203,7 @@ class Topology:
         node.reported = True
         changes = [Change(ChangeKind.LEFT, node, problem)] if node.healthy or node.problem is None else []
         node.healthy, node.problem, node.lasting = False, problem, lasting
-        node.fresh_until = NEVER
+        self._take_back(node)
         self._choose_readers()
         return changes
 
@@ -216,7 +219,7 @@ class Topology:
     def _met_two(self, node: NodeState) -> list[Change]:
         """The older connection answers, and a newer one has led to another server: a moved address, or a balancer."""
         node.conflicts += 1
-        node.fresh_until = NEVER
+        self._take_back(node)
         node.several = node.conflicts >= _CONFLICTS and node is not self.primary
         return [Change(ChangeKind.CONFLICT, node)]
 
@@ -246,7 +249,7 @@ class Topology:
             self.primary, self.former = node, None
             self.timeline, self.system, self.history = node.timeline, node.system, History()
             for other in self.nodes:
-                other.fresh_until = NEVER
+                self._take_back(other)
         changes += self._admit(node, Role.PRIMARY)
         self.history.add(sample.started, settled(sample.position))
         node.lag_bytes, node.lag_seconds = 0, 0.0
@@ -278,7 +281,10 @@ class Topology:
             return changes + self.failed(node, "it belongs to another database cluster than the primary")
         changes += self._admit(node, Role.REPLICA)
         follows = node.timeline >= self.timeline and not node.several
-        node.fresh_until = self.history.shown_by(sample.position) if follows else NEVER
+        if follows:
+            node.fresh_until = self.history.shown_by(sample.position)
+        else:
+            self._take_back(node)
         lag = self.history.lag(sample.position)
         node.lag_bytes, node.lag_seconds = lag if lag is not None else (None, None)
         return changes
@@ -291,8 +297,18 @@ class Topology:
 
     def _dethrone(self, node: NodeState, reason: str) -> list[Change]:
         node.role = Role.UNKNOWN
-        node.fresh_until = NEVER
+        self._take_back(node)
         return [Change(ChangeKind.DEMOTED, node, reason)]
+
+    def _went_back(self, node: NodeState) -> None:
+        """Also of tokens that it had passed nothing is known any more."""
+        node.fresh_until = NEVER
+        self.upsets += 1
+
+    def _take_back(self, node: NodeState) -> None:
+        if node.fresh_until > NEVER:
+            node.fresh_until = NEVER
+            self.upsets += 1
 
     def _choose_readers(self) -> None:
         self.readers = tuple(

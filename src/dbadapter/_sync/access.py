@@ -71,6 +71,7 @@ class Access:
         failures = 0
         while True:
             pool = self._pool
+            upsets = pool.upsets
             reads = read_only and failures < _READ_RETRIES
             lane = pool.reading_lane(consistency, after) if reads else pool.writer
             try:
@@ -81,6 +82,9 @@ class Access:
                 if lane is pool.writer:
                     raise
                 failures += 1
+                continue
+            if upsets != pool.upsets and not lane.serves_writes:
+                lane.release(connection)
                 continue
             if connection.held_since <= self._watch.look_after or self._is_home(lane, connection):
                 return lane, connection
@@ -206,6 +210,8 @@ class Access:
         failures, on_primary = 0, False
         while True:
             pool = self._pool
+            cluster = pool.cluster
+            upsets = 0 if cluster is None else cluster.topology.upsets
             lane = pool.writer if on_primary else pool.lane_for(statement, consistency, after)
             is_standby, guarded = not lane.serves_writes, False
             try:
@@ -218,19 +224,24 @@ class Access:
                 failures += 1
                 on_primary = failures >= _READ_RETRIES
                 continue
+            if cluster is not None and upsets != cluster.topology.upsets and is_standby:
+                lane.release(
+                    connection
+                )  # the replica may have come back older than it was when it was chosen
+                continue
             if connection.held_since > self._watch.look_after and not self._is_home(lane, connection):
                 continue
             try:
                 # On a standby the server itself sees to it that nothing is written; elsewhere a text that it has not
                 # judged yet is run where it can, so that it may be run again, and that its writes are known.
-                if not is_standby and (lane.cluster is not None or failures):
+                if not is_standby and (cluster is not None or failures):
                     guarded = not pool.statements.is_known(statement)
                 if guarded:
                     connection.begin(read_only=True)
                 found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
                 if guarded:
                     connection.rollback()
-                if lane.cluster is not None and not pool.statements.reads(statement):
+                if cluster is not None and not pool.statements.reads(statement):
                     self._note_read(pool, statement)
             except ReadOnlyViolation as exc:
                 if guarded or is_standby:
@@ -255,8 +266,8 @@ class Access:
                     if isinstance(exc, ConnectionLost):
                         raise self._unknown(lane, exc) from exc
                     raise
-                if lane.cluster is not None:
-                    lane.cluster.doubts(lane)
+                if cluster is not None:
+                    cluster.doubts(lane)
                 failures += 1
                 if not exc.transient or failures > _READ_RETRIES:
                     raise

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -20,6 +20,9 @@ from .._core.statement import Statement
 from ..config import PoolConfig
 from ..errors import DatabaseAdapterError, DatabaseUnavailable, PoolClosed, PoolExhausted
 from .lane import Lane, PoolMoved
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
 
 __all__ = ["Pool"]
 
@@ -36,6 +39,7 @@ class Pool:
         self.statements = StatementMemory()
         self.writer: Lane
         self.reader: Lane
+        self.cluster: Cluster | None = None
         self._lock = threading.Lock()
         self._lanes: list[Lane] = []
         self._drained: Waiter | None = None
@@ -201,6 +205,11 @@ class Pool:
         check_consistency(consistency, after)
         return self.reader
 
+    @property
+    def upsets(self) -> int:
+        """How often a replica turned out to be less fresh than it was thought to be: see `Topology.upsets`."""
+        return 0 if self.cluster is None else self.cluster.topology.upsets
+
     def require_open(self) -> None:
         """Raise `PoolClosed` unless the pool is open."""
         if not self._is_open and not self._lanes:
@@ -219,10 +228,13 @@ class Pool:
         self.require_open()
         where = caller_place()
         while True:
+            upsets = self.upsets
             lane = self.reading_lane() if read_only else self.writer
             try:
                 connection = lane.acquire(where)
-                break
+                if upsets == self.upsets or lane.serves_writes:
+                    break
+                lane.release(connection)
             except (PoolMoved, DatabaseUnavailable):
                 self.require_open()
                 if lane is self.writer:

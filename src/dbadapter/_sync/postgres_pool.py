@@ -35,7 +35,6 @@ class PostgresPool(Pool):
         if isinstance(config, DatabaseConfig):
             config = config.pool
         super().__init__(config or PoolConfig())
-        self.cluster: Cluster | None = None
 
     def _make_lanes(self) -> list[Lane]:
         from .._drivers.postgres import connect
