@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from ._async.adapter import AsyncDatabaseAdapter
     from ._async.postgres_pool import AsyncPostgresPool
     from ._async.sqlite_pool import AsyncSQLitePool
+    from ._async.transaction import AsyncTransaction
     from ._sync.adapter import DatabaseAdapter
     from ._sync.postgres_pool import PostgresPool
     from ._sync.sqlite_pool import SQLitePool
+    from ._sync.transaction import Transaction
     from .config import DatabaseConfig, DatabaseType, InsecureTLSWarning, PoolConfig
     from .types import ColumnInfo, ForeignKeyInfo, IndexInfo, Result, SwitchReport, TableInfo
 
@@ -21,9 +23,11 @@ _HOMES = {
     "._async.adapter": ("AsyncDatabaseAdapter",),
     "._async.postgres_pool": ("AsyncPostgresPool",),
     "._async.sqlite_pool": ("AsyncSQLitePool",),
+    "._async.transaction": ("AsyncTransaction",),
     "._sync.adapter": ("DatabaseAdapter",),
     "._sync.postgres_pool": ("PostgresPool",),
     "._sync.sqlite_pool": ("SQLitePool",),
+    "._sync.transaction": ("Transaction",),
     ".config": ("DatabaseConfig", "DatabaseType", "InsecureTLSWarning", "PoolConfig"),
     ".types": ("ColumnInfo", "ForeignKeyInfo", "IndexInfo", "Result", "SwitchReport", "TableInfo"),
 }
@@ -33,6 +37,7 @@ __all__ = [
     "AsyncDatabaseAdapter",
     "AsyncPostgresPool",
     "AsyncSQLitePool",
+    "AsyncTransaction",
     "ColumnInfo",
     "DatabaseAdapter",
     "DatabaseConfig",
@@ -46,6 +51,7 @@ __all__ = [
     "SQLitePool",
     "SwitchReport",
     "TableInfo",
+    "Transaction",
     "__version__",
 ]
 

@@ -35,7 +35,14 @@ PUBLIC = (
     "dbadapter.web",
 )
 # The async halves are the sync ones with another prefix; the index page says so. QueryLog is what an adapter uses.
-_LEFT_OUT = {"AsyncDatabaseAdapter", "AsyncPostgresPool", "AsyncSQLitePool", "__version__", "QueryLog"}
+_LEFT_OUT = {
+    "AsyncDatabaseAdapter",
+    "AsyncPostgresPool",
+    "AsyncSQLitePool",
+    "AsyncTransaction",
+    "QueryLog",
+    "__version__",
+}
 
 _DIRECTIVE = re.compile(r"^::: (\S+)\n((?:    .*\n)*)", re.MULTILINE)
 _MEMBERS = re.compile(r"members:\s*(?:\[([^\]]*)\]|((?:\s*- \w+\n)+))")
