@@ -54,11 +54,15 @@ def connection_arguments(host: str, port: int, config: PoolConfig, timeout: floa
 def without_password(exc: Exception) -> Exception:
     """`exc`, raised while connecting, without what error reporters would print of it: psycopg attaches the connection's
     parameters, and the local variables of its frames hold them too."""
+    from psycopg.errors import FinishedPGconn
+
     link: BaseException | None = exc
     while link is not None:
         link.__traceback__ = None
-        known = getattr(getattr(link, "pgconn", None), "info", [])
-        known[:] = [option for option in known if option.keyword != b"password"]
+        connection = getattr(link, "pgconn", None)
+        if isinstance(connection, FinishedPGconn):
+            connection.password = b""
+            connection.info = [option for option in connection.info if option.keyword != b"password"]
         link = link.__cause__ or link.__context__
     return exc
 
