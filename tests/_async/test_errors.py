@@ -311,6 +311,21 @@ async def test_the_foreign_key_of_a_bulk_load_and_of_a_commit(adapter: AsyncData
     assert await adapter.fetch_value("SELECT count(*) FROM flat") == 2
 
 
+async def test_text_that_is_no_utf_8(adapter: AsyncDatabaseAdapter, on_sqlite: bool) -> None:
+    """An SQLite file may hold any bytes as text; which column it was is told, and how to read it."""
+    if not on_sqlite:
+        return  # Postgres lets none in
+    await adapter.execute("CREATE TABLE old (id INTEGER PRIMARY KEY, name TEXT)")
+    await adapter.execute("INSERT INTO old VALUES (1, 'fine'), (2, CAST(x'4d816e' AS TEXT))")
+    for read in (adapter.fetch_all, adapter.fetch_one):
+        with pytest.raises(DataError, match="column name holds text that is no valid UTF-8: CAST") as caught:
+            await read("SELECT name FROM old WHERE id = 2")
+        assert caught.value.sqlstate == "22021"
+    with pytest.raises(DataError, match="column name"):
+        [row async for row in adapter.stream("SELECT name FROM old ORDER BY id", batch_size=1)]
+    assert await adapter.fetch_value("SELECT CAST(name AS BLOB) FROM old WHERE id = 2") == b"M\x81n"
+
+
 async def test_a_value_that_does_not_fit_a_strict_column(
     adapter: AsyncDatabaseAdapter, on_sqlite: bool
 ) -> None:

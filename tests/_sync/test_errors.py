@@ -312,6 +312,21 @@ def test_the_foreign_key_of_a_bulk_load_and_of_a_commit(adapter: DatabaseAdapter
     assert adapter.fetch_value("SELECT count(*) FROM flat") == 2
 
 
+def test_text_that_is_no_utf_8(adapter: DatabaseAdapter, on_sqlite: bool) -> None:
+    """An SQLite file may hold any bytes as text; which column it was is told, and how to read it."""
+    if not on_sqlite:
+        return  # Postgres lets none in
+    adapter.execute("CREATE TABLE old (id INTEGER PRIMARY KEY, name TEXT)")
+    adapter.execute("INSERT INTO old VALUES (1, 'fine'), (2, CAST(x'4d816e' AS TEXT))")
+    for read in (adapter.fetch_all, adapter.fetch_one):
+        with pytest.raises(DataError, match="column name holds text that is no valid UTF-8: CAST") as caught:
+            read("SELECT name FROM old WHERE id = 2")
+        assert caught.value.sqlstate == "22021"
+    with pytest.raises(DataError, match="column name"):
+        [row for row in adapter.stream("SELECT name FROM old ORDER BY id", batch_size=1)]
+    assert adapter.fetch_value("SELECT CAST(name AS BLOB) FROM old WHERE id = 2") == b"M\x81n"
+
+
 def test_a_value_that_does_not_fit_a_strict_column(adapter: DatabaseAdapter, on_sqlite: bool) -> None:
     """Text in an integer column that takes none is a DataError."""
     adapter.execute(f"CREATE TABLE s (i INTEGER) {'STRICT' if on_sqlite else ''}")

@@ -117,6 +117,15 @@ def test_promote_swaps_roles_without_loss(cluster: EmbeddedPostgres) -> None:
     assert [seen(r.url) for r in cluster.replicas] == [list(range(52))] * 2
 
 
+def test_promote_of_a_replica_that_has_just_come_back(cluster: EmbeddedPostgres) -> None:
+    """What was committed while it was away is not lost, even if it has had no time to ask for it."""
+    for x in range(3):
+        cluster.replicas[0].stop()
+        add(cluster, x)
+        cluster.promote(0)
+        assert seen(cluster.url) == list(range(x + 1))
+
+
 def test_failover_after_a_killed_primary(cluster: EmbeddedPostgres) -> None:
     """After a crash a replica takes over; the old primary comes back without what only it had."""
     replica, other = cluster.replicas

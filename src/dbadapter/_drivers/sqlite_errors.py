@@ -58,6 +58,9 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], type[errors.QueryError], str], ...] = 
 )
 
 
+_UNDECODABLE = re.compile(r"Could not decode to UTF-8 column '(.*)' with text ", re.DOTALL)
+
+
 def _code(exc: BaseException) -> str:
     return getattr(exc, "sqlite_errorname", None) or ""
 
@@ -96,6 +99,12 @@ def translate(
         return found
     if code == "SQLITE_CONSTRAINT_TRIGGER" and message.startswith(_MOVED):
         return errors.DatabaseMoved(message, statement=text, sqlstate="DBMOV")
+    if undecodable := _UNDECODABLE.match(message):
+        return errors.DataError(
+            f"column {undecodable.group(1)} holds text that is no valid UTF-8: CAST it AS BLOB to read its bytes",
+            statement=text,
+            sqlstate="22021",
+        )
     for known in (code, primary):
         if known in _BY_CODE:
             kind, state = _BY_CODE[known]

@@ -49,7 +49,11 @@ def promote(cluster: Cluster, node: Node) -> None:
     old = cluster.primary
     rejoin = old.running
     if rejoin:
-        # A proper shutdown ends only when every connected replica has the whole log.
+        # A proper shutdown ends only when every connected replica has the whole log; a started one connects later.
+        if not _streams(old, node, ("catchup", "streaming")):
+            raise DatabaseUnavailable(
+                f"{node.name} does not follow the primary, so it would lose commits:\n{tail(node.log)}"
+            )
         old.stop("fast", old.start_timeout)
     if not _ask(node, "SELECT pg_promote(true, %s)", int(node.start_timeout) or 1):
         raise DatabaseUnavailable(
@@ -189,15 +193,15 @@ def _drop_slot(primary: Node, node: Node) -> None:
                 time.sleep(POLL)
 
 
-def _streams(primary: Node, node: Node) -> bool:
-    """Wait until the primary sends its log to a replica."""
+def _streams(primary: Node, node: Node, states: tuple[str, ...] = ("streaming",)) -> bool:
+    """Wait until the primary sends its log to a replica, which has all of the past in state "streaming"."""
     until = time.monotonic() + FOLLOW_TIMEOUT
     question: LiteralString = (
-        "SELECT count(*) FROM pg_stat_replication WHERE application_name = %s AND state = 'streaming'"
+        "SELECT count(*) FROM pg_stat_replication WHERE application_name = %s AND state = ANY(%s)"
     )
     with _sql.connected(primary.sockets, primary.port) as connection:
         while time.monotonic() < until and node.running:
-            if connection.execute(question, (node.name,)).fetchone()[0]:  # type: ignore[index]
+            if connection.execute(question, (node.name, list(states))).fetchone()[0]:  # type: ignore[index]
                 return True
             time.sleep(POLL)
     return False
