@@ -124,6 +124,7 @@ def print_plan(plan: TransferPlan, report: TransferReport) -> None:
         for column in table.columns
     ]
     print_table(("table", "column", "source type", "target type", "at risk", "kept", "reason"), rows)
+    print_lines([f"vector collection {name}" for name in plan.collections])
     _print_dropped(report)
     print_lines(["", *(f"{statement};" for statement in report.statements)])
 
@@ -146,6 +147,8 @@ def print_report(report: TransferReport) -> None:
         print_table(
             ("table", "rows", "arrived", "rejected rows", "rejected values", "kept originals", "rows/s"), rows
         )
+    for copy in report.collections:
+        click.echo(f"collection {copy.name}: {copy.records:,} vectors")
     for orphans in report.orphans:
         click.echo(
             f"orphans: {orphans.count} rows of {orphans.table} refer by {', '.join(orphans.columns)} to no row of "
@@ -176,8 +179,15 @@ def print_check(check: VerifyReport) -> None:
                 here = found.source if found.source is not None else "no row"
                 there = found.target if found.target is not None else "no row"
                 click.echo(f"  {found.key}{column}: {here} → {there}")
+    for collection in check.collections:
+        if collection.problem is not None:
+            click.echo(f"differs: collection {collection.collection}: {collection.problem}")
     rows = sum(table.source_rows for table in check.tables)
     if check.rejected:
         click.echo(f"{check.rejected:,} values stand in _dbadapter_rejects instead of their tables")
     verdict = "equal" if check.equal else "NOT equal"
-    click.echo(f"{len(check.tables)} tables with {rows:,} rows compared in {check.seconds:.1f} s: {verdict}")
+    vectors = sum(collection.records for collection in check.collections)
+    also = f" and {len(check.collections)} collections with {vectors:,} vectors" if check.collections else ""
+    click.echo(
+        f"{len(check.tables)} tables with {rows:,} rows{also} compared in {check.seconds:.1f} s: {verdict}"
+    )

@@ -146,6 +146,7 @@ def _keep_to(plan: TransferPlan, chosen: list[str] | None) -> None:
         raise ConfigError(f"the plan has no table {missing[0]!r}")
     names = {name.lower() for name in chosen}
     plan.tables = [table for table in plan.tables if table.name.lower() in names]
+    plan.collections = []
 
 
 def _ask(plan: TransferPlan) -> None:

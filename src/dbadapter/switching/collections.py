@@ -12,6 +12,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from ..errors import SwitchAborted, VectorError, VerificationFailed
+from ..transfer._executor import MoverExecutor
 from ..vectors.catalog import CATALOG, CollectionInfo
 from ..vectors.copy import (
     bring_up_to_date,
@@ -20,7 +21,6 @@ from ..vectors.copy import (
     describe_alike,
     verify_collections,
 )
-from .executor import MoverExecutor
 
 __all__ = ["Captured", "MovedCollections", "drop_collections", "has_collections"]
 

@@ -12,10 +12,10 @@ from attrs import define, field
 from .._core.switching import Record
 from .._dialects import SQLITE
 from ..errors import SwitchAborted
+from ..transfer._executor import sqlite_executor
 from ..transfer._plan_sqlite import Target, plan_from_sqlite
 from ..transfer.plan import TablePlan, TransferPlan
 from .collections import Captured, MovedCollections, drop_collections, has_collections
-from .executor import sqlite_executor
 from .postgres_source import Changed, Moved
 from .records import forget_sqlite, write_sqlite
 from .sqlite_capture import CapturedTable, remove_capture

@@ -10,11 +10,20 @@ from __future__ import annotations
 
 from .plan import ColumnPlan, Dropped, ForeignKeyPlan, IndexPlan, TablePlan, TransferPlan
 from .planning import plan_transfer
-from .report import Difference, Orphans, TableCheck, TableReport, TransferReport, VerifyReport
+from .report import (
+    CollectionCheck,
+    Difference,
+    Orphans,
+    TableCheck,
+    TableReport,
+    TransferReport,
+    VerifyReport,
+)
 from .run import existing_tables, run_transfer
 from .verifying import verify_transfer
 
 __all__ = [
+    "CollectionCheck",
     "ColumnPlan",
     "Difference",
     "Dropped",

@@ -162,6 +162,7 @@ class TransferPlan:
         source: where from, without a password.
         target: where to, without a password.
         tables: what becomes of each table, in an order in which a table stands after those it refers to.
+        collections: the vector collections that go along, by name; empty where only some tables were chosen.
         enums: enumeration types to make in Postgres, with their values.
         dropped: what the target will not have.
         notes: remarks on the whole.
@@ -175,6 +176,7 @@ class TransferPlan:
     source: str
     target: str
     tables: list[TablePlan] = field(factory=list)
+    collections: list[str] = field(factory=list)
     enums: dict[str, list[str]] = field(factory=dict)
     dropped: list[Dropped] = field(factory=list)
     notes: list[str] = field(factory=list)

@@ -70,6 +70,10 @@ def plan_transfer(
     else:
         with postgres_source(source_config) as raw, reporting("cannot read the source"):
             plan_from_postgres(raw, plan, tables=tables, profile=profile, progress=progress)
+    if tables is None:
+        from ._collections import collection_names
+
+        plan.collections = collection_names(source_config)
     return plan
 
 

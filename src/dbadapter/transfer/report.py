@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from attrs import define, field
 
 from .plan import Dropped
 
-__all__ = ["Difference", "Orphans", "TableCheck", "TableReport", "TransferReport", "VerifyReport"]
+if TYPE_CHECKING:
+    from ..vectors.copy import CollectionCopy
+
+__all__ = [
+    "CollectionCheck",
+    "Difference",
+    "Orphans",
+    "TableCheck",
+    "TableReport",
+    "TransferReport",
+    "VerifyReport",
+]
 
 
 @define(kw_only=True)
@@ -63,18 +74,40 @@ class TableCheck:
 
 
 @define(kw_only=True)
+class CollectionCheck:
+    """The comparison of one vector collection.
+
+    Attributes:
+        collection: its name.
+        records: how many records were compared.
+        problem: the first difference, or why it could not be compared.
+    """
+
+    collection: str
+    records: int = 0
+    problem: str | None = None
+
+    @property
+    def equal(self) -> bool:
+        """Whether both sides hold the same records, bit for bit."""
+        return self.problem is None
+
+
+@define(kw_only=True)
 class VerifyReport:
     """The comparison of two databases."""
 
     source: str
     target: str
     tables: list[TableCheck] = field(factory=list)
+    collections: list[CollectionCheck] = field(factory=list)
     seconds: float = 0.0
 
     @property
     def equal(self) -> bool:
-        """Whether all tables hold the same rows on both sides."""
-        return all(table.equal for table in self.tables)
+        """Whether all tables hold the same rows on both sides, and all collections the same records."""
+        tables = all(table.equal for table in self.tables)
+        return tables and all(collection.equal for collection in self.collections)
 
     @property
     def rejected(self) -> int:
@@ -134,6 +167,7 @@ class TransferReport:
         target: where to.
         dry_run: nothing was done; `statements` are what would have been executed.
         tables: what was done with each table.
+        collections: what was done with each vector collection.
         dropped: what of the source the target does not have, with reasons.
         orphans: rows whose foreign keys refer to no row.
         statements: of a dry run, the statements.
@@ -145,6 +179,7 @@ class TransferReport:
     target: str
     dry_run: bool = False
     tables: list[TableReport] = field(factory=list)
+    collections: list[CollectionCopy] = field(factory=list)
     dropped: list[Dropped] = field(factory=list)
     orphans: list[Orphans] = field(factory=list)
     statements: list[str] = field(factory=list)

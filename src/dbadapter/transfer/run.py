@@ -33,7 +33,7 @@ def run_transfer(
         plan: from `plan_transfer` or ``TransferPlan.load``.
         create_only: make the tables with their keys and indexes, and leave them empty.
         dry_run: change nothing; the report has the statements that would be executed.
-        recreate: drop the tables that the plan names, and no others, if the target has them already.
+        recreate: drop the tables and collections that the plan names, and no others, if the target has them already.
         resume: go on where an interrupted run of this plan stopped.
         verify: compare both ends when all is done (see `verify_transfer`).
         progress: called as ``progress(phase, table, rows, total)``; phases are ``create``, ``copy``, ``index`` and
@@ -54,14 +54,31 @@ def run_transfer(
         from ._run_postgres import to_postgres as carry_out
     else:
         from ._run_sqlite import to_sqlite as carry_out
+    carries_vectors = bool(plan.collections) and not (dry_run or create_only)
+    if carries_vectors and not recreate:
+        from ._collections import refuse_strange
+
+        refuse_strange(plan.source_config, plan.target_config, plan.collections)
     report = carry_out(
         plan, create_only=create_only, dry_run=dry_run, recreate=recreate, resume=resume, progress=progress
     )
+    if carries_vectors:
+        from ._collections import copy_planned
+
+        report.collections = copy_planned(
+            plan.source_config, plan.target_config, plan.collections, recreate=recreate, progress=progress
+        )
     if verify and not (dry_run or create_only):
         from .verifying import verify as verify_now
 
         names = [table.name for table in plan.tables]
-        report.check = verify_now(plan.source_config, plan.target_config, tables=names, progress=progress)
+        report.check = verify_now(
+            plan.source_config,
+            plan.target_config,
+            tables=names,
+            collections=plan.collections,
+            progress=progress,
+        )
     report.seconds = perf_counter() - started
     return report
 

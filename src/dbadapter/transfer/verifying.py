@@ -58,7 +58,7 @@ def verify_transfer(
     Args:
         source: where the data came from: an adapter, a `DatabaseConfig` or a URL.
         target: where it went, likewise.
-        tables: only these tables of the source.
+        tables: only these tables of the source, and no vector collections.
         progress: called as ``progress("verify", table, rows, total)`` when a table is done.
 
     Raises:
@@ -71,7 +71,12 @@ def verify_transfer(
         raise ConfigError(
             f"both ends are {source_config.db_type.value}; verifying compares one kind with the other"
         )
-    return verify(source_config, target_config, tables=tables, progress=progress)
+    collections: Sequence[str] = ()
+    if tables is None:
+        from ._collections import collection_names
+
+        collections = collection_names(source_config)
+    return verify(source_config, target_config, tables=tables, collections=collections, progress=progress)
 
 
 def verify(
@@ -79,6 +84,7 @@ def verify(
     target: DatabaseConfig,
     *,
     tables: Iterable[str] | None = None,
+    collections: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> VerifyReport:
     """`verify_transfer` with the configurations."""
@@ -99,6 +105,10 @@ def verify(
                 report.tables.append(check)
                 if progress:
                     progress("verify", name, check.source_rows, check.source_rows)
+    if collections:
+        from ._collections import check_collections
+
+        report.collections = check_collections(source, target, collections)
     report.seconds = perf_counter() - started
     return report
 

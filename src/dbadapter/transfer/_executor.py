@@ -90,12 +90,14 @@ class MoverExecutor:
         return rows[0][0] if rows else None
 
 
-def sqlite_executor(raw: sqlite3.Connection, writing: Writing | None = None) -> MoverExecutor:
+def sqlite_executor(
+    raw: sqlite3.Connection, writing: Writing | None = None, *, read_only: bool = False
+) -> MoverExecutor:
     """An executor over a connection to a file; `writing` begins its transactions where none is open."""
     from .._drivers.sqlite import SQLiteConnection
     from .._drivers.sqlite_catalog import SQLiteCatalog
 
-    connection = SQLiteConnection(raw, SQLiteCatalog(), read_only=False, statement_timeout=None)
+    connection = SQLiteConnection(raw, SQLiteCatalog(), read_only=read_only, statement_timeout=None)
 
     @contextmanager
     def immediate() -> Iterator[None]:

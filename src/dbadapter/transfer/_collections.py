@@ -1,0 +1,112 @@
+"""Vector collections in a transfer: they go along after the tables, record by record and bit for bit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from ..config import DatabaseConfig, DatabaseType
+from ..errors import DatabaseAdapterError, TransferError
+from ..vectors.copy import CollectionCopy, copy_collections, verify_collections
+from ._endpoints import open_postgres, open_sqlite, postgres_source, sqlite_source
+from ._executor import MoverExecutor, postgres_executor, sqlite_executor
+from ._faults import reporting
+from .report import CollectionCheck
+
+__all__ = ["check_collections", "collection_names", "copy_planned", "refuse_strange"]
+
+Progress = Callable[[str, str, int, int], None]
+
+
+def collection_names(source: DatabaseConfig) -> list[str]:
+    """The names of the collections that a database has."""
+    with _reading(source) as executor, reporting("cannot read the source"):
+        return [collection.name for collection in executor.vectors.list_collections()]
+
+
+def refuse_strange(source: DatabaseConfig, target: DatabaseConfig, names: Sequence[str]) -> None:
+    """Raise `TransferError` if the target has other collections of these names; an earlier copy is none."""
+    if target.db_type is DatabaseType.SQLITE and not os.path.exists(target.sqlite_path):
+        return
+    with _reading(source) as here, _reading(target) as there:
+        ours = {collection.id for collection in here.vectors.list_collections()}
+        strange = [
+            collection.name
+            for collection in there.vectors.list_collections()
+            if collection.name in names and collection.id not in ours
+        ]
+    if strange:
+        raise TransferError(
+            f"the target has vector collections of its own called {', '.join(strange)}: rename or delete them, take "
+            "them out of the plan, or have them replaced with recreate"
+        )
+
+
+def copy_planned(
+    source: DatabaseConfig,
+    target: DatabaseConfig,
+    names: Sequence[str],
+    *,
+    recreate: bool,
+    progress: Progress | None,
+) -> list[CollectionCopy]:
+    """Copy collections, or bring earlier copies up to date.
+
+    Args:
+        source, target: the two ends.
+        names: which ones.
+        recreate: the target's collections of these names are replaced; otherwise a strange one is an error.
+        progress: told of each collection.
+    """
+    copies = []
+    with _reading(source) as here, _writing(target) as there, reporting("the collections cannot be copied"):
+        if recreate:
+            for collection in there.vectors.list_collections():
+                if collection.name in names:
+                    there.vectors.delete_collection(collection.name)
+        for name in names:
+
+            def tell(figures: object, name: str = name) -> None:
+                if progress is not None:
+                    done = figures["done"]  # type: ignore[index]
+                    progress("copy", name, done, -1)
+
+            copies += copy_collections(here, there, names=[name], progress=tell).collections
+    return copies
+
+
+def check_collections(
+    source: DatabaseConfig, target: DatabaseConfig, names: Sequence[str]
+) -> list[CollectionCheck]:
+    """Compare collections bit for bit."""
+    checks = []
+    with _reading(source) as here, _reading(target) as there:
+        for name in names:
+            check = CollectionCheck(collection=name)
+            try:
+                check.records = verify_collections(here, there, names=[name])
+            except DatabaseAdapterError as error:
+                check.problem = str(error)
+            checks.append(check)
+    return checks
+
+
+@contextmanager
+def _reading(config: DatabaseConfig) -> Iterator[MoverExecutor]:
+    if config.db_type is DatabaseType.SQLITE:
+        with sqlite_source(config) as lite:
+            yield sqlite_executor(lite, read_only=True)
+    else:
+        with postgres_source(config) as post:
+            yield postgres_executor(post)
+
+
+@contextmanager
+def _writing(config: DatabaseConfig) -> Iterator[MoverExecutor]:
+    if config.db_type is DatabaseType.SQLITE:
+        with open_sqlite(config) as lite:
+            yield sqlite_executor(lite)
+    else:
+        with open_postgres(config) as post:
+            yield postgres_executor(post)
