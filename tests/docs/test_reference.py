@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,3 +129,20 @@ def test_every_code_of_the_doctor_is_on_its_page() -> None:
     assert (
         sorted(code for code in words - fine - {"verify-ca", "verify-full"} if f"`{code}`" not in page) == []
     )
+
+
+def test_the_metrics_on_the_page_are_those_that_are_served(tmp_path: Path) -> None:
+    """Every metric that the page of watching an app names, in its table and its alerts, is one that is served."""
+    from dbadapter import DatabaseAdapter, DatabaseConfig
+    from dbadapter.web.prometheus import exposition
+
+    with DatabaseAdapter(DatabaseConfig(sqlite_path=str(tmp_path / "app.db"))) as adapter:
+        served = set(
+            re.findall(r"^# TYPE (\w+)", exposition(adapter.get_stats(), adapter.health()), re.MULTILINE)
+        )
+    page = (ROOT / "docs" / "how-to" / "watch.md").read_text(encoding="utf-8")
+    whole = set(re.findall(r"\bdbadapter_(?!token)\w+", page))
+    assert len(whole) > 10
+    assert sorted(whole - served) == []
+    ends = re.findall(r"`_(\w+)", page)
+    assert [end for end in ends if not any(name.endswith(f"_{end}") for name in served)] == []
