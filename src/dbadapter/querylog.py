@@ -11,7 +11,7 @@ import logging
 import threading
 from typing import Any
 
-from ._core.statement import Parameters, Statement
+from ._core.statement import Parameters
 from .config import DatabaseConfig
 
 __all__ = ["QueryLog", "slowest_statements"]
@@ -38,17 +38,20 @@ class QueryLog:
         """A log, or None if the config asks for none, so that the common case costs nothing."""
         return cls(config) if config.logging or config.slow_query_seconds is not None else None
 
-    def note(self, statement: Statement, params: Parameters, seconds: float) -> None:
-        """Log a statement that took `seconds`."""
+    def note(
+        self, text: str, params: Parameters, seconds: float, failure: BaseException | None = None
+    ) -> None:
+        """Log a statement that took `seconds`, and how it failed if it did."""
         slow = seconds >= self._slow
         if not slow and not self._all:
             return
-        self._remember(statement.text, seconds)
+        self._remember(text, seconds)
         level = logging.WARNING if slow else logging.DEBUG
         if not logger.isEnabledFor(level):
             return
         shown = f" {params!r}" if self._parameters and params else ""
-        logger.log(level, "%s%.3f ms: %s%s", "slow, " if slow else "", seconds * 1000, statement.text, shown)
+        how = ("slow, " if slow else "") + (f"{type(failure).__name__}, " if failure else "")
+        logger.log(level, "%s%.3f ms: %s%s", how, seconds * 1000, text, shown)
 
     def _remember(self, text: str, seconds: float) -> None:
         with self._lock:

@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from dbadapter import AsyncDatabaseAdapter, DatabaseConfig, DatabaseType
-from dbadapter.errors import ConfigError, DatabaseAdapterError, PoolClosed, UndefinedTable
+from dbadapter.errors import ConfigError, DatabaseAdapterError, PoolClosed, UndefinedTable, UniqueViolation
 from tests.crowd import AsyncCrowd, AsyncSignal
 
 STATS = {
@@ -270,6 +270,41 @@ async def test_the_query_log(config: DatabaseConfig, caplog: pytest.LogCaptureFi
                     await tx.fetch_all(text, {"word": "abracadabra"})
         assert (caplog.text.count("said_aloud") >= 2) is log
         assert ("abracadabra" in caplog.text) is parameters
+
+
+async def test_every_way_to_the_database_is_logged(
+    config: DatabaseConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bulk loads, batches, streams and what failed, and how: none of them with a value."""
+    insert = "INSERT INTO n (i, s) VALUES (:i, :s)"
+    async with AsyncDatabaseAdapter(attrs.evolve(config, logging=True, slow_query_seconds=1000)) as adapter:
+        await adapter.execute("CREATE TABLE n (i INTEGER PRIMARY KEY, s TEXT)")
+        caplog.set_level(logging.DEBUG, logger="dbadapter.query")
+        await adapter.insert_many("n", [{"i": 1, "s": "abracadabra"}])
+        await adapter.execute_many(insert, [{"i": 2, "s": "abracadabra"}])
+        async with adapter.stream("SELECT s FROM n ORDER BY i", batch_size=1) as rows:
+            async for _ in rows:
+                break
+        with pytest.raises(UniqueViolation):
+            await adapter.execute(insert, {"i": 1, "s": "abracadabra"})
+        with pytest.raises(UndefinedTable):
+            await adapter.fetch_all("SELECT * FROM missing")
+        with pytest.raises(UniqueViolation):
+            async with adapter.transaction() as tx:
+                await tx.insert_many("n", [(2, "abracadabra")])
+        with pytest.raises(UndefinedTable):
+            [row async for row in adapter.stream("SELECT * FROM gone")]
+    told = [record.getMessage().partition(" ms: ") for record in caplog.records]
+    assert [(how.rpartition(", ")[0], text) for how, _, text in told] == [
+        ("", "insert_many into n"),
+        ("", insert),
+        ("", "SELECT s FROM n ORDER BY i"),
+        ("UniqueViolation", insert),
+        ("UndefinedTable", "SELECT * FROM missing"),
+        ("UniqueViolation", "insert_many into n"),
+        ("UndefinedTable", "SELECT * FROM gone"),
+    ]
+    assert "abracadabra" not in caplog.text
 
 
 async def test_slow_queries_are_logged(config: DatabaseConfig, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from dbadapter import AsyncDatabaseAdapter, DatabaseConfig, DatabaseType, PoolConfig
-from dbadapter.errors import PoolClosed, SwitchAborted, SwitchInProgress
+from dbadapter.errors import ConfigError, PoolClosed, SwitchAborted, SwitchInProgress
 from tests.conftest import other
 from tests.crowd import AsyncCrowd, AsyncJob, AsyncSignal
 
@@ -318,6 +318,17 @@ async def test_a_wrong_target(roomy: AsyncDatabaseAdapter) -> None:
     with pytest.raises((TypeError, ValueError)):
         await roomy.switch_database(5)  # type: ignore[arg-type]
     assert roomy.db_type is DatabaseType.SQLITE
+
+
+@pytest.mark.parametrize("seconds", [-1, "3", None, True, float("nan"), float("inf")])
+async def test_a_wrong_time_to_wait(roomy: AsyncDatabaseAdapter, seconds: Any) -> None:
+    """It is refused before anything is touched."""
+    with pytest.raises(ConfigError, match="drain_timeout must be a number of seconds from 0 to 2,000,000"):
+        await roomy.switch_database(DatabaseType.POSTGRESQL, drain_timeout=seconds)
+    with pytest.raises(ConfigError, match="drain_timeout"):
+        await roomy.rehearse_switch(DatabaseType.POSTGRESQL, drain_timeout=seconds)
+    assert roomy.db_type is DatabaseType.SQLITE
+    assert await roomy.fetch_value("SELECT 1") == 1
 
 
 async def test_a_closed_adapter_does_not_switch(both: DatabaseConfig) -> None:

@@ -20,6 +20,7 @@ from ..errors import (
     DatabaseUnavailable,
     OutcomeUnknown,
     PoolClosed,
+    QueryError,
     ReadOnlyViolation,
     SerializationFailure,
 )
@@ -135,6 +136,9 @@ class AsyncAccess:
                     raise
             except ConnectionLost as exc:
                 raise await self._unknown(lane, exc) from exc
+            except QueryError as exc:
+                self._log_failure(statement, params, connection, exc)
+                raise
             finally:
                 await lane.release(connection)
                 if lane.cluster is not None:
@@ -142,8 +146,14 @@ class AsyncAccess:
                     if statement.changes_schema:
                         self._backend.pool.statements.forget()
         if self._query_log is not None:
-            self._query_log.note(statement, params, connection.released_at - connection.held_since)
+            self._query_log.note(statement.text, params, connection.released_at - connection.held_since)
         return result
+
+    def _log_failure(
+        self, statement: Statement, params: Parameters, connection: Any, exc: QueryError
+    ) -> None:
+        if self._query_log is not None:
+            self._query_log.note(statement.text, params, perf_counter() - connection.held_since, exc)
 
     async def _has_stepped_down(self, lane: AsyncLane, connection: Any) -> bool:
         """The server that refused a write was the primary and is a standby now; the next connection leads elsewhere."""
@@ -270,9 +280,12 @@ class AsyncAccess:
                 failures += 1
                 if not exc.transient or failures > _READ_RETRIES:
                     raise
+            except QueryError as exc:
+                self._log_failure(statement, params, connection, exc)
+                raise
             else:
                 if self._query_log is not None:
-                    self._query_log.note(statement, params, perf_counter() - connection.held_since)
+                    self._query_log.note(statement.text, params, perf_counter() - connection.held_since)
                 return found
             finally:
                 await lane.release(connection)
@@ -363,7 +376,9 @@ class AsyncAccess:
             safe = not lane.serves_writes or statements.is_harmless(statement)
             return isinstance(exc, ConnectionLost) and safe and failures <= _READ_RETRIES
 
-        return AsyncRowStream(opened, statement, params, batch_size, row_type or dict, again=again)
+        return AsyncRowStream(
+            opened, statement, params, batch_size, row_type or dict, self._query_log, again=again
+        )
 
     async def consistency_token(self) -> str:
         """What stands for everything written until now, for ``after=`` in another thread, task, process or request.

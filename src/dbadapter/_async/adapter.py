@@ -27,7 +27,7 @@ from .backend import AsyncBackend, new_backend, open_backend
 from .following import Watch, settled_backend
 from .lane import PoolMoved
 from .pool import AsyncPool
-from .switch import Progress, switch_backend, target_config
+from .switch import Progress, check_drain_timeout, switch_backend, target_config
 from .transaction import AsyncTransaction
 
 if TYPE_CHECKING:
@@ -262,6 +262,7 @@ class AsyncDatabaseAdapter(AsyncAccess):
             SwitchInProgress: another switch is under way.
         """
         config = target_config(self.config, target)
+        check_drain_timeout(drain_timeout)
         if not self._switching.acquire(blocking=False):
             raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
         try:
@@ -298,6 +299,7 @@ class AsyncDatabaseAdapter(AsyncAccess):
             SwitchAborted: what a switch would refuse, with the reason. SwitchInProgress: a switch is under way.
         """
         config = target_config(self.config, target)
+        check_drain_timeout(drain_timeout)
         if not self._switching.acquire(blocking=False):
             raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
         try:

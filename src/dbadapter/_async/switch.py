@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..config import DatabaseConfig, DatabaseType
+from ..config import LONGEST_WAIT, DatabaseConfig, DatabaseType
 from ..errors import ConfigError, DatabaseAdapterError, SwitchAborted
 from ..types import SwitchReport
 from .backend import AsyncBackend, open_backend
@@ -35,6 +35,14 @@ def target_config(current: DatabaseConfig, target: DatabaseType | DatabaseConfig
     if not isinstance(target, (DatabaseType, str)):
         raise ConfigError(f"target must be a DatabaseType or a DatabaseConfig, not {target!r}")
     return attrs.evolve(current, db_type=target)
+
+
+def check_drain_timeout(seconds: float) -> None:
+    """Raise `ConfigError` unless `seconds` is a time that can be waited for."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= LONGEST_WAIT:
+        raise ConfigError(
+            f"drain_timeout must be a number of seconds from 0 to {LONGEST_WAIT:,.0f}, not {seconds!r}"
+        )
 
 
 async def switch_backend(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -171,6 +171,12 @@ class AsyncTransaction:
             await self._begin(writes=writes)
         self._owes = not (writes or self._read_only)
 
+    def _log(
+        self, text: str, params: Parameters, seconds: float, failure: BaseException | None = None
+    ) -> None:
+        if self._adapter._query_log is not None:
+            self._adapter._query_log.note(text, params, seconds, failure)
+
     def _note(self, exc: BaseException) -> None:
         """Remember a failure that the database itself saw; what was refused before it was sent changes nothing."""
         if exc.__cause__ is not None and not isinstance(exc.__cause__, (ValueRefused, OverflowError)):
@@ -186,32 +192,34 @@ class AsyncTransaction:
             result: Result = await connection.execute(statement, params)
         except DatabaseAdapterError as exc:
             self._note(exc)
+            self._log(sql, params, perf_counter() - started, exc)
             raise
-        if self._adapter._query_log is not None:
-            self._adapter._query_log.note(statement, params, perf_counter() - started)
+        self._log(sql, params, perf_counter() - started)
         return result
 
     async def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
         """See `AsyncDatabaseAdapter.execute_many`."""
         statement, given = parse_work(sql), checked_rows(rows)
-        connection = await self._ready()
-        try:
-            count: int = await connection.execute_many(statement, given)
-        except DatabaseAdapterError as exc:
-            self._note(exc)
-            raise
-        return count
+        return await self._in_bulk(sql, lambda connection: connection.execute_many(statement, given))
 
     async def insert_many(
         self, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], *, on_conflict: str | None = None
     ) -> int:
         """See `AsyncDatabaseAdapter.insert_many`."""
-        connection = await self._ready()
+        return await self._in_bulk(
+            f"insert_many into {table}",
+            lambda connection: insert_rows(connection, table, rows, on_conflict),
+        )
+
+    async def _in_bulk(self, text: str, work: Callable[[Any], Awaitable[int]]) -> int:
+        connection, started = await self._ready(), perf_counter()
         try:
-            count: int = await insert_rows(connection, table, rows, on_conflict)
+            count = await work(connection)
         except DatabaseAdapterError as exc:
             self._note(exc)
+            self._log(text, None, perf_counter() - started, exc)
             raise
+        self._log(text, None, perf_counter() - started)
         return count
 
     async def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
@@ -221,9 +229,9 @@ class AsyncTransaction:
             found: tuple[Columns, list[Any]] = await connection.fetch(statement, params, limit)
         except DatabaseAdapterError as exc:
             self._note(exc)
+            self._log(sql, params, perf_counter() - started, exc)
             raise
-        if self._adapter._query_log is not None:
-            self._adapter._query_log.note(statement, params, perf_counter() - started)
+        self._log(sql, params, perf_counter() - started)
         return found
 
     async def fetch_all(self, sql: str, params: Parameters = None, *, row_type: type = dict) -> list[Any]:
@@ -250,7 +258,9 @@ class AsyncTransaction:
         async def opened() -> tuple[Any, Any]:
             return None, await self._ready(writes=statement.writes)
 
-        return AsyncRowStream(opened, statement, params, batch_size, row_type or dict, self._note)
+        return AsyncRowStream(
+            opened, statement, params, batch_size, row_type or dict, self._adapter._query_log, self._note
+        )
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:

@@ -21,6 +21,7 @@ from ..errors import (
     DatabaseUnavailable,
     OutcomeUnknown,
     PoolClosed,
+    QueryError,
     ReadOnlyViolation,
     SerializationFailure,
 )
@@ -136,6 +137,9 @@ class Access:
                     raise
             except ConnectionLost as exc:
                 raise self._unknown(lane, exc) from exc
+            except QueryError as exc:
+                self._log_failure(statement, params, connection, exc)
+                raise
             finally:
                 lane.release(connection)
                 if lane.cluster is not None:
@@ -143,8 +147,14 @@ class Access:
                     if statement.changes_schema:
                         self._backend.pool.statements.forget()
         if self._query_log is not None:
-            self._query_log.note(statement, params, connection.released_at - connection.held_since)
+            self._query_log.note(statement.text, params, connection.released_at - connection.held_since)
         return result
+
+    def _log_failure(
+        self, statement: Statement, params: Parameters, connection: Any, exc: QueryError
+    ) -> None:
+        if self._query_log is not None:
+            self._query_log.note(statement.text, params, perf_counter() - connection.held_since, exc)
 
     def _has_stepped_down(self, lane: Lane, connection: Any) -> bool:
         """The server that refused a write was the primary and is a standby now; the next connection leads elsewhere."""
@@ -271,9 +281,12 @@ class Access:
                 failures += 1
                 if not exc.transient or failures > _READ_RETRIES:
                     raise
+            except QueryError as exc:
+                self._log_failure(statement, params, connection, exc)
+                raise
             else:
                 if self._query_log is not None:
-                    self._query_log.note(statement, params, perf_counter() - connection.held_since)
+                    self._query_log.note(statement.text, params, perf_counter() - connection.held_since)
                 return found
             finally:
                 lane.release(connection)
@@ -364,7 +377,9 @@ class Access:
             safe = not lane.serves_writes or statements.is_harmless(statement)
             return isinstance(exc, ConnectionLost) and safe and failures <= _READ_RETRIES
 
-        return RowStream(opened, statement, params, batch_size, row_type or dict, again=again)
+        return RowStream(
+            opened, statement, params, batch_size, row_type or dict, self._query_log, again=again
+        )
 
     def consistency_token(self) -> str:
         """What stands for everything written until now, for ``after=`` in another thread, task, process or request.

@@ -28,7 +28,7 @@ from .backend import Backend, new_backend, open_backend
 from .following import Watch, settled_backend
 from .lane import PoolMoved
 from .pool import Pool
-from .switch import Progress, switch_backend, target_config
+from .switch import Progress, check_drain_timeout, switch_backend, target_config
 from .transaction import Transaction
 
 if TYPE_CHECKING:
@@ -263,6 +263,7 @@ class DatabaseAdapter(Access):
             SwitchInProgress: another switch is under way.
         """
         config = target_config(self.config, target)
+        check_drain_timeout(drain_timeout)
         if not self._switching.acquire(blocking=False):
             raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
         try:
@@ -299,6 +300,7 @@ class DatabaseAdapter(Access):
             SwitchAborted: what a switch would refuse, with the reason. SwitchInProgress: a switch is under way.
         """
         config = target_config(self.config, target)
+        check_drain_timeout(drain_timeout)
         if not self._switching.acquire(blocking=False):
             raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
         try:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from time import perf_counter
 from typing import Any
 
 from .._core.statement import Parameters, Statement
 from ..errors import ConfigError, DatabaseAdapterError
+from ..querylog import QueryLog
 
 __all__ = ["RowStream"]
 
@@ -26,12 +28,13 @@ class RowStream:
         params: Parameters,
         batch_size: int,
         row_type: type,
+        log: QueryLog | None = None,
         on_error: Callable[[BaseException], None] | None = None,
         again: Callable[[Any, DatabaseAdapterError], bool] | None = None,
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ConfigError(f"batch_size must be an integer of at least 1, not {batch_size!r}")
-        self._rows = self._generate(acquire, statement, params, batch_size, row_type, on_error, again)
+        self._rows = self._generate(acquire, statement, params, batch_size, row_type, log, on_error, again)
 
     def __iter__(self) -> Iterator[Any]:
         return self._rows
@@ -56,21 +59,27 @@ class RowStream:
         params: Parameters,
         batch_size: int,
         row_type: type,
+        log: QueryLog | None,
         on_error: Callable[[BaseException], None] | None,
         again: Callable[[Any, DatabaseAdapterError], bool] | None,
     ) -> Iterator[Any]:
         has_begun = False
         while True:
             lane, connection = acquire()
+            waited, since, failure = 0.0, perf_counter(), None
             try:
                 batches = connection.stream(statement, params, batch_size)
                 try:
                     for columns, rows in batches:
+                        waited += perf_counter() - since
                         for row in columns.rows(row_type, rows):
                             has_begun = True
                             yield row
+                        since = perf_counter()
+                    waited += perf_counter() - since
                     return
                 except DatabaseAdapterError as exc:
+                    failure = exc
                     if on_error is not None:
                         on_error(exc)
                     if has_begun or again is None or not again(lane, exc):
@@ -78,6 +87,8 @@ class RowStream:
                 finally:
                     batches.close()
             finally:
+                if log is not None:
+                    log.note(statement.text, params, waited, failure)
                 if lane is not None:
                     lane.release(connection)
                     if lane.cluster is not None and lane.serves_writes:

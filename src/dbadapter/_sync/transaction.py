@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -170,6 +170,12 @@ class Transaction:
             self._begin(writes=writes)
         self._owes = not (writes or self._read_only)
 
+    def _log(
+        self, text: str, params: Parameters, seconds: float, failure: BaseException | None = None
+    ) -> None:
+        if self._adapter._query_log is not None:
+            self._adapter._query_log.note(text, params, seconds, failure)
+
     def _note(self, exc: BaseException) -> None:
         """Remember a failure that the database itself saw; what was refused before it was sent changes nothing."""
         if exc.__cause__ is not None and not isinstance(exc.__cause__, (ValueRefused, OverflowError)):
@@ -185,32 +191,34 @@ class Transaction:
             result: Result = connection.execute(statement, params)
         except DatabaseAdapterError as exc:
             self._note(exc)
+            self._log(sql, params, perf_counter() - started, exc)
             raise
-        if self._adapter._query_log is not None:
-            self._adapter._query_log.note(statement, params, perf_counter() - started)
+        self._log(sql, params, perf_counter() - started)
         return result
 
     def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
         """See `DatabaseAdapter.execute_many`."""
         statement, given = parse_work(sql), checked_rows(rows)
-        connection = self._ready()
-        try:
-            count: int = connection.execute_many(statement, given)
-        except DatabaseAdapterError as exc:
-            self._note(exc)
-            raise
-        return count
+        return self._in_bulk(sql, lambda connection: connection.execute_many(statement, given))
 
     def insert_many(
         self, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], *, on_conflict: str | None = None
     ) -> int:
         """See `DatabaseAdapter.insert_many`."""
-        connection = self._ready()
+        return self._in_bulk(
+            f"insert_many into {table}",
+            lambda connection: insert_rows(connection, table, rows, on_conflict),
+        )
+
+    def _in_bulk(self, text: str, work: Callable[[Any], int]) -> int:
+        connection, started = self._ready(), perf_counter()
         try:
-            count: int = insert_rows(connection, table, rows, on_conflict)
+            count = work(connection)
         except DatabaseAdapterError as exc:
             self._note(exc)
+            self._log(text, None, perf_counter() - started, exc)
             raise
+        self._log(text, None, perf_counter() - started)
         return count
 
     def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
@@ -220,9 +228,9 @@ class Transaction:
             found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
         except DatabaseAdapterError as exc:
             self._note(exc)
+            self._log(sql, params, perf_counter() - started, exc)
             raise
-        if self._adapter._query_log is not None:
-            self._adapter._query_log.note(statement, params, perf_counter() - started)
+        self._log(sql, params, perf_counter() - started)
         return found
 
     def fetch_all(self, sql: str, params: Parameters = None, *, row_type: type = dict) -> list[Any]:
@@ -249,7 +257,9 @@ class Transaction:
         def opened() -> tuple[Any, Any]:
             return None, self._ready(writes=statement.writes)
 
-        return RowStream(opened, statement, params, batch_size, row_type or dict, self._note)
+        return RowStream(
+            opened, statement, params, batch_size, row_type or dict, self._adapter._query_log, self._note
+        )
 
     @contextmanager
     def connection(self) -> Iterator[Any]:
