@@ -11,7 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from dbadapter import DatabaseAdapter
+from dbadapter.embedded import EmbeddedPostgres
 from dbadapter.web import create_app
+from dbadapter.web.prometheus import exposition
+from tests.servers import fresh_database
 from tests.web.conftest import MOMENT, TAG, client_of
 
 ODD = "odd %22name%22 %2F %C3%BC"
@@ -155,6 +159,38 @@ async def test_metrics_are_in_the_format_of_prometheus(client: httpx.AsyncClient
             assert sample.name.endswith("_total") == (family.type == "counter")
     assert families["dbadapter_up"].samples[0].value == 1
     assert families["dbadapter_pool_requests"].samples[0].value > 0
+
+
+async def test_metrics_of_replicas(postgres_cluster: EmbeddedPostgres) -> None:
+    """Waits, evictions with their reasons, reads by server and each node's figures are those of get_stats()."""
+    with fresh_database(postgres_cluster) as config, DatabaseAdapter(config) as adapter:
+        for _ in range(5):
+            adapter.fetch_value("SELECT 1", consistency="eventual")
+            adapter.fetch_value("SELECT 1", consistency="strong")
+        with adapter.connection() as raw:
+            raw.close()
+        stats = adapter.get_stats()
+        text = exposition(stats, adapter.health())
+    found = {
+        (
+            sample.name.removeprefix("dbadapter_"),
+            *sorted(set(sample.labels.values()) - {"postgresql"}),
+        ): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert stats["recycled_reasons"] == {"broken": 1}
+    assert found["pool_evictions_total", "broken"] == 1
+    for server in ("primary", "replica"):
+        assert found["pool_reads_total", server] == stats["reads"][server] >= 5
+    for quantile, key in (("0.5", "p50"), ("0.95", "p95"), ("1", "max")):
+        assert found["pool_wait_seconds", quantile] == stats["wait_ms"][key] / 1000
+    assert len(stats["nodes"]) == 3
+    for node in stats["nodes"]:
+        labels = sorted((node["role"], f"{node['host']}:{node['port']}"))
+        assert found["node_requests_total", *labels] == node["requests"]
+        assert found["node_healthy", *labels] == 1
+        assert found["node_lag_seconds", *labels] == node["lag_seconds"]
 
 
 async def test_no_answer_is_kept_or_guessed_at(client: httpx.AsyncClient) -> None:

@@ -12,6 +12,8 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Sample = tuple[Mapping[str, str], float]
 
+_QUANTILES = (("0.5", "p50"), ("0.95", "p95"), ("1", "max"))
+
 
 def exposition(stats: Mapping[str, Any], health: Mapping[str, Any]) -> str:
     """``get_stats()`` and ``health()`` as metrics.
@@ -52,7 +54,7 @@ def _families(stats: Mapping[str, Any], health: Mapping[str, Any]) -> Iterator[F
     yield "pool_waiting", "gauge", "Callers waiting for a connection now.", one("waiting")
     yield "pool_requests_total", "counter", "Connections asked for.", one("requests")
     yield "pool_requests_waited_total", "counter", "Requests that had to wait.", one("requests_waited")
-    waits = [({"quantile": q}, stats["wait_ms"][key] / 1000) for q, key in (("0.95", "p95"), ("1", "max"))]
+    waits = [({"quantile": q}, stats["wait_ms"][key] / 1000) for q, key in _QUANTILES]
     yield (
         "pool_wait_seconds",
         "gauge",
@@ -69,6 +71,10 @@ def _families(stats: Mapping[str, Any], health: Mapping[str, Any]) -> Iterator[F
     yield "pool_connect_errors_total", "counter", "Connections that could not be opened.", one("errors")
     yield "pool_connections_created_total", "counter", "Connections opened.", one("created")
     yield "pool_connections_recycled_total", "counter", "Connections closed and replaced.", one("recycled")
+    reasons = [({"reason": reason}, count) for reason, count in stats["recycled_reasons"].items()]
+    yield "pool_evictions_total", "counter", "Connections closed and replaced, by reason.", reasons
+    reads = [({"server": role}, count) for role, count in stats["reads"].items()]
+    yield "pool_reads_total", "counter", "Reads served by the primary and by replicas.", reads
     yield "pool_leaks_total", "counter", "Connections held longer than leak_threshold.", one("leaks")
     yield from _node_families(stats["nodes"])
 
@@ -84,6 +90,7 @@ def _node_families(nodes: Iterable[Mapping[str, Any]]) -> Iterator[Family]:
 
     yield "node_healthy", "gauge", "Whether the node answers.", each("healthy")
     yield "node_active_connections", "gauge", "Connections to the node in use.", each("active")
+    yield "node_requests_total", "counter", "Connections to the node asked for.", each("requests")
     yield "node_lag_bytes", "gauge", "How far a replica is behind, in bytes of log.", each("lag_bytes")
     yield "node_lag_seconds", "gauge", "How far a replica is behind, in time.", each("lag_seconds")
 
