@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -163,7 +164,10 @@ async def test_metrics_are_in_the_format_of_prometheus(client: httpx.AsyncClient
 
 async def test_metrics_of_replicas(postgres_cluster: EmbeddedPostgres) -> None:
     """Waits, evictions with their reasons, reads by server and each node's figures are those of get_stats()."""
-    with fresh_database(postgres_cluster) as config, DatabaseAdapter(config) as adapter:
+    with ExitStack() as stack:
+        config = stack.enter_context(fresh_database(postgres_cluster))
+        postgres_cluster.wait_for_replicas()
+        adapter = stack.enter_context(DatabaseAdapter(config))
         for _ in range(5):
             adapter.fetch_value("SELECT 1", consistency="eventual")
             adapter.fetch_value("SELECT 1", consistency="strong")
