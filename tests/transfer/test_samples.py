@@ -25,7 +25,8 @@ def test_sample(name: str, tmp_path: Path, postgres_database: DatabaseConfig) ->
     directory = os.environ.get(VARIABLE)
     if not directory:
         pytest.skip(f"sample data: {VARIABLE} names no directory with the sample databases")
-    path = Path(directory, "sqlite", f"{name}.sqlite")
+    home = Path(directory)
+    path = next(home.glob(f"**/{name}.sqlite"), home / "sqlite" / f"{name}.sqlite")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     source = DatabaseConfig(sqlite_path=str(path))
     _, report = move(source, postgres_database)

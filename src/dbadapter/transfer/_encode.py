@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import define, field
@@ -23,19 +23,23 @@ class Encoded:
 
     Attributes:
         data: lines of COPY's text format.
-        rows: the rows these lines are made of.
+        rows: the rows these lines are made of; None where SQLite made them.
         odd: rejected values and original spellings.
         read: how many rows the batch had.
+        count: how many lines there are.
         dropped: how many of them were rejected as a whole.
         last: the rowid of the last row, where the table has one.
+        again: reads and encodes the batch once more, with its `rows`.
     """
 
     data: bytes
-    rows: Rows
+    rows: Rows | None
     odd: list[Odd] = field(factory=list)
     read: int = 0
+    count: int = 0
     dropped: int = 0
     last: int | None = None
+    again: Callable[[], Encoded] | None = None
 
 
 class RowEncoder:
@@ -69,9 +73,11 @@ class RowEncoder:
             texts = self._many(place, values)
             fields.append(texts if texts is not None else self._one_by_one(place, values, troubles))
         if troubles:
-            fields = self._set_aside(found, fields, troubles)
-        self._seen += len(rows)
-        if found.rows:
+            fields, rows = self._set_aside(found, rows, fields, troubles)
+            found.rows = rows
+        self._seen += found.read
+        found.count = len(rows)
+        if rows:
             found.data = ("\n".join(map("\t".join, zip(*fields, strict=True))) + "\n").encode()
         return found
 
@@ -119,12 +125,13 @@ class RowEncoder:
     def _set_aside(
         self,
         found: Encoded,
+        rows: Rows,
         fields: list[Sequence[str]],
         troubles: dict[int, list[tuple[int, str | None]]],
-    ) -> list[Sequence[str]]:
+    ) -> tuple[list[Sequence[str]], Rows]:
         gone = set()
         for row, places in sorted(troubles.items()):
-            values = found.rows[row]
+            values = rows[row]
             refused = {place: reason for place, reason in places if reason is not None}
             for place, reason in places:
                 if reason is None and not self._key:
@@ -138,10 +145,10 @@ class RowEncoder:
                 value = values[self._first + place]
                 found.odd.append(odd_value(self.table.target, key, self.columns[place].name, value, reason))
         if not gone:
-            return fields
+            return fields, rows
         found.dropped = len(gone)
-        found.rows = [row for place, row in enumerate(found.rows) if place not in gone]
-        return [[text for place, text in enumerate(texts) if place not in gone] for texts in fields]
+        rows = [row for place, row in enumerate(rows) if place not in gone]
+        return [[text for place, text in enumerate(texts) if place not in gone] for texts in fields], rows
 
     def _must_go(self, refused: dict[int, str]) -> bool:
         """Whether the row cannot arrive without these values."""
@@ -170,13 +177,12 @@ class RowEncoder:
             for place, column in enumerate(self.columns)
         ]
 
-    def without(self, encoded: Encoded, line: int, column: int) -> tuple[bytes, Odd] | None:
+    def without(self, line: bytes, row: Sequence[Any], column: int) -> tuple[bytes, Odd] | None:
         """A line with one field made NULL and that value set aside; None if the row cannot arrive so."""
         if self._must_go({column: ""}):
             return None
-        fields = encoded.data.split(b"\n")[line].split(b"\t")
+        fields = line.split(b"\t")
         fields[column] = _NULL.encode()
-        row = encoded.rows[line]
         value = row[self._first + column]
         return b"\t".join(fields) + b"\n", odd_value(
             self.table.target, self.key_of(row), self.columns[column].name, value, ""

@@ -62,26 +62,28 @@ class PostgresLoader:
         try:
             with self.raw.transaction():
                 settings(self.raw)
-                self._write(b"".join(encoded.data for encoded in self._waiting))
+                self._write([encoded.data for encoded in self._waiting])
                 self._finish(self._waiting)
         except psycopg.Error as error:
             if (error.sqlstate or "")[:2] not in _DATA_FAULTS:
                 raise
+            self._waiting = [encoded.again() if encoded.again else encoded for encoded in self._waiting]
             with self.raw.transaction():
                 settings(self.raw)
                 for encoded in self._waiting:
                     self._write_piecewise(encoded)
                 self._finish(self._waiting)
         for encoded in self._waiting:
-            self.copied += len(encoded.rows)
+            self.copied += encoded.count
             self.read += encoded.read
             self.dropped += encoded.dropped
         self._waiting, self._size = [], 0
 
-    def _write(self, data: bytes) -> None:
-        if data:
+    def _write(self, data: Sequence[bytes]) -> None:
+        if any(data):
             with self.raw.cursor() as cursor, cursor.copy(self._copy) as copy:
-                copy.write(data)
+                for lines in data:
+                    copy.write(lines)
 
     def _finish(self, group: Sequence[Encoded]) -> None:
         copy_odd(self.raw, [odd for encoded in group for odd in encoded.odd])
@@ -95,13 +97,13 @@ class PostgresLoader:
         import psycopg
 
         lines = encoded.data.split(b"\n")[:-1]
-        rows = encoded.rows
-        kept, start = [], 0
+        rows = encoded.rows or []
+        arrived, start = 0, 0
         while start < len(lines):
             try:
                 with self.raw.transaction():
-                    self._write(b"\n".join(lines[start:]) + b"\n")
-                kept += rows[start:]
+                    self._write([b"\n".join(lines[start:]) + b"\n"])
+                arrived += len(lines) - start
                 break
             except psycopg.Error as error:
                 if (error.sqlstate or "")[:2] not in _DATA_FAULTS:
@@ -112,33 +114,34 @@ class PostgresLoader:
                 column = place[2] if place else None
             if bad > start:
                 with self.raw.transaction():
-                    self._write(b"\n".join(lines[start:bad]) + b"\n")
-                kept += rows[start:bad]
-            if self._mend(encoded, bad, column, message):
-                kept.append(rows[bad])
+                    self._write([b"\n".join(lines[start:bad]) + b"\n"])
+                arrived += bad - start
+            if self._mend(encoded, lines[bad], rows[bad], column, message):
+                arrived += 1
             else:
                 encoded.dropped += 1
             start = bad + 1
-        encoded.rows = kept
+        encoded.count = arrived
 
-    def _mend(self, encoded: Encoded, line: int, column: str | None, message: str) -> bool:
+    def _mend(
+        self, encoded: Encoded, line: bytes, row: Sequence[Any], column: str | None, message: str
+    ) -> bool:
         """Set aside what is wrong with a line: its value if that will do, else the row. True if the row arrived."""
         import psycopg
 
         names = [found.target for found in self.encoder.columns]
         place = names.index(column) if column in names else None
-        if place is not None and (without := self.encoder.without(encoded, line, place)):
+        if place is not None and (without := self.encoder.without(line, row, place)):
             data, odd = without
             try:
                 with self.raw.transaction():
-                    self._write(data)
+                    self._write([data])
             except psycopg.Error as error:
                 if (error.sqlstate or "")[:2] not in _DATA_FAULTS:
                     raise
             else:
                 encoded.odd.append(Odd(odd.table, odd.key, odd.column, odd.storage, odd.raw, message))
                 return True
-        row = encoded.rows[line]
         key = self.encoder.key_of(row)
         # What was set aside of the row before is in the entries for the whole of it.
         encoded.odd = [odd for odd in encoded.odd if odd.key != key]

@@ -9,7 +9,7 @@ from typing import Any
 from .._dialects import SQLITE
 from ._values import RawText
 
-__all__ = ["Rows", "read_batches"]
+__all__ = ["Rows", "read_batches", "rows_for"]
 
 Rows = list[tuple[Any, ...]]
 
@@ -25,6 +25,9 @@ def read_batches(
     *,
     rowid: str | None = None,
     after: int | None = None,
+    upto: int | None = None,
+    where: str | None = None,
+    limit: int = -1,
     row_bytes: int = -1,
     utf16: str | None = None,
 ) -> Iterator[Rows]:
@@ -38,20 +41,31 @@ def read_batches(
         columns: the columns to read; with `rowid`, that comes first.
         rowid: the name of the rowid, to order by it.
         after: only rows with a greater rowid.
+        upto: only rows with no greater rowid.
+        where: only rows of which this condition, in SQL, is true.
+        limit: at most so many rows; -1: all.
         row_bytes: the size of the largest row if that is known: a batch stays small, whatever comes.
         utf16: ``utf-16-le`` or ``utf-16-be`` where the database is encoded so.
     """
     order = SQLITE.quote(rowid) if rowid else None
     names = ([order] if order else []) + [SQLITE.quote(column) for column in columns]
-    reader = _Reader(raw, table, names, order, after, utf16)
-    size = _rows_for(row_bytes) if row_bytes >= 0 else 64
+    conditions = [f"({where})"] if where else []
+    if order and after is not None:
+        conditions.append(f"{order}>{after:d}")
+    if order and upto is not None:
+        conditions.append(f"{order}<={upto:d}")
+    behind = (" WHERE " + " AND ".join(conditions) if conditions else "") + (
+        f" ORDER BY {order}" if order else ""
+    )
+    reader = _Reader(raw, table, names, behind, limit, utf16)
+    size = rows_for(row_bytes) if row_bytes >= 0 else 64
     while rows := reader.fetch(size):
         yield rows
         if row_bytes < 0:
-            size = min(_rows_for(_sample_bytes(rows)), size * 4)
+            size = min(rows_for(_sample_bytes(rows)), size * 4)
 
 
-def _rows_for(row_bytes: int) -> int:
+def rows_for(row_bytes: int) -> int:
     return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
 
 
@@ -71,11 +85,11 @@ class _Reader:
         raw: sqlite3.Connection,
         table: str,
         names: list[str],
-        rowid: str | None,
-        after: int | None,
+        behind: str,
+        limit: int,
         utf16: str | None,
     ) -> None:
-        self._raw, self._done = raw, 0
+        self._raw, self._limit, self._done = raw, limit, 0
         self._utf16 = utf16
         self._decoding = utf16 is not None
         if utf16:
@@ -85,10 +99,8 @@ class _Reader:
                 for part in (f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END",
                              f"typeof({name})='text'")
             ]  # fmt: skip
-        where = f" WHERE {rowid} > {after:d}" if rowid and after is not None else ""
-        order = f" ORDER BY {rowid}" if rowid else ""
-        self._query = f"SELECT {', '.join(names)} FROM {SQLITE.quote(table)}{where}{order}"
-        self._cursor = raw.execute(self._query)
+        self._query = f"SELECT {', '.join(names)} FROM {SQLITE.quote(table)}{behind}"
+        self._cursor = raw.execute(f"{self._query} LIMIT {limit:d}")
 
     def fetch(self, size: int) -> Rows:
         """The next rows; none at the end."""
@@ -102,7 +114,8 @@ class _Reader:
                 if not str(error).startswith("Could not decode"):
                     raise
                 self._decoding = True
-                self._cursor = self._raw.execute(f"{self._query} LIMIT -1 OFFSET {self._done}")
+                left = self._limit if self._limit < 0 else self._limit - self._done
+                self._cursor = self._raw.execute(f"{self._query} LIMIT {left:d} OFFSET {self._done}")
                 rows = self._fetch_decoding(size)
         self._done += len(rows)
         return rows

@@ -15,11 +15,11 @@ from ._bookkeeping import ORIGINALS, REJECTS, SOURCE, TABLES, create_statements
 from ._encode import Encoded, RowEncoder
 from ._endpoints import open_postgres, settings, sqlite_source
 from ._faults import reporting
+from ._lines import encoded_batches
 from ._load_postgres import PostgresLoader
 from ._matches import recorded_in_postgres
 from ._pipeline import prefetched
 from ._postgres_ddl import create_tables, drop_tables, finish_table, foreign_keys, orphans, statements
-from ._read import read_batches
 from .plan import Dropped, TablePlan, TransferPlan, from_dict, table_to_dict
 from .report import Orphans, TableReport, TransferReport
 
@@ -209,19 +209,9 @@ class _Run:
     def _copy_table(self, table: TablePlan, cursor: int | None, done: int) -> None:
         encoder = RowEncoder(table, rowid_first=table.rowid is not None)
         loader = PostgresLoader(self._post, encoder)
-        names = [column.name for column in table.copied]
 
         def batches() -> Iterator[Encoded]:
-            for rows in read_batches(
-                self._lite,
-                table.name,
-                names,
-                rowid=table.rowid,
-                after=cursor,
-                row_bytes=table.row_bytes,
-                utf16=self._utf16,
-            ):
-                yield encoder.encode(rows)
+            return encoded_batches(self._lite, table, encoder, after=cursor, utf16=self._utf16)
 
         self._post.execute("SET synchronous_commit = off")
         with reporting(f"copying {table.name} stopped"):

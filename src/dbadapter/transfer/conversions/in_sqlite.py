@@ -1,0 +1,212 @@
+"""Conversions that SQLite carries out itself, in SQL: the same as `Conversion.many`, without a Python object a value.
+
+Each has a condition that is true only of values which conform; for all others the conversion in Python decides.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import sqlite3
+import struct
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from attrs import frozen
+
+from .base import Conversion
+from .formats import Format
+from .numbers import _BITS, Boolean, Float, Integer, Number
+from .others import Json, Uuid
+from .texts import Bytes, Text
+from .times import Epoch, Temporal
+
+__all__ = ["InSQLite", "in_sqlite"]
+
+
+@frozen
+class InSQLite:
+    """SQL over one column's values that are not NULL.
+
+    Attributes:
+        condition: true of values that conform, and are written as `text` says; never NULL.
+        text: an expression for the value's field in COPY's text format, but for special characters.
+        format: how ``printf`` writes `text`; ``%s`` stops at a NUL character.
+        free: the text is the user's: it may have characters that are special to COPY.
+        backslashes: how many of them each value's text has of its own.
+    """
+
+    condition: str
+    text: str
+    format: str = "%s"
+    free: bool = False
+    backslashes: int = 0
+
+
+def in_sqlite(conversion: Conversion, column: str) -> InSQLite | None:
+    """The conversion of a (quoted) column in SQL; None where only Python can."""
+    write = _WRITERS.get(type(conversion))
+    return write(conversion, column) if write else None
+
+
+# An exact integer as a double, and what a quotient of such is rounded from.
+_EXACT_INTEGER = 9_000_000_000_000_000
+
+
+def _integer(conversion: Integer, x: str) -> InSQLite | None:
+    low, high = _BITS[conversion.bits]
+    fits = f" AND {x} BETWEEN {low} AND {high}" if conversion.bits != 64 else ""
+    return InSQLite(f"typeof({x})='integer'{fits}", x, "%d")
+
+
+def _float(conversion: Float, x: str) -> InSQLite | None:
+    if not _prints_doubles():
+        return None
+    common = f"({x} BETWEEN 1e-5 AND 1e15 OR {x}=0 OR {x} BETWEEN -1e15 AND -1e-5)"
+    return InSQLite(f"typeof({x})='real' AND {common}", x, "%!.17g")
+
+
+@lru_cache(maxsize=1)
+def _prints_doubles() -> bool:
+    """Whether this SQLite writes doubles of common size so that they are read back to the bit.
+
+    Those built without a ``long double`` did not before version 3.43; they fail for about every other number.
+    """
+    made = random.Random(17)
+    found: list[float] = [made.uniform(-1, 1) * 10.0**place for place in range(-4, 16) for _ in range(25)]
+    found += [
+        struct.unpack("<d", struct.pack("<q", struct.unpack("<q", struct.pack("<d", x))[0] + 1))[0]
+        for x in found
+    ]
+    with sqlite3.connect(":memory:") as raw:
+        texts = [raw.execute("SELECT printf('%!.17g', ?)", (x,)).fetchone()[0] for x in found]
+    raw.close()
+    return [float(text) for text in texts] == found
+
+
+def _number(conversion: Number, x: str) -> InSQLite | None:
+    """n / 10^scale, which a division of doubles rounds as reading the decimal number does: they are the same double."""
+    if conversion.precision is None or not 0 <= (scale := conversion.scale or 0) <= 15:
+        return None
+    unit = 10**scale
+    bound = min(10 ** (conversion.precision - scale), _EXACT_INTEGER // unit) - 1
+    # Texts and blobs are greater than all numbers, so that a number between two others is one.
+    condition = (
+        f"{x} BETWEEN {-bound} AND {bound} AND round({x}*{unit}.0)/{unit}.0={x}"
+        f" AND (typeof({x})='integer' OR {x}<>CAST({x} AS INTEGER))"
+    )
+    return InSQLite(condition, f"round({x}*{unit}.0)", f"%de-{scale}")
+
+
+def _boolean(conversion: Boolean, x: str) -> InSQLite | None:
+    if (conversion.true, conversion.false) == (1, 0):
+        return InSQLite(f"typeof({x})='integer' AND {x} BETWEEN 0 AND 1", x, "%d")
+    if not isinstance(conversion.true, str) or not isinstance(conversion.false, str):
+        return None
+    true, false = (f"(+{x}={_literal(word)} COLLATE BINARY)" for word in (conversion.true, conversion.false))
+    return InSQLite(f"typeof({x})='text' AND ({true} OR {false})", f"CASE WHEN {true} THEN 't' ELSE 'f' END")
+
+
+def _text(conversion: Text, x: str) -> InSQLite | None:
+    if conversion.padded:
+        return None
+    fits = f" AND length({x})<={conversion.length}" if conversion.length is not None else ""
+    return InSQLite(f"typeof({x})='text' AND instr({x},char(0))=0{fits}", x, free=True)
+
+
+def _json(conversion: Json, x: str) -> InSQLite | None:
+    """Objects and arrays; that they are JSON is looked at by Postgres, which keeps their text."""
+    if conversion.binary:
+        return None
+    begins = f"(substr({x},1,1)='{{' OR substr({x},1,1)='[')"
+    return InSQLite(f"typeof({x})='text' AND {begins} AND instr({x},char(0))=0", x, free=True)
+
+
+def _bytes(conversion: Bytes, x: str) -> InSQLite | None:
+    return InSQLite(f"typeof({x})='blob'", f"'\\\\x'||hex({x})", backslashes=2)
+
+
+def _uuid(conversion: Uuid, x: str) -> InSQLite | None:
+    if conversion.spelling == "bytes":
+        return InSQLite(f"typeof({x})='blob' AND length({x})=16", f"hex({x})")
+    digit = "[0-9A-F]" if conversion.spelling.isupper() or conversion.spelling == "upper" else "[0-9a-f]"
+    if conversion.spelling.lower() == "hex":
+        pattern = digit * 32
+    else:
+        pattern = "-".join(digit * count for count in (8, 4, 4, 4, 12))
+    if conversion.spelling.lower() == "braces":
+        pattern = "{" + pattern + "}"
+    return InSQLite(f"typeof({x})='text' AND {x} GLOB '{pattern}'", x)
+
+
+# What gives a text of this format back as it is, if it is a date.
+_CANONICAL = {
+    "YYYY-MM-DD": (10, "date({})"),
+    "HH24:MI:SS": (8, "time({})"),
+    "YYYY-MM-DD HH24:MI:SS": (19, "datetime({})"),
+    "YYYY-MM-DDTHH24:MI:SS": (19, "replace(datetime({}),' ','T')"),
+}
+_FRACTION = re.compile(r"(\.US|\.MS|\[\.US\]|\[\.FF\])$")
+
+
+def _temporal(conversion: Temporal, x: str) -> InSQLite | None:
+    format = Format(conversion.format)
+    zone = format.zone or ""
+    body = conversion.format[: len(conversion.format) - len(zone)]
+    fraction = _FRACTION.search(body)
+    base = _CANONICAL.get(body[: fraction.start()] if fraction else body)
+    if conversion.digits or base is None or not format.is_iso:
+        return None
+    length, canonical = base
+    conditions = [f"typeof({x})='text'"]
+    if zone:
+        conditions.append(f"substr({x},{-len(zone)})={_literal(zone)} COLLATE BINARY")
+    whole = f"substr({x},1,{length})"
+    plain = f"length({x})={length + len(zone)}"
+    if not zone:
+        equal = f"{plain} AND +{x}={canonical.format(x)} COLLATE BINARY"
+    else:
+        equal = f"instr({x},char(0))=0 AND {plain} AND {whole}={canonical.format(whole)} COLLATE BINARY"
+    if fraction:
+        digits = f"substr({x},{length + 2},length({x})-{length + 1 + len(zone)})"
+        fine = (
+            f"instr({x},char(0))=0 AND {whole}={canonical.format(whole)} COLLATE BINARY"
+            f" AND substr({x},{length + 1},1)='.'"
+            f" AND {digits} NOT GLOB '*[^0-9]*' AND length({digits}) {_DIGITS[fraction[1]].format(digits)}"
+        )
+        test = equal.removeprefix(f"{plain} AND ")
+        equal = fine if fraction[1].startswith(".") else f"CASE WHEN {plain} THEN {test} ELSE {fine} END"
+    conditions.append(f"({equal})")
+    return InSQLite(" AND ".join(conditions), x)
+
+
+_DIGITS = {
+    ".US": "=6",
+    ".MS": "=3",
+    "[.US]": "=6 AND {0}<>'000000' COLLATE BINARY",
+    "[.FF]": "BETWEEN 1 AND 6 AND {0} NOT GLOB '*0'",
+}
+
+
+def _epoch(conversion: Epoch, x: str) -> InSQLite | None:
+    places = {"unix": 0, "unix_ms": 3, "unix_us": 6}.get(conversion.epoch)
+    if places is None or conversion.real:
+        return None
+    unit = 10**places
+    text = (
+        f"datetime({x}/{unit},'unixepoch')"
+        + (f"||printf('.%0{places}d',{x}%{unit})" if places else "")
+        + "||'+00'"
+    )
+    return InSQLite(f"typeof({x})='integer' AND {x} BETWEEN 0 AND {253_402_300_800 * unit - 1}", text)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+_WRITERS: dict[type[Conversion], Callable[[Any, str], InSQLite | None]] = {
+    Boolean: _boolean, Bytes: _bytes, Epoch: _epoch, Float: _float, Integer: _integer, Json: _json, Number: _number,
+    Temporal: _temporal, Text: _text, Uuid: _uuid,
+}  # fmt: skip
