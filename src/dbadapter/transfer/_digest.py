@@ -10,27 +10,25 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
-from .._dialects import POSTGRESQL
+from .._dialects import POSTGRESQL, SQLITE
 from . import conversions as c
-from ._read import Rows, read_batches
-from ._values import RawText, to_token
+from ._pipeline import prefetched
+from ._read import MOST_TERMS, read_batches, rows_for
+from ._tokens import Tokens, install, postgres_line, sqlite_line, tokens_of
 
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["BUCKETS", "Buckets", "Match", "postgres_digest", "row_number", "sqlite_digest", "sqlite_numbers"]
+__all__ = ["BUCKETS", "Buckets", "Match", "postgres_digest", "row_number", "sqlite_digest"]
 
 BUCKETS = 1024
 _SHIFT = 54  # the upper ten bits, with the sign: -512 to 511
-# Postgres functions take at most a hundred arguments.
-_CONCAT = 90
 
 
 @frozen
@@ -56,6 +54,11 @@ class Match:
         """Where the key's columns stand among `columns`."""
         names = [column[0] for column in self.columns]
         return [names.index(name) for name in self.key]
+
+    @property
+    def tokens(self) -> list[Tokens]:
+        """How the values of `columns` are written for the digest."""
+        return [tokens_of(column[2]) for column in self.columns]
 
 
 @define
@@ -94,107 +97,59 @@ except ValueError:  # a Python in FIPS mode wants to be told that no secret depe
     _md5 = partial(hashlib.md5, usedforsecurity=False)
 
 
-def row_number(values: Iterable[Any], vectors: Sequence[bool]) -> int:
-    """The number of one row, some of whose columns are vectors."""
-    tokens = [
-        _vector_token(value).encode("utf-8", "surrogateescape") if vector else to_token(value)
-        for value, vector in zip(values, vectors, strict=True)
-    ]
-    number: int = struct.unpack(">q", _md5(b"".join(tokens)).digest()[:8])[0]
+def row_number(values: Iterable[Any], tokens: Sequence[Tokens]) -> int:
+    """The number of one row, from its values as SQLite stores them."""
+    written = b"".join([each.python(value) for each, value in zip(tokens, values, strict=True)])
+    number: int = struct.unpack(">q", _md5(written).digest()[:8])[0]
     return number
 
 
 # -- SQLite --------------------------------------------------------------------------------------------------------
 
 
-def sqlite_numbers(rows: Rows, first: int, vectors: Sequence[bool]) -> Sequence[int]:
-    """The numbers of many rows; the columns from `first` on count, some of them vectors."""
-    columns = list(zip(*rows, strict=True))[first:]
-    parts: list[Iterable[str]] = []
-    for values, vector in zip(columns, vectors, strict=True):
-        kinds = set(map(type, values))
-        if RawText in kinds:
-            return [row_number(row[first:], vectors) for row in rows]
-        made = _column(values, kinds) if not vector else [list(map(_vector_token, values))]
-        parts += made
-    # Some of the parts never end, but the last is a column.
-    written = map("".join, zip(*parts, strict=False))
-    digests = b"".join([_md5(line.encode()).digest() for line in written])
-    return struct.unpack(f">{len(rows) * 2}q", digests)[::2]
-
-
-def _column(values: Sequence[Any], kinds: set[type]) -> list[Iterable[str]]:
-    """The tokens of one column, in parts to be put together row by row."""
-    if kinds == {int}:
-        return [_I, map(str, values), _END]
-    if kinds == {str}:
-        joined = "".join(values)
-        lengths = map(len, values) if joined.isascii() else (len(value.encode()) for value in values)
-        return [_T, map(str, lengths), _COLON, values, _END]
-    if kinds == {float}:
-        return [_R, _hex(values), _END]
-    if kinds == {bytes}:
-        return [_B, [value.hex() for value in values], _END]
-    if kinds == {int, type(None)}:
-        return [["n;" if value is None else f"i{value};" for value in values]]
-    if kinds == {str, type(None)} and "".join(filter(None, values)).isascii():
-        return [["n;" if value is None else f"t{len(value)}:{value};" for value in values]]
-    if kinds <= {int, float, type(None)}:
-        digits = iter(_hex([value for value in values if type(value) is float]))
-        return [
-            [
-                f"r{next(digits)};" if type(value) is float else "n;" if value is None else f"i{value};"
-                for value in values
-            ]
-        ]
-    return [[to_token(value).decode() for value in values]]
-
-
-_I, _R, _T, _B, _COLON, _END = map(repeat, ("i", "r", "t", "b", ":", ";"))
-
-
-def _hex(values: Sequence[float]) -> list[str]:
-    digits = struct.pack(f">{len(values)}d", *values).hex()
-    return [digits[at : at + 16] for at in range(0, len(digits), 16)]
-
-
-def _vector_token(value: Any) -> str:
-    """A blob of float32 as the digest has it: the bytes of each number the other way round, as Postgres sends them."""
-    if isinstance(value, bytes) and len(value) % 4 == 0:
-        return f"v{c.swap_float32(value).hex()};"
-    return to_token(value).decode("utf-8", "surrogateescape")
-
-
-def vector_flags(match: Match) -> list[bool]:
-    """Which of the columns are vectors."""
-    return [isinstance(column[2], c.Vector) for column in match.columns]
-
-
 def sqlite_digest(raw: sqlite3.Connection, match: Match, *, row_bytes: int, utf16: str | None) -> Buckets:
     """Read a table in SQLite and digest it."""
     found = Buckets()
     counts, sums = found.counts, found.sums
-    vectors = vector_flags(match)
-    names = [column[0] for column in match.columns]
-    for rows in read_batches(raw, match.sqlite, names, row_bytes=row_bytes, utf16=utf16):
-        for number in sqlite_numbers(rows, 0, vectors):
+    for numbers in _sqlite_numbers(raw, match, row_bytes=row_bytes, utf16=utf16):
+        for number in numbers:
             counts[number >> _SHIFT] += 1
             sums[number >> _SHIFT] += number
     return found
 
 
+def _sqlite_numbers(
+    raw: sqlite3.Connection, match: Match, *, row_bytes: int, utf16: str | None
+) -> Iterator[Sequence[int]]:
+    """The numbers of a table's rows, many at a time; written by SQLite where its texts are UTF-8."""
+    names, tokens = [column[0] for column in match.columns], match.tokens
+    if utf16 is not None or len(names) > MOST_TERMS:
+        for rows in read_batches(raw, match.sqlite, names, row_bytes=row_bytes, utf16=utf16):
+            yield [row_number(row, tokens) for row in rows]
+        return
+    install(raw, tokens)
+    for lines in prefetched(lambda: _lines(raw, match.sqlite, sqlite_line(names, tokens))):
+        digests = b"".join([_md5(line).digest() for line in lines])
+        yield struct.unpack(f">{len(lines) * 2}q", digests)[::2]
+
+
+def _lines(raw: sqlite3.Connection, table: str, line: str) -> Iterator[list[bytes]]:
+    """The rows of a table as the lines that their numbers are made of."""
+    cursor = raw.execute(f"SELECT CAST({line} AS BLOB) FROM {SQLITE.quote(table)}")
+    size = 64
+    while rows := cursor.fetchmany(size):
+        lines = [line for (line,) in rows]
+        yield lines
+        size = min(rows_for(max(map(len, lines))), size * 4)
+
+
 # -- Postgres ------------------------------------------------------------------------------------------------------
-
-
-def _row_expression(match: Match) -> str:
-    tokens = [conversion.token_sql(POSTGRESQL.quote(name)) for _, name, conversion, _ in match.columns]
-    groups = [tokens[at : at + _CONCAT] for at in range(0, len(tokens), _CONCAT)]
-    return "||".join(f"concat({','.join(group)})" for group in groups)
 
 
 def number_expression(match: Match) -> str:
     """A Postgres expression for the number of a row."""
-    return f"('x'||substr(md5({_row_expression(match)}),1,16))::bit(64)::bigint"
+    line = postgres_line([column[1] for column in match.columns], match.tokens)
+    return f"('x'||substr(md5({line}),1,16))::bit(64)::bigint"
 
 
 def postgres_digest(raw: psycopg.Connection[Any], match: Match) -> Buckets:

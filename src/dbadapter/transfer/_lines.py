@@ -16,8 +16,8 @@ from attrs import define, field, frozen
 from .._dialects import SQLITE
 from . import conversions as c
 from ._encode import Encoded, RowEncoder
-from ._read import Rows, read_batches, rows_for
-from .conversions.in_sqlite import InSQLite, in_sqlite
+from ._read import MOST_TERMS, Rows, read_batches, rows_for
+from .conversions.in_sqlite import InSQLite, in_sqlite, install
 from .plan import TablePlan
 
 __all__ = ["encoded_batches"]
@@ -89,9 +89,14 @@ class _Lines:
     @classmethod
     def of(cls, raw: sqlite3.Connection, table: TablePlan, encoder: RowEncoder) -> _Lines | None:
         """For a table all of whose columns SQLite can write."""
+        if len(table.copied) > MOST_TERMS:
+            return None
         found = [in_sqlite(c.load(column.conversion), SQLITE.quote(column.name)) for column in table.copied]
         columns = [column for column in found if column is not None]
-        return cls(raw, table, encoder, columns) if columns and len(columns) == len(found) else None
+        if not columns or len(columns) < len(found):
+            return None
+        install(raw)
+        return cls(raw, table, encoder, columns)
 
     def read(self, after: int | None) -> Iterator[Encoded]:
         """Chunk after chunk; it ends early, with `finished` false, where reading row by row promises more."""

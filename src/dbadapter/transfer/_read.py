@@ -9,9 +9,12 @@ from typing import Any
 from .._dialects import SQLITE
 from ._values import RawText
 
-__all__ = ["Rows", "read_batches", "rows_for"]
+__all__ = ["MOST_TERMS", "Rows", "read_batches", "rows_for"]
 
 Rows = list[tuple[Any, ...]]
+
+MOST_TERMS = 400
+"""Expressions of more columns may be deeper than SQLite allows by default."""
 
 _BATCH_BYTES = 2_000_000
 _MOST_ROWS = 2000

@@ -26,8 +26,6 @@ from ._digest import (
     postgres_digest,
     row_number,
     sqlite_digest,
-    sqlite_numbers,
-    vector_flags,
 )
 from ._endpoints import display, postgres_source, resolve, sqlite_source
 from ._faults import reporting
@@ -144,7 +142,7 @@ def _compare(
         thread.join()
     if failure:
         raise failure[0]
-    vectors = vector_flags(match)
+    tokens = match.tokens
     changes: dict[str, list[Restored]] = {"sqlite": [], "postgres": []}
     overlays = [("sqlite", in_sqlite, sqlite_overlay(lite, match))]
     if has_bookkeeping(post):
@@ -152,9 +150,9 @@ def _compare(
     for side, buckets, overlay in overlays:
         for restored in overlay:
             if restored.now is not None:
-                buckets.add(row_number(restored.now, vectors), -1)
+                buckets.add(row_number(restored.now, tokens), -1)
             if restored.whole is not None:
-                buckets.add(row_number(restored.whole, vectors))
+                buckets.add(row_number(restored.whole, tokens))
             check.rejected += restored.rejected
             if len(changes[side]) < _MOST_ROWS:
                 changes[side].append(restored)
@@ -180,7 +178,7 @@ class _Finder:
     ) -> None:
         self._lite, self._post, self._match, self._utf16 = lite, post, match, utf16
         self._buckets = buckets
-        self._vectors = vector_flags(match)
+        self._tokens = match.tokens
 
     def differences(self, changes: dict[str, list[Restored]], *, from_sqlite: bool) -> list[Difference]:
         """The first differences."""
@@ -189,7 +187,7 @@ class _Finder:
             for restored in changes[side]:
                 for values, times in ((restored.now, -1), (restored.whole, 1)):
                     if values is not None:
-                        rows[row_number(values, self._vectors), self._key(values)] += times
+                        rows[row_number(values, self._tokens), self._key(values)] += times
         only_lite = [key for (_, key), count in (lite - post).items() for _ in range(count)]
         only_post = [key for (_, key), count in (post - lite).items() for _ in range(count)]
         found: list[Difference] = []
@@ -207,7 +205,8 @@ class _Finder:
         found: Counter[tuple[int, str]] = Counter()
         names = [column[0] for column in self._match.columns]
         for rows in read_batches(self._lite, self._match.sqlite, names, utf16=self._utf16):
-            for row, number in zip(rows, sqlite_numbers(rows, 0, self._vectors), strict=True):
+            for row in rows:
+                number = row_number(row, self._tokens)
                 if number >> 54 in self._buckets:
                     found[number, self._key(row)] += 1
         return found

@@ -63,8 +63,8 @@ class Conversion:
         return self._classed(column, "'t'||{0}")
 
     def token_sql(self, column: str) -> str:
-        """A Postgres expression that gives the stored value's part of the digest; see `to_token`."""
-        return f"coalesce({self._classed(column, TEXT_TOKEN)}||';','n;')"
+        """A Postgres expression that gives the stored value's part of the digest, NULL for NULL; see `to_token`."""
+        return f"{self._classed(column, TEXT_TOKEN)}||';'"
 
     def _classed(self, column: str, text: str) -> str:
         if self.storage == "tagged":

@@ -20,6 +20,8 @@ _TOKENS = re.compile(r"YYYY|MM|DD|HH24|MI|SS|MS|US|\[\.US\]|\[\.FF\]")
 _ZONE = re.compile(r"(?: ?UTC|Z|[+-]\d\d(?::?\d\d)?)$")
 _WIDTH = {"YYYY": 4, "MM": 2, "DD": 2, "HH24": 2, "MI": 2, "SS": 2, "MS": 3, "US": 6}
 _OPTIONAL = ("[.US]", "[.FF]")
+# How Postgres writes values without a fraction, given DateStyle ISO.
+_AS_TEXT = {"date": "YYYY-MM-DD", "time": "HH24:MI:SS", "timestamp": "YYYY-MM-DD HH24:MI:SS"}
 _DIGITS_TO_NINE = bytes.maketrans(b"0123456789", b"9999999999")
 
 # Any spelling of ISO 8601's kind, to understand values that are not in their column's format.
@@ -182,7 +184,7 @@ class Format:
             return f"{expression}::text"
         zone = f"||{_literal(self.zone)}" if self.zone else ""
         if pg_type == "date":
-            return self._to_char(expression, "") + zone
+            return self._whole(expression, pg_type) + zone
         if "US" in self.words:
             return self._to_char(expression, "") + zone
         if self.optional:
@@ -190,7 +192,7 @@ class Format:
             if self.optional == "[.FF]":
                 finer = f"rtrim({finer},'0')"
             written = (
-                f"CASE WHEN {expression}::{pg_type}(0)={expression} THEN {self._to_char(expression, '')}"
+                f"CASE WHEN {expression}::{pg_type}(0)={expression} THEN {self._whole(expression, pg_type)}"
                 f" ELSE {finer} END"
             )
         else:
@@ -202,8 +204,15 @@ class Format:
                 fits = f"extract(second from {expression})=0"
             else:
                 fits = f"{expression}::date={expression}"
-            written = f"CASE WHEN {fits} THEN {self._to_char(expression, '')} ELSE {expression}::text END"
+            written = f"CASE WHEN {fits} THEN {self._whole(expression, pg_type)} ELSE {expression}::text END"
         return f"({written}){zone}" if zone else written
+
+    def _whole(self, expression: str, pg_type: str) -> str:
+        """A value that is no finer than the format without its optional fraction."""
+        body = "".join(text for is_word, text in self.parts if not (is_word and text in _OPTIONAL))
+        if body == _AS_TEXT.get(pg_type):
+            return f"{expression}::text"  # several times as fast as to_char
+        return self._to_char(expression, "")
 
     def _to_char(self, expression: str, fraction: str) -> str:
         out = []

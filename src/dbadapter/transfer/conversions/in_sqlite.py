@@ -5,6 +5,7 @@ Each has a condition that is true only of values which conform; for all others t
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import sqlite3
@@ -22,7 +23,7 @@ from .others import Json, Uuid
 from .texts import Bytes, Text
 from .times import Epoch, Temporal
 
-__all__ = ["InSQLite", "in_sqlite"]
+__all__ = ["InSQLite", "in_sqlite", "install"]
 
 
 @frozen
@@ -32,7 +33,8 @@ class InSQLite:
     Attributes:
         condition: true of values that conform, and are written as `text` says; never NULL.
         text: an expression for the value's field in COPY's text format, but for special characters.
-        format: how ``printf`` writes `text`; ``%s`` stops at a NUL character.
+        format: how ``printf`` writes `text`; ``%s`` stops at a NUL character. There are as many expressions, with
+            commas between them, as the format takes.
         free: the text is the user's: it may have characters that are special to COPY.
         backslashes: how many of them each value's text has of its own.
     """
@@ -64,7 +66,17 @@ def _float(conversion: Float, x: str) -> InSQLite | None:
     if not _prints_doubles():
         return None
     common = f"({x} BETWEEN 1e-5 AND 1e15 OR {x}=0 OR {x} BETWEEN -1e15 AND -1e-5)"
-    return InSQLite(f"typeof({x})='real' AND {common}", x, "%!.17g")
+    # printf leaves out the sign of a zero.
+    sign = f"CASE WHEN {x}=0 THEN {_SIGN}({x}) ELSE '' END"
+    return InSQLite(f"typeof({x})='real' AND {common}", f"{sign},{x}", "%s%!.17g")
+
+
+_SIGN = "_dbadapter_sign"
+
+
+def install(raw: sqlite3.Connection) -> None:
+    """Give a connection of ours what the expressions call."""
+    raw.create_function(_SIGN, 1, lambda zero: "-" if math.copysign(1, zero) < 0 else "", deterministic=True)
 
 
 @lru_cache(maxsize=1)
@@ -140,12 +152,12 @@ def _uuid(conversion: Uuid, x: str) -> InSQLite | None:
     return InSQLite(f"typeof({x})='text' AND {x} GLOB '{pattern}'", x)
 
 
-# What gives a text of this format back as it is, if it is a date.
+# What gives a text of this format back as it is, if it is a date; adding nothing makes 2 March of 30 February.
 _CANONICAL = {
-    "YYYY-MM-DD": (10, "date({})"),
-    "HH24:MI:SS": (8, "time({})"),
-    "YYYY-MM-DD HH24:MI:SS": (19, "datetime({})"),
-    "YYYY-MM-DDTHH24:MI:SS": (19, "replace(datetime({}),' ','T')"),
+    "YYYY-MM-DD": (10, "date({},'+0 days')"),
+    "HH24:MI:SS": (8, "time({},'+0 days')"),
+    "YYYY-MM-DD HH24:MI:SS": (19, "datetime({},'+0 days')"),
+    "YYYY-MM-DDTHH24:MI:SS": (19, "replace(datetime({},'+0 days'),' ','T')"),
 }
 _FRACTION = re.compile(r"(\.US|\.MS|\[\.US\]|\[\.FF\])$")
 

@@ -108,7 +108,7 @@ def _fits(number: PythonDecimal, precision: int | None, scale: int | None) -> bo
         return False
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)
-    return -exponent <= (scale or 0) and number.adjusted() < precision - (scale or 0)
+    return -exponent <= (scale or 0) and (not number or number.adjusted() < precision - (scale or 0))
 
 
 @lru_cache(maxsize=64)
