@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -403,3 +404,32 @@ def test_only_some_tables(lite: Maker, postgres_database: DatabaseConfig) -> Non
     report = run_transfer(plan)
     assert [table.table for table in report.tables] == ["c"]
     assert "neither in this transfer nor in the target" in report.dropped[0].reason
+
+
+def test_a_collation_of_the_apps_own(lite: Maker, postgres_database: DatabaseConfig) -> None:
+    """A table and an index by a collation that only the app has: the rows arrive, the collation is listed."""
+    path = Path(lite("CREATE TABLE other (x)").sqlite_path)
+    with closing(sqlite3.connect(path)) as raw:
+        raw.create_collation("by_app", lambda one, two: (one > two) - (one < two))
+        raw.execute(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT COLLATE by_app, n INTEGER COLLATE by_app, "
+            "r REAL COLLATE by_app, d DECIMAL(5,2) COLLATE by_app, b BOOLEAN COLLATE by_app)"
+        )
+        raw.execute("CREATE INDEX t_v ON t (v)")
+        raw.executemany("INSERT INTO t VALUES (?, ?, 1, 0.5, 0.25, 1)", [(1, "b"), (2, "a")])
+        raw.commit()
+    plan, report = move(DatabaseConfig(sqlite_path=str(path)), postgres_database)
+    assert report.ok
+    assert sorted(asked(postgres_database, "SELECT v FROM t")) == ["a", "b"]
+    assert any("by_app" in item.reason.lower() for item in plan.dropped)
+
+
+def test_keys_hold_where_the_data_keeps_them(lite: Maker, postgres_database: DatabaseConfig) -> None:
+    """Without orphans a foreign key is validated, so that it holds for the rows that came as well."""
+    source = lite(
+        "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (a INTEGER REFERENCES a (id));"
+        "INSERT INTO a VALUES (1); INSERT INTO b VALUES (1), (NULL)"
+    )
+    _, report = there_and_back(source, postgres_database)
+    assert report.orphans == []
+    assert asked(postgres_database, "SELECT convalidated FROM pg_constraint WHERE contype = 'f'") == [True]

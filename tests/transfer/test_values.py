@@ -12,10 +12,10 @@ import pytest
 from attrs import field, frozen
 
 from dbadapter import DatabaseConfig
-from dbadapter.transfer import plan_transfer
+from dbadapter.transfer import plan_transfer, run_transfer
 
 from .conftest import Maker
-from .moving import asked, pg_type, there_and_back
+from .moving import asked, content, pg_type, there_and_back
 
 
 @frozen
@@ -112,6 +112,17 @@ CASES = {
         "DATETIME", ["2024-01-31 12:00:00", "2024-02-01 00:00:00", "2024-02-01"], STAMP,
         [datetime(2024, 1, 31, 12), datetime(2024, 2, 1), datetime(2024, 2, 1)], kept=1,
     ),
+    "one column, two formats": Case(
+        "DATETIME", ["2024-01-31 12:00:00", "31.01.2024"], "text", ["2024-01-31 12:00:00", "31.01.2024"]
+    ),
+    "ISO with and without T": Case(
+        "DATETIME", ["2024-01-31 12:00:00", "2024-02-01T00:00:00", "2024-02-02 00:00:00"], STAMP,
+        [datetime(2024, 1, 31, 12), datetime(2024, 2, 1), datetime(2024, 2, 2)], kept=1,
+    ),
+    "words that mean a date to Postgres": Case(
+        "DATE", ["epoch", "infinity", "today", "allballs"], "text", ["epoch", "infinity", "today", "allballs"]
+    ),
+    "a leap second": Case("TIME", ["23:59:60"], "text", ["23:59:60"]),
     "ambiguous dates": Case("DATE", ["02/01/2024", "03/04/2024"], "text", ["02/01/2024", "03/04/2024"]),
     "words and hours that Postgres would take": Case(
         "DATETIME", ["now", "2024-01-31 24:00:00"], "text", ["now", "2024-01-31 24:00:00"]
@@ -141,6 +152,10 @@ CASES = {
         "DECIMAL", [1, 2.5, "12345678901234567890.5_"], "numeric",
         [Decimal(1), Decimal("2.5"), Decimal("12345678901234567890.5")],
     ),
+    "words that mean a number to Postgres": Case("REAL", ["NaN", "Infinity"], "text", ["NaN", "Infinity"]),
+    "hexadecimal digits are text": Case("INTEGER", ["0x10", 16], "text", ["0x10", "16"]),
+    "zeros in a column of fractions": Case("NUMERIC(2,2)", [0, 0.25], "numeric(2,2)", [Decimal(0), Decimal("0.25")]),
+    "both zeros": Case("", [-0.0, 0.0, 0.5], "double precision", [-0.0, 0.0, 0.5]),
     "text in NUMERIC": Case("NUMERIC", [1, "n/a"], "text", ["1", "n/a"]),
     "JSON": Case("JSON", ['{"b": 1, "a":2}', "[1]", "5", None], "json", [{"b": 1, "a": 2}, [1], 5, None]),
     "text that is no JSON": Case("JSON", ["{}", "{oops"], "text", ["{}", "{oops"]),
@@ -247,3 +262,43 @@ def test_duplicate_rows_without_a_key(lite: Maker, postgres_database: DatabaseCo
     source = lite("CREATE TABLE t (a, b)", {"t": [(1, "x"), (1, "x"), (1, "x"), (2, None)]})
     _, report = there_and_back(source, postgres_database)
     assert report.rows == 4
+
+
+def test_seconds_since_2001_when_the_plan_says_so(lite: Maker, postgres_database: DatabaseConfig) -> None:
+    """Apple's epoch cannot be told from others by its numbers; a plan edited to say so makes dates of them."""
+    rows = {"t": [(1, 700_000_000), (2, 0), (3, None)]}
+    source = lite("CREATE TABLE t (id INTEGER PRIMARY KEY, v TIMESTAMP)", rows)
+    plan = plan_transfer(source, postgres_database)
+    column = plan.table("t").column("v")
+    column.type, column.conversion = "timestamptz", {"kind": "epoch", "epoch": "apple"}
+    report = run_transfer(plan)
+    assert report.ok
+    assert asked(postgres_database, "SELECT v FROM t ORDER BY id") == [
+        datetime(2023, 3, 8, 20, 26, 40, tzinfo=UTC), datetime(2001, 1, 1, tzinfo=UTC), None,
+    ]  # fmt: skip
+    back = DatabaseConfig(sqlite_path=source.sqlite_path + ".back")
+    assert run_transfer(plan_transfer(postgres_database, back)).ok
+    assert content(back).rows == content(source).rows
+
+
+def test_special_characters_and_nulls_in_many_rows(lite: Maker, postgres_database: DatabaseConfig) -> None:
+    """What COPY gives a meaning to arrives as it is, wherever in a table it turns up first."""
+    plain = [(number, f"text {number}", number / 4, None if number % 3 else b"\\N") for number in range(5000)]
+    odd = ["tab\there", "line\nhere", "return\rhere", "\\", "\\N", "\\.", "ü\\", "", "nul\0here"]
+    rows = [*plain[:3000], *((9000 + at, text, -0.0, b"") for at, text in enumerate(odd)), *plain[3000:]]
+    source = lite("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, n REAL, b BLOB)", {"t": rows})
+    _, report = there_and_back(source, postgres_database)
+    assert report.rejects == 1
+    assert asked(postgres_database, "SELECT v FROM t WHERE id >= 9000 ORDER BY id") == [*odd[:-1], None]
+
+
+def test_mostly_unusual_values(lite: Maker, postgres_database: DatabaseConfig) -> None:
+    """A column of which most values need their originals kept arrives as well, and is read row by row."""
+    rows = {"t": [(number, number if number % 50 else f"{number}") for number in range(6000)]}
+    source = lite("CREATE TABLE t (id INTEGER PRIMARY KEY, v BLOB)", rows)
+    plan = plan_transfer(source, postgres_database)
+    column = plan.table("t").column("v")
+    column.type, column.conversion = "bigint", {"kind": "integer"}
+    report = run_transfer(plan)
+    assert report.verified
+    assert (report.rejects, report.tables[0].kept) == (0, 120)

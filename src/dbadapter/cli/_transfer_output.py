@@ -152,7 +152,7 @@ def print_report(report: TransferReport) -> None:
     for orphans in report.orphans:
         click.echo(
             f"orphans: {orphans.count} rows of {orphans.table} refer by {', '.join(orphans.columns)} to no row of "
-            f"{orphans.ref_table} ({'; '.join(orphans.examples[:3])} …); the key is NOT VALID"
+            f"{orphans.ref_table} ({'; '.join(orphans.examples[:3])} …); the key holds for new rows only"
         )
     _print_dropped(report)
     rejected = f", {report.rejects:,} values in _dbadapter_rejects" if report.rejects else ""

@@ -78,6 +78,8 @@ def command(
     chosen = [name.strip() for name in tables.split(",") if name.strip()] if tables is not None else None
     if chosen == []:
         raise click.UsageError("--tables names no table")
+    if plan_file is not None and not plan_file.absolute().parent.is_dir():
+        raise click.UsageError(f"--plan: there is no directory {plan_file.parent}")
     given = plan_file is not None and plan_file.exists() and not (dry_run and chosen)
     with Watch(quiet=settings().as_json) as watch:
         if given:

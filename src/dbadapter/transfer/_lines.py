@@ -25,6 +25,8 @@ __all__ = ["encoded_batches"]
 # Functions in SQLite take at most 127 arguments.
 _ARGUMENTS = 100
 _STRIKES = 3
+# With others, which are the app's own, not even numbers can be compared.
+_COLLATIONS = {"BINARY", "NOCASE", "RTRIM"}
 
 
 def encoded_batches(
@@ -89,7 +91,8 @@ class _Lines:
     @classmethod
     def of(cls, raw: sqlite3.Connection, table: TablePlan, encoder: RowEncoder) -> _Lines | None:
         """For a table all of whose columns SQLite can write."""
-        if len(table.copied) > MOST_TERMS:
+        collations = {column.collation for column in table.copied}
+        if len(table.copied) > MOST_TERMS or not collations <= _COLLATIONS:
             return None
         found = [in_sqlite(c.load(column.conversion), SQLITE.quote(column.name)) for column in table.copied]
         columns = [column for column in found if column is not None]

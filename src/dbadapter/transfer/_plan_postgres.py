@@ -63,6 +63,8 @@ def plan_from_postgres(
             if progress:
                 progress("profile", name, 0, -1)
             _profile(raw, table, planned)
+            if progress:
+                progress("profile", name, planned.rows, planned.rows)
         plan.tables.append(planned)
     for kind, name, owner, sql in read_others(raw):
         if tables is None or owner in chosen:

@@ -31,6 +31,11 @@ _LOW, _HIGH, _UNITS = 2.0**-10, 2**53, 2**62
 _ARGUMENTS = 99
 
 
+def _plain(x: str) -> str:
+    """The column for a comparison: one by a collation of the app's own is an error, even of numbers."""
+    return f"({x} COLLATE BINARY)"
+
+
 @frozen
 class Tokens:
     """How one column's tokens are written: the general form, for what has none of its own.
@@ -122,9 +127,10 @@ class _Doubles(Tokens):
         return "_dbadapter_token_of_double"
 
     def usual(self, x: str) -> tuple[str, str, list[str]]:
+        plain = _plain(x)
         last = _HIGH - 1  # for BETWEEN; there is no double between this and the limit
-        condition = f"typeof({x})='real' AND ({x} BETWEEN 1.0/1024 AND {last}.0 OR {x} BETWEEN -{last}.0 AND -1.0/1024)"
-        return condition, "r%d:%d;", [x, f"({x}-CAST({x} AS INTEGER))*{_UNITS}"]
+        common = f"{plain} BETWEEN 1.0/1024 AND {last}.0 OR {plain} BETWEEN -{last}.0 AND -1.0/1024"
+        return f"typeof({x})='real' AND ({common})", "r%d:%d;", [x, f"({x}-CAST({x} AS INTEGER))*{_UNITS}"]
 
 
 @frozen
@@ -155,10 +161,10 @@ class _Decimals(Tokens):
         return f"_dbadapter_token_of_decimal_{self.places}_{self.bound}"
 
     def usual(self, x: str) -> tuple[str, str, list[str]]:
-        unit, last = 10**self.places, self.bound - 1
+        unit, last, plain = 10**self.places, self.bound - 1, _plain(x)
         condition = (
-            f"{x} BETWEEN {-last} AND {last} AND "
-            f"(typeof({x})='integer' OR {x}<>CAST({x} AS INTEGER) AND round({x}*{unit}.0)/{unit}.0={x})"
+            f"{plain} BETWEEN {-last} AND {last} AND "
+            f"(typeof({x})='integer' OR {plain}<>CAST({x} AS INTEGER) AND round({x}*{unit}.0)/{unit}.0={plain})"
         )
         return condition, f"d%.{self.places}f;", [x]
 
