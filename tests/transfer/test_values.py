@@ -302,3 +302,18 @@ def test_mostly_unusual_values(lite: Maker, postgres_database: DatabaseConfig) -
     report = run_transfer(plan)
     assert report.verified
     assert (report.rejects, report.tables[0].kept) == (0, 120)
+
+
+def test_what_is_no_date_at_all_among_dates(lite: Maker, postgres_database: DatabaseConfig) -> None:
+    """Values of which SQLite's own date functions make nothing are rejected, not passed over."""
+    odd = ["soon", "31.01.2024", "", "2024-02-30", "2024-01-31"]
+    source = lite(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v DATE, n DECIMAL(5,2), f REAL)",
+        {"t": [(at, value, None, None) for at, value in enumerate(odd)]},
+    )
+    plan = plan_transfer(source, postgres_database)
+    column = plan.table("t").column("v")
+    column.type, column.conversion = "date", {"kind": "temporal", "target": "date", "format": "YYYY-MM-DD"}
+    report = run_transfer(plan)
+    assert (report.rows, report.rejects, report.verified) == (5, 4, True)
+    assert asked(postgres_database, "SELECT v FROM t ORDER BY id") == [None] * 4 + [date(2024, 1, 31)]

@@ -65,7 +65,7 @@ class RowEncoder:
         """Encode a batch; rows have a value for each copied column of the plan, in its order."""
         found = Encoded(b"", rows, read=len(rows))
         columns = list(zip(*rows, strict=True))
-        if self._first:
+        if self._first and rows:
             found.last = columns[0][-1]
         fields: list[Sequence[str]] = []
         troubles: dict[int, list[tuple[int, str | None]]] = {}

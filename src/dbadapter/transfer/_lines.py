@@ -14,6 +14,7 @@ from threading import Lock
 from attrs import define, field, frozen
 
 from .._dialects import SQLITE
+from ..errors import TransferError
 from . import conversions as c
 from ._encode import Encoded, RowEncoder
 from ._read import MOST_TERMS, Rows, read_batches, rows_for
@@ -161,7 +162,12 @@ class _Lines:
 
         found = Encoded(data, None, read=rows, count=written, last=last, again=again)
         if written < rows:
-            odd = self.encoder.encode(self._rows(first, last, f"NOT ({condition})"))
+            # Not "NOT": of a value that makes the condition NULL that is not true either.
+            odd = self.encoder.encode(self._rows(first, last, f"({condition}) IS NOT 1"))
+            if odd.read != rows - written:
+                raise TransferError(
+                    f"{rows - written - odd.read} rows of {self.table.name} were read by no query"
+                )
             found.data += odd.data
             found.count += odd.count
             found.odd, found.dropped = odd.odd, odd.dropped

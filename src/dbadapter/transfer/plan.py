@@ -35,7 +35,7 @@ class ColumnPlan:
         target: its name in the target.
         declared: its type in the source.
         type: its type in the target.
-        conversion: how values are converted: ``kind`` and arguments (see the page "Types, both ways").
+        conversion: how values are converted: ``kind`` and arguments (see the table "Conversions").
         nullable: whether the target takes NULL.
         default: the default, in the target's SQL.
         generated: the expression it is computed from, in the target's SQL; its values are not copied then.

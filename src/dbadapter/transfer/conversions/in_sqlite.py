@@ -31,7 +31,7 @@ class InSQLite:
     """SQL over one column's values that are not NULL.
 
     Attributes:
-        condition: true of values that conform, and are written as `text` says; never NULL.
+        condition: true of values that conform, and are written as `text` says; false or NULL for others.
         text: an expression for the value's field in COPY's text format, but for special characters.
         format: how ``printf`` writes `text`; ``%s`` stops at a NUL character. There are as many expressions, with
             commas between them, as the format takes.
