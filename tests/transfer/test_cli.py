@@ -91,6 +91,22 @@ def test_a_plan_is_written_edited_and_carried_out(
     assert asked(postgres_database, query) == ["character varying(9)"]
 
 
+def test_a_plan_knows_its_ends(
+    lite: Maker, postgres_database: DatabaseConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plan is carried out between the ends it was made for; others of the wrong kinds are refused."""
+    source, target, plan = lite(CLEAN), url(postgres_database), str(tmp_path / "plan.json")
+    assert (
+        ran(capsys, "migrate", "--sqlite", source.sqlite_path, "--to", target, "--dry-run", "--plan", plan)[0]
+        == 0
+    )
+    assert ran(capsys, "--url", target, "migrate", "--plan", plan)[0] == 0
+    code, _, err = ran(capsys, "migrate", "--from", target, "--to", "sqlite:///x.db", "--plan", plan)
+    assert (code, "the plan is for sqlite-postgresql" in err) == (2, True)
+    code, _, err = ran(capsys, "migrate", "--plan", str(tmp_path / "no" / "plan.json"))
+    assert (code, "there is no directory" in err) == (2, True)
+
+
 def test_recreate_asks(
     lite: Maker, postgres_database: DatabaseConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -121,6 +121,8 @@ def test_ends(lite: Maker, postgres_database: DatabaseConfig, tmp_path: Path) ->
         plan_transfer(source, source)
     with pytest.raises(ConfigError, match="no table 'nope'; there are t"):
         plan_transfer(source, postgres_database, tables=["nope"])
+    with pytest.raises(ConfigError, match="a list of names"):
+        plan_transfer(source, postgres_database, tables="t")
     with pytest.raises(ConfigError, match="in memory"):
         plan_transfer(DatabaseConfig(sqlite_path=":memory:"), postgres_database)
     with pytest.raises(ConfigError, match="encoding"):

@@ -67,12 +67,11 @@ def command(
     """
     import gc
 
-    from ..transfer import TransferPlan, plan_transfer, run_transfer
+    from ..transfer import plan_transfer, run_transfer
 
     # This process does nothing else: millions of rows pass through, none of which is part of a cycle.
     gc.set_threshold(200_000, 50, 50)
 
-    source_config, target_config = _ends(sqlite_file, source, target)
     if resume and recreate:
         raise click.UsageError("--resume goes on with what is there, --recreate drops it: give one of them")
     chosen = [name.strip() for name in tables.split(",") if name.strip()] if tables is not None else None
@@ -84,9 +83,10 @@ def command(
     with Watch(quiet=settings().as_json) as watch:
         if given:
             assert plan_file is not None
-            plan = TransferPlan.load(plan_file, source=source_config, target=target_config)
+            plan = _given(plan_file, _source(sqlite_file, source), target)
             _keep_to(plan, chosen)
         else:
+            source_config, target_config = _ends(_source(sqlite_file, source), target)
             plan = plan_transfer(
                 source_config,
                 target_config,
@@ -121,22 +121,37 @@ def command(
     return 0 if report.ok else 1
 
 
-def _ends(
-    sqlite_file: str | None, source: str | None, target: str | None
-) -> tuple[DatabaseConfig, DatabaseConfig]:
-    """The two databases: what is not named is the one of ``--url`` or the environment."""
+def _source(sqlite_file: str | None, source: str | None) -> DatabaseConfig | None:
+    """The source that is named, if one is."""
     if sqlite_file is not None and source is not None:
         raise click.UsageError("--sqlite and --from both name the source: give one of them")
     if sqlite_file is not None:
-        found = DatabaseConfig(db_type=DatabaseType.SQLITE, sqlite_path=sqlite_file)
-    else:
-        found = DatabaseConfig.from_url(source) if source is not None else settings().config()
-    if target is None and sqlite_file is None and source is None:
+        return DatabaseConfig(db_type=DatabaseType.SQLITE, sqlite_path=sqlite_file)
+    return DatabaseConfig.from_url(source) if source is not None else None
+
+
+def _ends(named: DatabaseConfig | None, target: str | None) -> tuple[DatabaseConfig, DatabaseConfig]:
+    """The two databases: what is not named is the one of ``--url`` or the environment."""
+    if target is None and named is None:
         raise click.UsageError(
             "name the target with --to URL, and the source with --sqlite FILE or --from URL"
         )
     wanted = DatabaseConfig.from_url(target) if target is not None else settings().config()
-    return found, wanted
+    return named or settings().config(), wanted
+
+
+def _given(plan_file: Path, source: DatabaseConfig | None, target: str | None) -> TransferPlan:
+    """A plan from a file: its ends are those that are named, else its own."""
+    from ..transfer import TransferPlan
+    from ..transfer._endpoints import display
+
+    plan = TransferPlan.load(plan_file, source=source, target=target)
+    asked = settings().config()  # with a password, which no plan has
+    if source is None and plan.source == display(asked):
+        plan.source_config = asked
+    if target is None and plan.target == display(asked):
+        plan.target_config = asked
+    return plan
 
 
 def _keep_to(plan: TransferPlan, chosen: list[str] | None) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import psycopg
 
 __all__ = [
+    "direction",
     "display",
     "open_postgres",
     "open_sqlite",
@@ -52,6 +53,13 @@ def resolve(endpoint: Any) -> DatabaseConfig:
     if isinstance(config, DatabaseConfig) and isinstance(db_type, DatabaseType):
         return attrs.evolve(config, db_type=db_type)
     raise ConfigError(f"an adapter, a DatabaseConfig or a URL is wanted, not {endpoint!r}")
+
+
+def direction(source: DatabaseConfig, target: DatabaseConfig) -> str:
+    """Which way a transfer goes. Raises `ConfigError` where both ends are of the same kind."""
+    if source.db_type is target.db_type:
+        raise ConfigError(f"both ends are {source.db_type.value}; a transfer goes from one kind to the other")
+    return f"{source.db_type.value}-{target.db_type.value}"
 
 
 def display(config: DatabaseConfig) -> str:

@@ -6,9 +6,9 @@ import codecs
 from collections.abc import Callable, Collection
 from typing import Any
 
-from ..config import DatabaseConfig, DatabaseType
+from ..config import DatabaseConfig
 from ..errors import ConfigError, TransferError
-from ._endpoints import display, open_postgres, postgres_source, resolve, sqlite_source
+from ._endpoints import direction, display, open_postgres, postgres_source, resolve, sqlite_source
 from ._faults import reporting
 from ._plan_postgres import plan_from_postgres
 from ._plan_sqlite import Target, plan_from_sqlite
@@ -46,26 +46,28 @@ def plan_transfer(
         DatabaseUnavailable: an end cannot be opened.
         TransferError: an end cannot be read.
     """
+    if isinstance(tables, str):
+        raise ConfigError(f"tables must be a list of names, not the text {tables!r}")
     source_config, target_config = resolve(source), resolve(target)
-    direction = _direction(source_config, target_config)
+    found = direction(source_config, target_config)
     if encoding is not None:
         try:
             codecs.lookup(encoding)
         except LookupError:
             raise ConfigError(f"encoding must be one that Python knows, not {encoding!r}") from None
     plan = TransferPlan(
-        direction=direction,
+        direction=found,
         source=display(source_config),
         target=display(target_config),
         profiled=profile,
         source_config=source_config,
         target_config=target_config,
     )
-    if direction == "sqlite-postgresql":
+    if found == "sqlite-postgresql":
         with sqlite_source(source_config) as raw:
-            found = _look_at_target(target_config)
+            looked_at = _look_at_target(target_config)
             plan_from_sqlite(
-                raw, found, plan, tables=tables, profile=profile, encoding=encoding, progress=progress
+                raw, looked_at, plan, tables=tables, profile=profile, encoding=encoding, progress=progress
             )
     else:
         with postgres_source(source_config) as raw, reporting("cannot read the source"):
@@ -75,12 +77,6 @@ def plan_transfer(
 
         plan.collections = collection_names(source_config)
     return plan
-
-
-def _direction(source: DatabaseConfig, target: DatabaseConfig) -> str:
-    if source.db_type is target.db_type:
-        raise ConfigError(f"both ends are {source.db_type.value}; a transfer goes from one kind to the other")
-    return "sqlite-postgresql" if source.db_type is DatabaseType.SQLITE else "postgresql-sqlite"
 
 
 def _look_at_target(config: DatabaseConfig) -> Target:

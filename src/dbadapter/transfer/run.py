@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 from ..errors import ConfigError
-from ._endpoints import open_postgres, resolve, sqlite_source
+from ._endpoints import direction, open_postgres, resolve, sqlite_source
 from ._faults import reporting
 from .plan import TransferPlan
 from .report import TransferReport
@@ -50,6 +50,8 @@ def run_transfer(
         plan.source_config = resolve(plan.source)
     if plan.target_config is None:
         plan.target_config = resolve(plan.target)
+    if (found := direction(plan.source_config, plan.target_config)) != plan.direction:
+        raise ConfigError(f"the plan is for {plan.direction}, and these ends are {found}")
     if plan.direction == "sqlite-postgresql":
         from ._run_postgres import to_postgres as carry_out
     else:

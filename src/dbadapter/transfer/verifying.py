@@ -64,6 +64,8 @@ def verify_transfer(
         DatabaseUnavailable: an end cannot be opened.
         TransferError: an end cannot be read.
     """
+    if isinstance(tables, str):
+        raise ConfigError(f"tables must be a list of names, not the text {tables!r}")
     source_config, target_config = resolve(source), resolve(target)
     if source_config.db_type is target_config.db_type:
         raise ConfigError(
