@@ -40,7 +40,7 @@ def test_the_page_runs(page: Path, tmp_path: Path) -> None:
         env=kept,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr
