@@ -27,7 +27,7 @@ from ..errors import (
 from ..querylog import QueryLog
 from ..types import Result
 from .backend import AsyncBackend
-from .following import Watch, follow, look
+from .following import Watch, arrive, follow, look
 from .lane import AsyncLane, PoolMoved
 from .pool import AsyncPool
 from .rows import AsyncRowStream
@@ -99,9 +99,13 @@ class AsyncAccess:
         except BaseException:
             await lane.release(connection)
             raise
-        if record is None:
+        fenced = self._watch.stands_fenced()
+        if record is None and not fenced:
             return True
         await lane.release(connection)
+        if record is None:
+            await arrive(backend, self._watch.trusted)
+            return False
         await follow(self, backend, record)  # type: ignore[arg-type]
         return False
 

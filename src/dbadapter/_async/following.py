@@ -6,6 +6,7 @@ once a switch is under way. Those that did not ask for the switch so go on with 
 
 from __future__ import annotations
 
+import logging
 import threading
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,9 @@ from .backend import AsyncBackend, open_backend
 if TYPE_CHECKING:
     from .adapter import AsyncDatabaseAdapter
 
-__all__ = ["Watch", "follow", "look", "pass_gate", "settled_backend"]
+__all__ = ["Watch", "arrive", "follow", "look", "pass_gate", "settled_backend"]
+
+logger = logging.getLogger("dbadapter.switch")
 
 TABLE = "_dbadapter_epoch"
 _EXISTS = {
@@ -32,6 +35,18 @@ _EXISTS = {
 }
 _GATES = {"postgresql": f"LOCK TABLE {GATE} IN ROW SHARE MODE"}
 _FENCE_PATIENCE = 10.0
+# The statements that take a database's fence away, as rows.
+_FENCE = {
+    "sqlite": (
+        r"""SELECT 'DROP TRIGGER "' || name || '"' FROM sqlite_master WHERE type = 'trigger' AND """
+        r"""name LIKE '\_dbadapter\_fence\_%' ESCAPE '\' UNION ALL SELECT 'DROP TABLE _dbadapter_fence' """
+        "FROM sqlite_master WHERE name = '_dbadapter_fence'"
+    ),
+    "postgresql": (
+        "SELECT 'DROP FUNCTION _dbadapter_fence() CASCADE' FROM pg_proc "
+        "WHERE proname = '_dbadapter_fence' AND pronamespace = current_schema()::regnamespace"
+    ),
+}
 _READ = f"SELECT record FROM {TABLE}"
 
 
@@ -54,6 +69,7 @@ class Watch:
     mine: str = ""
     ahead: AsyncAhead = attrs.field(factory=AsyncAhead)
     following: Any = attrs.field(factory=threading.Lock)
+    _is_met: bool = False
     _met_at: float = float("-inf")
     _met_since: float = 0.0
 
@@ -62,8 +78,13 @@ class Watch:
         now = perf_counter()
         if now - self._met_at > _FENCE_PATIENCE:
             self._met_since = now
-        self._met_at, self.look_after = now, 0.0
+        self._met_at, self.look_after, self._is_met = now, 0.0, True
         return now - self._met_since < _FENCE_PATIENCE
+
+    def stands_fenced(self) -> bool:
+        """Whether a fence was met since this was asked before: where the data live, nobody has taken it away."""
+        met, self._is_met = self._is_met, False
+        return met
 
     def is_due(self) -> bool:
         """Whether a transaction that has just begun has to look."""
@@ -126,8 +147,9 @@ async def follow(adapter: AsyncDatabaseAdapter, old: AsyncBackend, record: Recor
             # The switch to where we are was decided, and its mover did not live to say so here.
             await new.pool.close()
             watch.trusted = record.token
-            await _settle(old, record)
+            await arrive(old, record.token)
             return
+        await arrive(new, record.token)
         watch.trusted, watch.alert, watch.look_after = record.token, False, 0.0
         adapter._adopt(new)
     finally:
@@ -157,13 +179,27 @@ async def _has_left(source: AsyncBackend, record: Record) -> bool:
     return found is not None and found.state == "away" and found.token == record.token
 
 
-async def _settle(backend: AsyncBackend, record: Record) -> None:
-    here = attrs.evolve(record, state="here", tables=())
+async def arrive(backend: AsyncBackend, token: str) -> None:
+    """Have `backend` say that it is the home, and let everybody write, if the mover did not live to do so.
+
+    The switch of `token` was decided; whoever knows that may do this.
+    """
     lane = backend.pool.writer
     connection = await lane.acquire()
     try:
+        record = await _read(backend, connection)
+        if record is None or (record.state, record.token) != ("arriving", token):
+            return
+        here = attrs.evolve(record, state="here", place={}, tables=())
+        await connection.begin()
         statement = parse(f"UPDATE {TABLE} SET record = ? WHERE record = ?")
-        await connection.execute(statement, (here.to_text(), record.to_text()))
+        if (await connection.execute(statement, (here.to_text(), record.to_text()))).rowcount:
+            _, steps = await connection.fetch(parse(_FENCE[backend.dialect.name]), None, None)
+            for (step,) in steps:
+                await connection.run(step)
+        await connection.commit()
+    except DatabaseAdapterError as exc:
+        logger.warning("switch: the new database could not be told that it is the one in use: %s", exc)
     finally:
         await lane.release(connection)
 
@@ -190,8 +226,9 @@ async def settled_backend(adapter: AsyncDatabaseAdapter, backend: AsyncBackend) 
         if record.state == "arriving" and await _has_left(other, record):
             await other.pool.close()
             watch.trusted = record.token
-            await _settle(backend, record)
+            await arrive(backend, record.token)
             return backend
+        await arrive(other, record.token)
         watch.trusted = record.token
         await backend.pool.close()
         backend = other

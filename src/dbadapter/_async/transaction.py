@@ -82,7 +82,18 @@ class AsyncTransaction:
         )
 
     async def _begin(self, *, writes: bool) -> None:
+        adapter = self._adapter
         while True:
+            # A body that has been at other things since it got its connection may have missed an announcement; once
+            # begun, nothing can be asked before the body's own SET TRANSACTION.
+            late = self._connection.begins_late and not self._read_only
+            if late and perf_counter() > adapter._watch.look_after:
+                assert self._lane is not None
+                lane, connection, self._connection = self._lane, self._connection, None
+                if not await adapter._is_home(lane, connection):
+                    await self._acquire()
+                    continue
+                self._connection = connection
             await self._connection.begin(read_only=self._read_only, isolation=self._isolation, writes=writes)
             if self._read_only or not self._adapter._watch.is_due() or await self._is_home():
                 break

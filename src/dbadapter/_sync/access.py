@@ -28,7 +28,7 @@ from ..errors import (
 from ..querylog import QueryLog
 from ..types import Result
 from .backend import Backend
-from .following import Watch, follow, look
+from .following import Watch, arrive, follow, look
 from .lane import Lane, PoolMoved
 from .pool import Pool
 from .rows import RowStream
@@ -100,9 +100,13 @@ class Access:
         except BaseException:
             lane.release(connection)
             raise
-        if record is None:
+        fenced = self._watch.stands_fenced()
+        if record is None and not fenced:
             return True
         lane.release(connection)
+        if record is None:
+            arrive(backend, self._watch.trusted)
+            return False
         follow(self, backend, record)  # type: ignore[arg-type]
         return False
 

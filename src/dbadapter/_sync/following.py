@@ -7,6 +7,7 @@ once a switch is under way. Those that did not ask for the switch so go on with 
 
 from __future__ import annotations
 
+import logging
 import threading
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,9 @@ from .backend import Backend, open_backend
 if TYPE_CHECKING:
     from .adapter import DatabaseAdapter
 
-__all__ = ["Watch", "follow", "look", "pass_gate", "settled_backend"]
+__all__ = ["Watch", "arrive", "follow", "look", "pass_gate", "settled_backend"]
+
+logger = logging.getLogger("dbadapter.switch")
 
 TABLE = "_dbadapter_epoch"
 _EXISTS = {
@@ -33,6 +36,18 @@ _EXISTS = {
 }
 _GATES = {"postgresql": f"LOCK TABLE {GATE} IN ROW SHARE MODE"}
 _FENCE_PATIENCE = 10.0
+# The statements that take a database's fence away, as rows.
+_FENCE = {
+    "sqlite": (
+        r"""SELECT 'DROP TRIGGER "' || name || '"' FROM sqlite_master WHERE type = 'trigger' AND """
+        r"""name LIKE '\_dbadapter\_fence\_%' ESCAPE '\' UNION ALL SELECT 'DROP TABLE _dbadapter_fence' """
+        "FROM sqlite_master WHERE name = '_dbadapter_fence'"
+    ),
+    "postgresql": (
+        "SELECT 'DROP FUNCTION _dbadapter_fence() CASCADE' FROM pg_proc "
+        "WHERE proname = '_dbadapter_fence' AND pronamespace = current_schema()::regnamespace"
+    ),
+}
 _READ = f"SELECT record FROM {TABLE}"
 
 
@@ -55,6 +70,7 @@ class Watch:
     mine: str = ""
     ahead: Ahead = attrs.field(factory=Ahead)
     following: Any = attrs.field(factory=threading.Lock)
+    _is_met: bool = False
     _met_at: float = float("-inf")
     _met_since: float = 0.0
 
@@ -63,8 +79,13 @@ class Watch:
         now = perf_counter()
         if now - self._met_at > _FENCE_PATIENCE:
             self._met_since = now
-        self._met_at, self.look_after = now, 0.0
+        self._met_at, self.look_after, self._is_met = now, 0.0, True
         return now - self._met_since < _FENCE_PATIENCE
+
+    def stands_fenced(self) -> bool:
+        """Whether a fence was met since this was asked before: where the data live, nobody has taken it away."""
+        met, self._is_met = self._is_met, False
+        return met
 
     def is_due(self) -> bool:
         """Whether a transaction that has just begun has to look."""
@@ -127,8 +148,9 @@ def follow(adapter: DatabaseAdapter, old: Backend, record: Record) -> None:
             # The switch to where we are was decided, and its mover did not live to say so here.
             new.pool.close()
             watch.trusted = record.token
-            _settle(old, record)
+            arrive(old, record.token)
             return
+        arrive(new, record.token)
         watch.trusted, watch.alert, watch.look_after = record.token, False, 0.0
         adapter._adopt(new)
     finally:
@@ -158,13 +180,27 @@ def _has_left(source: Backend, record: Record) -> bool:
     return found is not None and found.state == "away" and found.token == record.token
 
 
-def _settle(backend: Backend, record: Record) -> None:
-    here = attrs.evolve(record, state="here", tables=())
+def arrive(backend: Backend, token: str) -> None:
+    """Have `backend` say that it is the home, and let everybody write, if the mover did not live to do so.
+
+    The switch of `token` was decided; whoever knows that may do this.
+    """
     lane = backend.pool.writer
     connection = lane.acquire()
     try:
+        record = _read(backend, connection)
+        if record is None or (record.state, record.token) != ("arriving", token):
+            return
+        here = attrs.evolve(record, state="here", place={}, tables=())
+        connection.begin()
         statement = parse(f"UPDATE {TABLE} SET record = ? WHERE record = ?")
-        connection.execute(statement, (here.to_text(), record.to_text()))
+        if connection.execute(statement, (here.to_text(), record.to_text())).rowcount:
+            _, steps = connection.fetch(parse(_FENCE[backend.dialect.name]), None, None)
+            for (step,) in steps:
+                connection.run(step)
+        connection.commit()
+    except DatabaseAdapterError as exc:
+        logger.warning("switch: the new database could not be told that it is the one in use: %s", exc)
     finally:
         lane.release(connection)
 
@@ -191,8 +227,9 @@ def settled_backend(adapter: DatabaseAdapter, backend: Backend) -> Backend:
         if record.state == "arriving" and _has_left(other, record):
             other.pool.close()
             watch.trusted = record.token
-            _settle(backend, record)
+            arrive(backend, record.token)
             return backend
+        arrive(other, record.token)
         watch.trusted = record.token
         backend.pool.close()
         backend = other

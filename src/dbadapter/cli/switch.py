@@ -70,7 +70,7 @@ def _follow(adapter: DatabaseAdapter) -> None:
         while True:
             Event().wait(1.0)
             state = adapter.status()["follow_back"]
-            if state is None or state.get("problem"):
+            if state is None or not state["active"]:
                 reason = (state or {}).get("problem") or "the app has switched again"
                 raise SwitchError(f"the old database is not kept up to date any more: {reason}")
 

@@ -84,10 +84,10 @@ def sole_mover(path: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def is_on_network(path: str) -> str | None:
+def is_on_network(path: str, mounted: str = "/proc/self/mounts") -> str | None:
     """The kind of network file system that `path` is on; None if it is on a disk of this machine or nobody knows."""
     try:
-        with open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
+        with open(mounted, encoding="utf-8", errors="replace") as file:
             mounts: list[Any] = [line.split(" ")[1:3] for line in file]
     except OSError:
         return None

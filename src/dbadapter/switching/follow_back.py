@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
+from ..errors import DatabaseUnavailable, SwitchAborted
 from .move import Move
 
 __all__ = ["Follower"]
@@ -21,31 +23,64 @@ _INTERVAL = 0.1
 
 
 class Follower:
-    """Carries changes back to the database that the data came from, until stopped."""
+    """Carries changes back to the database that the data came from, until stopped.
 
-    def __init__(self, mover: Move) -> None:
-        self.mover = mover
+    While an end cannot be reached the lag grows, and what changes stays noted. Anything else that goes wrong ends it.
+    """
+
+    def __init__(self, new_mover: Callable[[], Move]) -> None:
+        self.mover = new_mover()
         self.problem: str | None = None
+        self._new_mover = new_mover
+        self._is_attached = False
+        self._shape = ""
         self._stopped = threading.Event()
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="dbadapter-follow-back", daemon=True)
         self._level_at = monotonic()
         self._carried = 0
 
     def start(self) -> None:
         """Begin; raises what keeps it from beginning."""
-        self.mover.attach()
+        self._attach()
         self._thread.start()
 
-    def _run(self) -> None:
+    def _attach(self) -> None:
         try:
-            while not self._stopped.wait(_INTERVAL):
-                began = monotonic()
+            self.mover.attach()
+        except BaseException:
+            self.mover.let_go()
+            raise
+        self._is_attached = True
+        if self._shape not in ("", self.mover.shape):
+            raise SwitchAborted("tables were created, altered or dropped while the server was away")
+        self._shape = self.mover.shape
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_INTERVAL):
+            began = monotonic()
+            try:
+                if not self._is_attached:
+                    self.mover = self._new_mover()
+                    self._attach()
                 self._carried += self.mover.carry_round()
-                self._level_at = began
-        except Exception as error:
-            self.problem = str(error)
-            logger.warning("the old database is not kept up to date any more: %s", error)
+            except Exception as error:
+                self._note(error)
+                if self._ended:
+                    break
+            else:
+                self._level_at, self.problem = began, None
+
+    def _note(self, error: Exception) -> None:
+        if self.problem is None:
+            logger.warning("the old database is not kept up to date: %s", error)
+        self.problem = str(error)
+        if self._is_attached and not isinstance(error, DatabaseUnavailable):
+            self._ended = True
             self._give_up()
+        elif self._is_attached:
+            self._is_attached = False
+            self.mover.let_go()
 
     def _give_up(self) -> None:
         try:
@@ -54,8 +89,14 @@ class Follower:
             logger.warning("the capture for following back could not be removed: %s", error)
 
     def state(self) -> dict[str, Any]:
-        """For ``status()``: seconds that the old home lags behind, rows carried, and what went wrong."""
+        """For ``status()``.
+
+        Returns:
+            ``{"active": bool, "lag_seconds": float, "rows": int, "problem": str | None}``: whether it goes on, how far
+            the old home lags behind, how many rows were carried over, and what is in the way.
+        """
         return {
+            "active": not self._ended,
             "lag_seconds": round(monotonic() - self._level_at, 3),
             "rows": self._carried,
             "problem": self.problem,
@@ -65,11 +106,12 @@ class Follower:
         """End the thread and hand over the mover for the way back; None if it came to grief."""
         self._stopped.set()
         self._thread.join()
-        return None if self.problem else self.mover
+        return self.mover if self._is_attached and self.problem is None else None
 
     def stop(self) -> None:
         """End following; the capture is removed. Stopping again does nothing."""
         if self._stopped.is_set():
             return
-        if self.release() is not None:
+        self.release()
+        if self._is_attached and not self._ended:
             self._give_up()

@@ -10,6 +10,7 @@ from .._core.switching import CatchUp, Record, place_of
 from ..config import DatabaseConfig
 from ..errors import SwitchAborted
 from ..transfer._faults import reporting
+from .pacing import Pace
 from .collections import MovedCollections
 
 __all__ = ["Move", "Tell"]
@@ -51,6 +52,7 @@ class Move:
         self._before: Record | None = None
         self._target_before: Record | None = None
         self._marked = 0.0
+        self._pace = Pace()
         self._stopping = self._following = False
 
     # -- from outside ----------------------------------------------------------------------------------------------
@@ -90,6 +92,15 @@ class Move:
             self._vectors.is_filled = True
             self._following = True
 
+    def let_go(self) -> None:
+        """Close both ends and leave everything as it is; what changes stays noted."""
+        self._stack.close()
+
+    @property
+    def shape(self) -> str:
+        """What every change of a table's definition in the source changes."""
+        raise NotImplementedError
+
     def carry_round(self) -> int:
         """Carry over what changed; how many changes that were."""
         with reporting("the old database cannot be kept up to date"):
@@ -104,7 +115,7 @@ class Move:
             self._finish(patience)
 
     def settle(self) -> None:
-        """Tidy up after the decision."""
+        """Tidy up after the decision, when the app works on."""
         raise NotImplementedError
 
     def discard(self) -> None:
@@ -189,6 +200,10 @@ class Move:
     def _arriving(self, made: tuple[str, ...] = ()) -> Record:
         """What the target says until it is the home, and which tables there are ours to drop."""
         return Record(self._epoch + 1, "arriving", self.token, place_of(self.source_config), made)
+
+    def _here(self) -> Record:
+        """What the target says from the decision on."""
+        return Record(self._epoch + 1, "here", self.token)
 
     def _away(self) -> Record:
         """What the source says from the decision on."""

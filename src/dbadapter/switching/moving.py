@@ -38,4 +38,4 @@ def new_mover(
 
 def new_follower(home: DatabaseConfig, old: DatabaseConfig) -> Follower:
     """What keeps the database `old` up to date with `home`, where its data moved to; not begun yet."""
-    return Follower(new_mover(home, old, lambda phase, **figures: None))
+    return Follower(lambda: new_mover(home, old, lambda phase, **figures: None))

@@ -27,6 +27,7 @@ def fence(raw: psycopg.Connection[Any], tables: Sequence[str], where: str) -> No
     END IF;
     RETURN NULL;
 END"""
+    remove_fence(raw)  # one that a switch could not take away
     raw.execute(
         f"CREATE OR REPLACE FUNCTION {_NAME}() RETURNS trigger LANGUAGE plpgsql AS {POSTGRESQL.literal(body)}".encode()
     )

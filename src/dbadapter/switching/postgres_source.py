@@ -13,9 +13,9 @@ from ..errors import SwitchAborted
 from ..transfer._bookkeeping import ORIGINALS, key_text
 from ..transfer._digest import Match
 from ..transfer._endpoints import settings
-from ..transfer._load_sqlite import postgres_batches
+from ..transfer._load_sqlite import postgres_batches, postgres_rows_at
 from ..transfer._matches import match_of
-from ..transfer._overlay import _entries, _restore, _tags, has_bookkeeping, postgres_overlay
+from ..transfer._overlay import _entries, _restore, has_bookkeeping, postgres_overlay
 from ..transfer._plan_postgres import _next_identity
 from ..transfer._postgres_catalog import read_tables
 from ..transfer._values import Foreign, RawText, from_tag
@@ -102,8 +102,8 @@ class PostgresSource:
     raw: psycopg.Connection[Any]
     tables: Sequence[Moved] = ()
     others: Sequence[Captured] = ()
-    _shape: str = ""
-    _has_originals: bool = False
+    known_shape: str = ""
+    _with_originals: frozenset[str] = frozenset()
 
     def shape(self) -> str:
         """What every change of a table's definition changes."""
@@ -127,13 +127,20 @@ class PostgresSource:
                 install_triggers(self.raw, number, other.table, [other.key])
         if self.shape() != planned_for:
             raise SwitchAborted("tables were changed while the switch was being planned; try again")
-        self._shape = planned_for
-        self._has_originals = has_bookkeeping(self.raw)
+        self.known_shape = planned_for
+        self._with_originals = self._find_originals()
 
     def attach(self) -> None:
         """Go on with a capture that was installed when the data came here."""
-        self._shape = self.shape()
-        self._has_originals = has_bookkeeping(self.raw)
+        self.known_shape = self.shape()
+        self._with_originals = self._find_originals()
+
+    def _find_originals(self) -> frozenset[str]:
+        """The tables with rows that came from SQLite in another spelling; here nobody adds to them."""
+        if not has_bookkeeping(self.raw):
+            return frozenset()
+        rows = self.raw.execute(f"SELECT DISTINCT tbl FROM {ORIGINALS}".encode()).fetchall()
+        return frozenset(name for (name,) in rows)
 
     def announce(self, record: Record) -> None:
         """Say in the record that a switch is under way."""
@@ -163,7 +170,7 @@ class PostgresSource:
 
     def check_shape(self) -> None:
         """Raise `SwitchAborted` if tables were changed since the plan."""
-        if self.shape() != self._shape:
+        if self.shape() != self.known_shape:
             raise SwitchAborted("tables were created, altered or dropped during the switch; try again")
 
     # -- rows, in the transaction that is open -------------------------------------------------------------------------
@@ -177,16 +184,12 @@ class PostgresSource:
     def chunks(self, table: Moved) -> Iterator[list[tuple[Any, ...]]]:
         """All rows of a table."""
         for rows, foreign in postgres_batches(self.raw, table.plan, None, None):
-            if foreign:
-                place, text = next(iter(foreign[0][1].items()))
-                raise SwitchAborted(
-                    f"SQLite cannot hold {text} in {table.plan.name}.{table.plan.copied[place].name}"
-                )
+            _refuse(table, foreign)
             yield rows
 
     def originals(self, table: Moved) -> list[tuple[Any, ...]]:
         """The rows that came from SQLite in another spelling and were not changed since, as they were there."""
-        if not self._has_originals:
+        if table.plan.name not in self._with_originals:
             return []
         return [
             self._row(table, restored.whole)
@@ -236,18 +239,14 @@ class PostgresSource:
         unnested = f"(SELECT {typed} FROM unnest({arrays}) AS k({names})) t"
         for (found,) in self.raw.execute(f"SELECT ARRAY[{tags}] FROM {unnested}".encode(), values).fetchall():
             changed.keys.append(tuple(from_tag(tag) for tag in found))
-        same = " AND ".join(f"t.{quote(c[1])} = k.k{place}::{c[3]}" for place, c in enumerate(columns))
-        query = (
-            f"SELECT ARRAY[{_tags(table.match)}] FROM unnest({arrays}) AS k({names}) "
-            f"JOIN {quote(table.plan.name)} t ON {same}"
-        )
-        for (found,) in self.raw.execute(query.encode(), values).fetchall():
-            changed.rows.append(self._row(table, [from_tag(tag) for tag in found]))
+        found, foreign = postgres_rows_at(self.raw, table.plan, values, [column[3] for column in columns])
+        _refuse(table, foreign)
+        changed.rows += found
         self._respell(changed)
 
     def _respell(self, changed: Changed) -> None:
         """Give rows that were not really changed their original spelling back."""
-        if not self._has_originals or not changed.rows:
+        if changed.table.plan.name not in self._with_originals or not changed.rows:
             return
         table = changed.table
         places = table.match.key_places
@@ -268,3 +267,10 @@ class PostgresSource:
             table.plan.target: _next_identity(self.raw, found[table.plan.name]) for table in self.tables
         }
         return {name: number for name, number in numbers.items() if number is not None}
+
+
+def _refuse(table: Moved, foreign: Sequence[tuple[int, dict[int, str]]]) -> None:
+    """Raise `SwitchAborted` for what SQLite cannot hold, as `postgres_batches` tells of it."""
+    if foreign:
+        place, text = next(iter(foreign[0][1].items()))
+        raise SwitchAborted(f"SQLite cannot hold {text} in {table.plan.name}.{table.plan.copied[place].name}")

@@ -73,12 +73,10 @@ class PostgresTarget:
         """Make the tables that are missing and empty those of the plan that are there."""
         self.made = list(self.missing(present))
         self.filled = [table.target for table in self.plan.tables if table.target not in self.made]
-        with self.raw.transaction():
-            settings(self.raw)
+        with self.writing():
             if self.filled:
                 remove_capture(self.raw)
                 refill.set_aside(self.raw, self.filled)
-                remove_fence(self.raw)
                 self.raw.execute(f"TRUNCATE {', '.join(map(quote, self.filled))}".encode())
             if dropped := create_tables(self.raw, self.plan):
                 raise SwitchAborted(
@@ -251,7 +249,6 @@ class PostgresTarget:
 
     def finish(self, record: Record, identities: dict[str, int]) -> None:
         """Counters, foreign keys, triggers and the record; a transaction is open. Keys are checked in `check`."""
-        remove_fence(self.raw)
         for table in self.plan.tables:
             if table.name in identities:
                 table.next_identity = identities[table.name]
@@ -277,6 +274,12 @@ class PostgresTarget:
             install_triggers(self.raw, number, table.target, names)
         for number, other in enumerate(others, len(self.plan.tables)):
             install_triggers(self.raw, number, other.table, [other.key])
+
+    def arrive(self, record: Record) -> None:
+        """After the decision: say that this is the home, and let everybody write."""
+        with self.raw.transaction():
+            remove_fence(self.raw)
+            write_postgres(self.raw, record)
 
     def check(self) -> list[str]:
         """Check the foreign keys over all rows while the app works; those that do not hold stay NOT VALID."""

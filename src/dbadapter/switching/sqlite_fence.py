@@ -25,8 +25,8 @@ quote = SQLITE.quote
 
 def fence(raw: sqlite3.Connection, tables: Sequence[str], where: str) -> None:
     """Refuse all writes to `tables` from the end of this transaction on."""
+    remove_fence(raw)  # one that a switch could not take away
     raw.execute(f"CREATE TABLE IF NOT EXISTS {_CONTROL} (closed INTEGER NOT NULL)")
-    raw.execute(f"DELETE FROM {_CONTROL}")
     raw.execute(f"INSERT INTO {_CONTROL} VALUES (1)")
     text = SQLITE.literal(f"{MESSAGE}: the data of this file live in {where} now; it takes no more writes")
     for number, table in enumerate(tables):

@@ -195,7 +195,7 @@ class SQLiteTarget:
             self._insert(changed.table, changed.rows)
 
     def finish(self, record: Record, identities: dict[str, int]) -> None:
-        """Counters, triggers and the record, and no fence any more; in the transaction that is open."""
+        """Counters, triggers and the record, in the transaction that is open; the fence stays until `arrive`."""
         for table in self.plan.tables:
             number = identities.get(table.target)
             if number is not None and "AUTOINCREMENT" in (table.create_sql or "").upper():
@@ -203,7 +203,6 @@ class SQLiteTarget:
                 self.raw.execute(
                     "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table.target, number - 1)
                 )
-        remove_fence(self.raw)
         self._put_triggers_back()
         write_sqlite(self.raw, record)
 
@@ -224,8 +223,14 @@ class SQLiteTarget:
             self.raw.execute(sql)
         self.raw.execute(f"DROP TABLE {_SAVED}")
 
-    def settle(self, record: Record) -> None:
-        """Write the record."""
+    def arrive(self, record: Record) -> None:
+        """After the decision: say that this is the home, and let everybody write."""
         self.raw.execute("BEGIN IMMEDIATE")
-        write_sqlite(self.raw, record)
-        self.raw.execute("COMMIT")
+        try:
+            remove_fence(self.raw)
+            write_sqlite(self.raw, record)
+            self.raw.execute("COMMIT")
+        except BaseException:
+            if self.raw.in_transaction:
+                self.raw.execute("ROLLBACK")
+            raise

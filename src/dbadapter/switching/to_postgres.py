@@ -20,9 +20,10 @@ from ..transfer.plan import TransferPlan
 from ..transfer.report import TableCheck
 from ..transfer.verifying import _compare
 from .collections import MovedCollections, drop_collections
-from .ends import begin_at_once, is_on_network, open_source, sole_mover
+from .ends import begin_at_once, checkpoint, is_on_network, open_source, sole_mover
 from .examining import present_target, refuse_plan, target_state
 from .move import Move
+from .pacing import Pace, is_written
 from .postgres_target import PostgresTarget
 from .records import read_postgres, read_sqlite, write_postgres, write_sqlite
 from .sqlite_capture import remove_capture
@@ -54,6 +55,7 @@ class ToPostgres(Move):
         self._stack.enter_context(sole_mover(path))
         raw = open_source(path)
         self._stack.callback(raw.close)
+        self._pace = Pace(is_written(path))
         return raw, self._stack.enter_context(open_postgres(self.target_config))
 
     def _open(self) -> None:
@@ -91,12 +93,14 @@ class ToPostgres(Move):
         raw.execute("BEGIN")
         try:
             version = int(raw.execute("PRAGMA schema_version").fetchone()[0])
-            plan_from_sqlite(
-                raw, target, plan, tables=None, profile=True, encoding=None,
-                progress=lambda phase, table, rows, total: self._tell("examining", table=table, rows=rows),
-            )  # fmt: skip
+            with self._pace.unhurried(raw):
+                plan_from_sqlite(
+                    raw, target, plan, tables=None, profile=True, encoding=None,
+                    progress=lambda phase, table, rows, total: self._tell("examining", table=table, rows=rows),
+                )  # fmt: skip
         finally:
             raw.execute("COMMIT")
+            checkpoint(raw)
         return plan, version
 
     def _both(self) -> tuple[SQLiteSource, PostgresTarget]:
@@ -108,7 +112,8 @@ class ToPostgres(Move):
         source, target = self._both()
         for table in source.tables:
             tell = self._tell_copied(table.plan.name, self.rows, table.plan.rows)
-            target.fill(table, source.chunks(table), tell)
+            with self._pace.unhurried(source.raw):
+                target.fill(table, source.chunks(table), tell)
         self._round()
         self._tell("indexing", rows_copied=self.rows)
         target.index()
@@ -134,6 +139,11 @@ class ToPostgres(Move):
             write_postgres(target.raw, self._arriving())
         target.index()
 
+    @property
+    def shape(self) -> str:
+        """The file's schema version."""
+        return str(self._both()[0].schema_version())
+
     def _round(self) -> int:
         source, _ = self._both()
         source.raw.execute("BEGIN")
@@ -142,6 +152,7 @@ class ToPostgres(Move):
         finally:
             source.rollback()
         source.forget()
+        checkpoint(source.raw)
         return changes
 
     def _apply(self) -> int:
@@ -178,7 +189,7 @@ class ToPostgres(Move):
             for table in source.tables:
                 self._tell("verifying", table=table.plan.name, rows_copied=self.rows)
                 check = TableCheck(table=table.plan.name, target=table.plan.target)
-                with target.raw.transaction():
+                with target.raw.transaction(), self._pace.unhurried(source.raw):
                     settings(target.raw)
                     _compare(source.raw, target.raw, table.match, check, from_sqlite=True)
                 if not check.equal:
@@ -187,6 +198,7 @@ class ToPostgres(Move):
             self._vectors.verify()
         finally:
             source.rollback()
+            checkpoint(source.raw)
         self.verified = True
 
     def _wait_for_notice(self) -> None:
@@ -212,22 +224,21 @@ class ToPostgres(Move):
         fence(source.raw, names, display(self.target_config))
         away = self._away()
         write_sqlite(source.raw, away)
+        self._tell("deciding")
         if self._rehearsal:
             source.rollback()
             return
         source.raw.execute("COMMIT")
         self.decided = away
         self._tell("decided")
+        target.arrive(self._here())
 
     # -- afterwards ------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """After the decision: the target says that it is the home, and its foreign keys are checked."""
+        """When the app works on: check the foreign keys of the target."""
         _, target = self._both()
         with self._stack, reporting("tidying up after the switch"):
-            assert self.decided is not None
-            with target.raw.transaction():
-                write_postgres(target.raw, Record(self.decided.epoch, "here", self.token))
             for problem in target.check():
                 self._tell("checking", problem=problem)
 

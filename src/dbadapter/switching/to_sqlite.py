@@ -157,10 +157,16 @@ class ToSQLite(Move):
         source.begin_snapshot()
         for table in source.tables:
             tell = self._tell_copied(table.plan.name, self.rows, table.plan.rows)
-            target.fill(table, source.chunks(table), tell)
+            with self._pace.unhurried(target.raw):
+                target.fill(table, source.chunks(table), tell)
             target.replace(table, source.originals(table))
         self._vectors.fill(lambda name: self._tell_copied(name, self.rows))
         source.raw.execute("COMMIT")
+
+    @property
+    def shape(self) -> str:
+        """A digest of the server's tables."""
+        return self._both()[0].known_shape
 
     def _round(self) -> int:
         source, _ = self._both()
@@ -193,7 +199,8 @@ class ToSQLite(Move):
         for table in source.tables:
             self._tell("verifying", table=table.plan.name, rows_copied=self.rows)
             check = TableCheck(table=table.plan.name, target=table.plan.target)
-            _compare(target.raw, source.raw, table.match, check, from_sqlite=False)
+            with self._pace.unhurried(target.raw):
+                _compare(target.raw, source.raw, table.match, check, from_sqlite=False)
             if not check.equal:
                 shown = check.differences[0] if check.differences else check.problem
                 raise SwitchAborted(f"the target's {table.plan.target} differs from the source: {shown}")
@@ -239,10 +246,12 @@ class ToSQLite(Move):
         fence(post, names, display(self.target_config))
         away = self._away()
         write_postgres(post, away)
+        self._tell("deciding")
         if self._rehearsal:
             post.execute("ROLLBACK")
             return
         self._decide(away, patience)
+        target.arrive(self._here())
 
     def _decide(self, away: Record, patience: float) -> None:
         source, _ = self._both()
@@ -272,11 +281,9 @@ class ToSQLite(Move):
     # -- afterwards ------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """After the decision: the file says that it is the home, and the old home's triggers go."""
-        source, target = self._both()
+        """When the app works on: the old home's triggers go."""
+        source, _ = self._both()
         with self._stack, reporting("tidying up after the switch"):
-            assert self.decided is not None
-            target.settle(Record(self.decided.epoch, "here", self.token))
             if not source.raw.closed:
                 with source.raw.transaction():
                     source.raw.execute("SET LOCAL lock_timeout = '2s'")

@@ -19,7 +19,7 @@ from .plan import ColumnPlan, TablePlan
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["SQLiteLoader", "bound", "postgres_batches", "save_odd"]
+__all__ = ["SQLiteLoader", "bound", "postgres_batches", "postgres_rows_at", "save_odd"]
 
 _BATCH_BYTES = 4_000_000
 _MOST_ROWS = 5000
@@ -99,19 +99,52 @@ def postgres_batches(
         while rows := cursor.fetchmany(size):
             if table.row_bytes < 0:
                 size = min(_size(_sample(rows)), size * 4)
-            foreign: list[tuple[int, dict[int, str]]] = []
-            if refusals:
-                for number, row in enumerate(rows):
-                    if row[-1] is not None:
-                        parts = (text.partition(":") for text in row[-1])
-                        foreign.append((number, {int(place): text for place, _, text in parts}))
-                rows = [row[:-1] for row in rows]
-            if later:
-                columns = list(zip(*rows, strict=True))
-                for place in later:
-                    columns[place] = tuple(map(from_tag, columns[place]))
-                rows = list(zip(*columns, strict=True))
-            yield rows, foreign
+            yield _finished(rows, bool(refusals), later)
+
+
+def postgres_rows_at(
+    raw: psycopg.Connection[Any], table: TablePlan, keys: Sequence[Sequence[str]], types: Sequence[str]
+) -> tuple[list[tuple[Any, ...]], list[tuple[int, dict[int, str]]]]:
+    """The rows with these keys, as `postgres_batches` gives them; keys that no row has are left out.
+
+    Args:
+        raw: a connection.
+        table: the table's plan.
+        keys: for each column of the key, in the plan's order, the texts of its values.
+        types: the types of these columns.
+    """
+    from psycopg import sql
+
+    refusals = _refusals(table)
+    query, later = _select(table, refusals)
+    arrays = ", ".join(sql.Literal(list(texts)).as_string(raw) + "::text[]" for texts in keys)
+    names = [f"_dbadapter_k{place}" for place in range(len(types))]
+    same = " AND ".join(
+        f"{POSTGRESQL.quote(column)} = {name}::{kind}"
+        for column, name, kind in zip(table.key, names, types, strict=True)
+    )
+    query += f" JOIN unnest({arrays}) AS _dbadapter_k({', '.join(names)}) ON {same}"
+    with raw.cursor(binary=True) as cursor:
+        return _finished(cursor.execute(query.encode()).fetchall(), bool(refusals), later)
+
+
+def _finished(
+    rows: list[tuple[Any, ...]], has_refusals: bool, later: Sequence[int]
+) -> tuple[list[tuple[Any, ...]], list[tuple[int, dict[int, str]]]]:
+    """Rows as `_select` reads them: converted to the end, and what of them SQLite cannot hold."""
+    foreign: list[tuple[int, dict[int, str]]] = []
+    if has_refusals:
+        for number, row in enumerate(rows):
+            if row[-1] is not None:
+                parts = (text.partition(":") for text in row[-1])
+                foreign.append((number, {int(place): text for place, _, text in parts}))
+        rows = [row[:-1] for row in rows]
+    if later and rows:
+        columns = list(zip(*rows, strict=True))
+        for place in later:
+            columns[place] = tuple(map(from_tag, columns[place]))
+        rows = list(zip(*columns, strict=True))
+    return rows, foreign
 
 
 def _size(row_bytes: int) -> int:

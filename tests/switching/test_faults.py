@@ -1,0 +1,214 @@
+"""Servers that restart and full disks in the middle of a switch: it is called off, and the next one succeeds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType
+from dbadapter.embedded import EmbeddedPostgres
+from dbadapter.errors import SwitchAborted
+from tests.servers import SETTINGS, TEMP_DIR
+
+SQLITE, POSTGRES = DatabaseType.SQLITE, DatabaseType.POSTGRESQL
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedPostgres]:
+    """A server of these tests' own, since they restart it."""
+    with EmbeddedPostgres(settings=SETTINGS, temp_dir=TEMP_DIR) as server:
+        yield server
+
+
+@pytest.fixture
+def pair(server: EmbeddedPostgres, tmp_path: Path, request: pytest.FixtureRequest) -> DatabaseConfig:
+    """One configuration of two empty databases, on SQLite to begin with."""
+    name = f"faults_{abs(hash(request.node.name))}"
+    pool = attrs.evolve(server.config.pool, database=name)
+    config = attrs.evolve(
+        server.config, pool=pool, sqlite_path=str(tmp_path / "app.db"), create_database=True
+    )
+    with DatabaseAdapter(config):
+        pass
+    return attrs.evolve(config, db_type=SQLITE, create_database=False)
+
+
+def when(phase: str, act: Callable[[], Any]) -> Callable[[Any], None]:
+    """A progress callback that acts once, when `phase` begins."""
+    left = [act]
+
+    def tell(told: Any) -> None:
+        if told["phase"] == phase and left:
+            left.pop()()
+
+    return tell
+
+
+def fill(adapter: DatabaseAdapter, count: int = 200, text: str = "x") -> None:
+    """A table with rows."""
+    adapter.execute("CREATE TABLE t (a BIGINT NOT NULL PRIMARY KEY, b TEXT)")
+    adapter.insert_many("t", [{"a": number, "b": text} for number in range(count)])
+
+
+def leavings(adapter: DatabaseAdapter) -> list[str]:
+    """What of ours stands in the database, apart from its record and the transfer's books."""
+    sql = {
+        SQLITE: "SELECT name FROM sqlite_master WHERE name LIKE '%dbadapter%'",
+        POSTGRES: "SELECT relname::text FROM pg_class WHERE relname LIKE '%dbadapter%' AND relkind = 'r' UNION ALL "
+        "SELECT tgname::text FROM pg_trigger WHERE tgname LIKE '%dbadapter%'",
+    }
+    books = {
+        "_dbadapter_epoch",
+        "_dbadapter_tables",
+        "_dbadapter_rejects",
+        "_dbadapter_originals",
+        "_dbadapter_source",
+    }
+    rows = adapter.fetch_all(sql[adapter.db_type], row_type=tuple)
+    return [name for (name,) in rows if not books & {name, name.removesuffix("_pkey")}]
+
+
+@pytest.mark.parametrize("phase", ["copying", "verifying"])
+def test_a_restart_on_the_way_to_postgres(server: EmbeddedPostgres, pair: DatabaseConfig, phase: str) -> None:
+    """The app notices nothing: it is on SQLite. The next attempt takes the leavings away and succeeds."""
+
+    def restart() -> None:
+        server.stop()
+        server.start()
+
+    with DatabaseAdapter(pair) as adapter:
+        fill(adapter)
+        with pytest.raises(SwitchAborted):
+            adapter.switch_database(POSTGRES, carry_data=True, progress=when(phase, restart))
+        assert adapter.db_type is SQLITE
+        adapter.execute("INSERT INTO t VALUES (1000, 'after')")
+        assert leavings(adapter) == []
+        assert adapter.switch_database(POSTGRES, carry_data=True).verified
+        assert (adapter.db_type, adapter.fetch_value("SELECT count(*) FROM t")) == (POSTGRES, 201)
+        assert leavings(adapter) == []
+
+
+def test_a_restart_in_the_moment_of_the_decision(server: EmbeddedPostgres, pair: DatabaseConfig) -> None:
+    """The file decides, so the switch is done; the fence of an earlier switch is taken away by whoever meets it."""
+    with DatabaseAdapter(pair) as adapter:
+        fill(adapter)
+        for target in (POSTGRES, SQLITE):
+            adapter.switch_database(target, carry_data=True)
+
+        def restart() -> None:
+            server.stop()
+            server.start()
+
+        adapter.switch_database(POSTGRES, carry_data=True, progress=when("deciding", restart))
+        adapter.execute("INSERT INTO t VALUES (1000, 'after')")
+        assert (adapter.db_type, adapter.fetch_value("SELECT count(*) FROM t")) == (POSTGRES, 201)
+        with DatabaseAdapter(pair) as other:
+            other.execute("INSERT INTO t VALUES (1001, 'after')")
+            assert other.db_type is POSTGRES
+        assert leavings(adapter) == []
+
+
+@pytest.mark.parametrize("phase", ["copying", "verifying", "deciding"])
+def test_a_restart_on_the_way_to_sqlite(server: EmbeddedPostgres, pair: DatabaseConfig, phase: str) -> None:
+    """The app goes on with the server that has come back, also when the decision was on its way."""
+
+    def restart() -> None:
+        server.stop()
+        server.start()
+
+    with DatabaseAdapter(attrs.evolve(pair, db_type=POSTGRES)) as adapter:
+        fill(adapter)
+        with pytest.raises(SwitchAborted):
+            adapter.switch_database(SQLITE, carry_data=True, progress=when(phase, restart))
+        assert adapter.db_type is POSTGRES
+        adapter.execute("INSERT INTO t VALUES (1000, 'after')")
+        assert adapter.switch_database(SQLITE, carry_data=True).verified
+        assert (adapter.db_type, adapter.fetch_value("SELECT count(*) FROM t")) == (SQLITE, 201)
+        assert leavings(adapter) == []
+
+
+def test_following_back_survives_a_restart(server: EmbeddedPostgres, pair: DatabaseConfig) -> None:
+    """The lag grows while the server is away; afterwards the old file catches up, and the way back copies nothing."""
+    with DatabaseAdapter(pair) as adapter:
+        fill(adapter)
+        adapter.switch_database(POSTGRES, carry_data=True, follow_back=True)
+        server.stop()
+        wait(lambda: adapter.status()["follow_back"]["problem"])
+        assert adapter.status()["follow_back"]["active"]
+        server.start()
+        adapter.execute("INSERT INTO t VALUES (1000, 'after')")
+        wait(lambda: adapter.status()["follow_back"]["rows"] == 1)
+        report = adapter.switch_database(SQLITE, carry_data=True)
+        assert (report.rows_copied, report.verified) == (0, True)
+        assert adapter.fetch_value("SELECT count(*) FROM t") == 201
+
+
+def wait(reached: Callable[[], Any]) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@contextmanager
+def small_disk(where: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of its own that is full soon."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("missing: a small file system can be mounted by root only")
+    where.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(where)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"missing: the right to mount a small file system ({mounted.stderr.strip()})")
+    try:
+        yield where
+    finally:
+        subprocess.run(["umount", "--lazy", str(where)], check=True)
+
+
+def test_the_disk_of_the_file_is_full(pair: DatabaseConfig, tmp_path: Path) -> None:
+    """On the way to SQLite: called off with the reason, the app goes on; with room, the next attempt succeeds."""
+    with small_disk(tmp_path / "disk", 4) as disk:
+        there = attrs.evolve(pair, db_type=POSTGRES, sqlite_path=str(disk / "app.db"))
+        with DatabaseAdapter(there) as adapter:
+            fill(adapter, 3000, "x" * 2000)
+            with pytest.raises(SwitchAborted, match="full"):
+                adapter.switch_database(SQLITE, carry_data=True)
+            assert (adapter.db_type, leavings(adapter)) == (POSTGRES, [])
+            adapter.execute("INSERT INTO t VALUES (5000, 'after')")
+            subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+            assert adapter.switch_database(SQLITE, carry_data=True).verified
+            assert adapter.fetch_value("SELECT count(*) FROM t") == 3001
+
+
+def test_the_disk_of_the_server_is_full(tmp_path: Path) -> None:
+    """On the way to Postgres: called off with the reason; with room, the next attempt succeeds."""
+    with small_disk(tmp_path / "disk", 400) as disk:
+        with EmbeddedPostgres(disk / "data", settings=SETTINGS, temp_dir=TEMP_DIR) as server:
+            pair = attrs.evolve(server.config, db_type=SQLITE, sqlite_path=str(tmp_path / "app.db"))
+            with DatabaseAdapter(pair) as adapter:
+                fill(adapter, 6000, "x" * 1000)
+
+                def crowd_out() -> None:
+                    free = os.statvfs(disk)
+                    with open(disk / "ballast", "wb") as file:
+                        file.write(bytes(max(free.f_bavail * free.f_frsize - 2_000_000, 0)))
+
+                with pytest.raises(SwitchAborted):
+                    adapter.switch_database(POSTGRES, carry_data=True, progress=when("capturing", crowd_out))
+                assert (adapter.db_type, leavings(adapter)) == (SQLITE, [])
+                adapter.execute("INSERT INTO t VALUES (9000, 'after')")
+                (disk / "ballast").unlink()
+                if not server.running:
+                    server.start()
+                assert adapter.switch_database(POSTGRES, carry_data=True).verified
+                assert adapter.fetch_value("SELECT count(*) FROM t") == 6001
