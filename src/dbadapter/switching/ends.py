@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import SwitchAborted
 
-__all__ = ["begin_at_once", "is_on_network", "open_source", "sole_mover"]
+__all__ = ["begin_at_once", "checkpoint", "is_on_network", "open_source", "sole_mover"]
 
 _BUSY_SECONDS = 30.0
 _NETWORK = frozenset(
@@ -31,6 +31,15 @@ def open_source(path: str) -> sqlite3.Connection:
     raw.execute("PRAGMA foreign_keys = OFF")  # what cascades has been done by whoever wrote
     raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return raw
+
+
+def checkpoint(raw: sqlite3.Connection) -> None:
+    """Bring the write-ahead log into the file, as far as readers allow.
+
+    While somebody reads for long the log grows, and the first writer to commit afterwards would do all of this work
+    within its commit. Whoever has read for long does it instead; writers go on meanwhile.
+    """
+    raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
 
 def begin_at_once(raw: sqlite3.Connection, patience: float) -> None:
