@@ -10,8 +10,8 @@ from .._core.switching import CatchUp, Record, place_of
 from ..config import DatabaseConfig
 from ..errors import SwitchAborted
 from ..transfer._faults import reporting
-from .pacing import Pace
 from .collections import MovedCollections
+from .pacing import Pace
 
 __all__ = ["Move", "Tell"]
 
