@@ -35,7 +35,7 @@ def suite(scratch: Path) -> Iterator[Suite]:
     """Each contender is imported in processes of its own; what the tests promise is that nothing heavy is loaded."""
     yield Suite(
         title="Import",
-        unit="a new process that imports the library, pinned to one core",
+        unit="a new process that imports the library",
         contenders=[Contender(name, repeated(statement)) for name, statement in STATEMENTS.items()],
         one_core=True,
     )
