@@ -6,7 +6,7 @@ import asyncio  # unasync: async-only
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
-from time import sleep
+from time import perf_counter, sleep
 
 import attrs
 import psycopg
@@ -322,6 +322,35 @@ async def test_a_replica_that_falls_silent(cluster: EmbeddedPostgres, config: Da
             proxy.resume()
             while not await adapter.fetch_value("SELECT pg_is_in_recovery()"):
                 await crowd.breathe()
+
+
+async def test_a_server_that_hangs_up_on_the_watch(cluster: EmbeddedPostgres, config: DatabaseConfig) -> None:
+    """Cut in the middle of setting it up, the watch over a server is begun again, and the server is used."""
+    await prepare(config)
+    with Proxy("127.0.0.1", cluster.replicas[0].port) as proxy:
+        hosts = limited(config, read_hosts=(f"127.0.0.1:{proxy.port}",))
+        fault = proxy.on(client_sends("PREPARE"), Link.cut, times=3)
+        async with AsyncDatabaseAdapter(hosts) as adapter, AsyncCrowd() as crowd:
+            while not await adapter.fetch_value("SELECT pg_is_in_recovery()"):
+                await crowd.breathe()
+        assert fault.times == 0
+
+
+async def test_a_process_held_up(  # unasync: async-only
+    cluster: EmbeddedPostgres, config: DatabaseConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An event loop that stood still for a while does not take its servers for dead: their answers have come."""
+    async with AsyncDatabaseAdapter(config) as adapter:
+        watched = adapter.pool.cluster
+        assert watched is not None
+        watched.nudge()
+        while not any(node.silent_for(perf_counter()) for node in watched.nodes):
+            await asyncio.sleep(0)
+        sleep(2.5)  # with a question sent and its answer not read
+        for _ in range(50):
+            await adapter.fetch_value("SELECT 1")
+            await asyncio.sleep(0.001)
+    assert [record.getMessage() for record in caplog.records if "out of use" in record.getMessage()] == []
 
 
 async def test_a_read_cut_off(cluster: EmbeddedPostgres, config: DatabaseConfig) -> None:

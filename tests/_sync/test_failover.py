@@ -322,6 +322,18 @@ def test_a_replica_that_falls_silent(cluster: EmbeddedPostgres, config: Database
                 crowd.breathe()
 
 
+def test_a_server_that_hangs_up_on_the_watch(cluster: EmbeddedPostgres, config: DatabaseConfig) -> None:
+    """Cut in the middle of setting it up, the watch over a server is begun again, and the server is used."""
+    prepare(config)
+    with Proxy("127.0.0.1", cluster.replicas[0].port) as proxy:
+        hosts = limited(config, read_hosts=(f"127.0.0.1:{proxy.port}",))
+        fault = proxy.on(client_sends("PREPARE"), Link.cut, times=3)
+        with DatabaseAdapter(hosts) as adapter, Crowd() as crowd:
+            while not adapter.fetch_value("SELECT pg_is_in_recovery()"):
+                crowd.breathe()
+        assert fault.times == 0
+
+
 def test_a_read_cut_off(cluster: EmbeddedPostgres, config: DatabaseConfig) -> None:
     """A read whose connection is cut, before or after the server has it, is run again."""
     prepare(config)

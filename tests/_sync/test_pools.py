@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -325,6 +326,20 @@ def test_reading_connections_of_sqlite_do_not_write(sqlite_database: DatabaseCon
         with pool.get_connection(read_only=True) as raw:
             with pytest.raises(sqlite3.OperationalError):
                 ask(raw, "CREATE TABLE t (a TEXT)")
+
+
+def test_a_file_that_is_gone(sqlite_database: DatabaseConfig) -> None:
+    """Where no connection for reading can be opened any more, the one there is reads; nobody tries for ever."""
+    with SQLitePool(
+        attrs.evolve(sqlite_database.pool, min_connections=1), sqlite_database.sqlite_path
+    ) as pool:
+        with pool.get_connection() as raw:
+            ask(raw, "CREATE TABLE t (a BIGINT)")
+        path = Path(sqlite_database.sqlite_path)
+        path.unlink()
+        path.mkdir()
+        with pool.get_connection(read_only=True) as raw:
+            assert ask(raw, "SELECT count(*) FROM t") == [(0,)]
 
 
 def test_a_pool_takes_its_path_in_more_than_one_way(sqlite_database: DatabaseConfig) -> None:

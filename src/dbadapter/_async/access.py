@@ -29,7 +29,7 @@ from ..types import Result
 from .backend import AsyncBackend
 from .following import Watch, arrive, follow, look
 from .lane import AsyncLane, PoolMoved
-from .pool import AsyncPool
+from .pool import READ_RETRIES, AsyncPool
 from .rows import AsyncRowStream
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncAccess"]
 
-# How often a read is run again whose connection was lost: each may lead to another server, or be what kills them.
-_READ_RETRIES = 3
 # How often a write is sent on to the next primary that turns out to be none.
 _WRITE_RETRIES = 3
 
@@ -72,7 +70,7 @@ class AsyncAccess:
         while True:
             pool = self._pool
             upsets = pool.upsets
-            reads = read_only and failures < _READ_RETRIES
+            reads = read_only and failures < READ_RETRIES
             lane = pool.reading_lane(consistency, after) if reads else pool.writer
             try:
                 connection = await lane.acquire(where)
@@ -235,7 +233,7 @@ class AsyncAccess:
                 if lane is pool.writer:
                     raise
                 failures += 1
-                on_primary = failures >= _READ_RETRIES
+                on_primary = failures >= READ_RETRIES
                 continue
             if cluster is not None and upsets != cluster.topology.upsets and is_standby:
                 await lane.release(
@@ -265,7 +263,7 @@ class AsyncAccess:
                         "the connection was lost while a statement was running that may write"
                     ) from exc
                 failures += 1
-                if failures > _READ_RETRIES or not await self._has_stepped_down(lane, connection):
+                if failures > READ_RETRIES or not await self._has_stepped_down(lane, connection):
                     raise
             except DatabaseMoved:
                 if not self._watch.is_met():
@@ -282,7 +280,7 @@ class AsyncAccess:
                 if cluster is not None:
                     await cluster.doubts(lane)
                 failures += 1
-                if not exc.transient or failures > _READ_RETRIES:
+                if not exc.transient or failures > READ_RETRIES:
                     raise
             except QueryError as exc:
                 self._log_failure(statement, params, connection, exc)
@@ -364,7 +362,7 @@ class AsyncAccess:
         failures = 0
 
         async def opened() -> tuple[AsyncLane, Any]:
-            reads = self._pool.statements.may_read(statement) and failures < _READ_RETRIES
+            reads = self._pool.statements.may_read(statement) and failures < READ_RETRIES
             return await self._acquire(read_only=reads, where=where, consistency=consistency, after=after)
 
         async def again(lane: AsyncLane, exc: DatabaseAdapterError) -> bool:
@@ -378,7 +376,7 @@ class AsyncAccess:
             if lane.cluster is not None and isinstance(exc, ConnectionLost):
                 await lane.cluster.doubts(lane)
             safe = not lane.serves_writes or statements.is_harmless(statement)
-            return isinstance(exc, ConnectionLost) and safe and failures <= _READ_RETRIES
+            return isinstance(exc, ConnectionLost) and safe and failures <= READ_RETRIES
 
         return AsyncRowStream(
             opened, statement, params, batch_size, row_type or dict, self._query_log, again=again

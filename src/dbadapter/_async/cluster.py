@@ -258,7 +258,8 @@ class AsyncCluster:
         if self.is_open:
             logger.log(level, "Postgres %s %s%s", node.address, change.kind.value, _because(change.reason))
         if change.kind is ChangeKind.CONFLICT:
-            node.drop_probe()
+            node.is_doubtful = True
+            self.nudge()
             if change.node.several:
                 logger.warning(
                     "Postgres %s leads to several servers: only reads with consistency='eventual' use it; name the "

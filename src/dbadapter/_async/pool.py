@@ -23,7 +23,10 @@ from .lane import AsyncLane, PoolMoved
 if TYPE_CHECKING:
     from .cluster import AsyncCluster
 
-__all__ = ["AsyncPool"]
+__all__ = ["READ_RETRIES", "AsyncPool"]
+
+READ_RETRIES = 3
+"""How often what only reads is tried elsewhere after a failure: each attempt may meet another server, or kill one."""
 
 _LONGEST_UPKEEP_INTERVAL = 10.0
 # How long a health check may take in all, and how long it waits for a connection before it takes "busy" for an answer.
@@ -228,18 +231,19 @@ class AsyncPool:
         """
         self.require_open()
         where = caller_place()
+        failures = 0
         while True:
             upsets = self.upsets
-            lane = self.reading_lane() if read_only else self.writer
+            lane = self.reading_lane() if read_only and failures < READ_RETRIES else self.writer
             try:
                 connection = await lane.acquire(where)
                 if upsets == self.upsets or lane.serves_writes:
                     break
                 await lane.release(connection)
-            except (PoolMoved, DatabaseUnavailable):
-                self.require_open()
+            except (PoolMoved, DatabaseUnavailable) as exc:
                 if lane is self.writer:
                     raise
+                failures += not isinstance(exc, PoolMoved)
         try:
             yield await connection.lend()
         finally:

@@ -65,12 +65,20 @@ class AsyncPostgresPool(AsyncPool):
         return [self.writer]
 
     async def _open_probe(self, host: str, port: int) -> Any:
-        from .._drivers.postgres_link_async import open_raw
+        from .._drivers.postgres_link_async import FAILURES, open_raw
         from .._drivers.postgres_probe import PREPARE, Probe
 
         raw = await open_raw(host, port, self.config, SILENCE)
         if not self.config.pgbouncer:
-            await raw.execute(PREPARE)
+            try:
+                await raw.execute(PREPARE)
+            except BaseException as exc:
+                await raw.close()
+                if isinstance(exc, FAILURES):
+                    raise DatabaseUnavailable(
+                        f"Postgres at {host}:{port} hung up: {exc}", transient=True
+                    ) from exc
+                raise
         return Probe(raw, is_shared=self.config.pgbouncer)
 
     def _direct(self, writer: AsyncLane) -> None:

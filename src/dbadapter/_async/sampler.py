@@ -62,17 +62,21 @@ class AsyncSampler:
         started = perf_counter()
         self._worked = 0.0
         for node in self._cluster.nodes:
+            if node.is_doubtful:
+                node.drop_probe()
             if node.probe is None:
                 await node.be_reached()
             else:
                 await self._try(node, node.ask)
         while (now := perf_counter()) < started + _ROUND:
-            asked = {node.probe.fileno(): node for node in self._cluster.nodes if node.silent_for(now) > 0}
+            asked = {node.probe.descriptor: node for node in self._cluster.nodes if node.silent_for(now) > 0}
             if not asked or self._has_enough(started):
                 break
             for descriptor in await wait_readable(asked, started + _ROUND - now):
                 await self._receive(asked[descriptor])
         for node in self._cluster.nodes:
+            if node.silent_for(now) > SILENCE:
+                await self._receive(node)  # perhaps it was we who were held up
             if node.silent_for(now) > SILENCE:
                 node.drop_probe()
                 await self._cluster.fell_silent(node)

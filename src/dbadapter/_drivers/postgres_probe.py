@@ -25,6 +25,7 @@ class Probe:
     """One watched server.
 
     Attributes:
+        descriptor: the socket on which it answers.
         asked_at: when the question was sent that is not answered yet; None if there is none.
     """
 
@@ -32,19 +33,13 @@ class Probe:
         """`raw` is an open psycopg connection, sync or async, on which `PREPARE` was run unless it `is_shared`."""
         self._raw = raw
         self._pgconn = raw.pgconn
+        self.descriptor: int = raw.fileno()
         self._is_shared = is_shared
         self._connected = perf_counter()
         self._server, self._system = "", 0
         self._asks_whole = True
         self._fields: list[Any] = []
         self.asked_at: float | None = None
-
-    def fileno(self) -> int:
-        """The socket to watch. Raises `ConnectionLost` if it is closed."""
-        try:
-            return int(self._raw.fileno())
-        except psycopg.Error as exc:
-            raise ConnectionLost(str(exc), transient=True) from exc
 
     def ask(self, *, whole: bool) -> None:
         """Send the question, unless one is open; `whole`: also for timeline and identity. Raises `ConnectionLost`."""

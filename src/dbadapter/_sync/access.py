@@ -30,7 +30,7 @@ from ..types import Result
 from .backend import Backend
 from .following import Watch, arrive, follow, look
 from .lane import Lane, PoolMoved
-from .pool import Pool
+from .pool import READ_RETRIES, Pool
 from .rows import RowStream
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Access"]
 
-# How often a read is run again whose connection was lost: each may lead to another server, or be what kills them.
-_READ_RETRIES = 3
 # How often a write is sent on to the next primary that turns out to be none.
 _WRITE_RETRIES = 3
 
@@ -73,7 +71,7 @@ class Access:
         while True:
             pool = self._pool
             upsets = pool.upsets
-            reads = read_only and failures < _READ_RETRIES
+            reads = read_only and failures < READ_RETRIES
             lane = pool.reading_lane(consistency, after) if reads else pool.writer
             try:
                 connection = lane.acquire(where)
@@ -236,7 +234,7 @@ class Access:
                 if lane is pool.writer:
                     raise
                 failures += 1
-                on_primary = failures >= _READ_RETRIES
+                on_primary = failures >= READ_RETRIES
                 continue
             if cluster is not None and upsets != cluster.topology.upsets and is_standby:
                 lane.release(
@@ -266,7 +264,7 @@ class Access:
                         "the connection was lost while a statement was running that may write"
                     ) from exc
                 failures += 1
-                if failures > _READ_RETRIES or not self._has_stepped_down(lane, connection):
+                if failures > READ_RETRIES or not self._has_stepped_down(lane, connection):
                     raise
             except DatabaseMoved:
                 if not self._watch.is_met():
@@ -283,7 +281,7 @@ class Access:
                 if cluster is not None:
                     cluster.doubts(lane)
                 failures += 1
-                if not exc.transient or failures > _READ_RETRIES:
+                if not exc.transient or failures > READ_RETRIES:
                     raise
             except QueryError as exc:
                 self._log_failure(statement, params, connection, exc)
@@ -365,7 +363,7 @@ class Access:
         failures = 0
 
         def opened() -> tuple[Lane, Any]:
-            reads = self._pool.statements.may_read(statement) and failures < _READ_RETRIES
+            reads = self._pool.statements.may_read(statement) and failures < READ_RETRIES
             return self._acquire(read_only=reads, where=where, consistency=consistency, after=after)
 
         def again(lane: Lane, exc: DatabaseAdapterError) -> bool:
@@ -379,7 +377,7 @@ class Access:
             if lane.cluster is not None and isinstance(exc, ConnectionLost):
                 lane.cluster.doubts(lane)
             safe = not lane.serves_writes or statements.is_harmless(statement)
-            return isinstance(exc, ConnectionLost) and safe and failures <= _READ_RETRIES
+            return isinstance(exc, ConnectionLost) and safe and failures <= READ_RETRIES
 
         return RowStream(
             opened, statement, params, batch_size, row_type or dict, self._query_log, again=again

@@ -27,13 +27,15 @@ class Node:
     Attributes:
         lane: the app's connections.
         state: what is known of it.
-        probe: our connection, or None while there is none.
+        probe: our connection, or None while there is none. Only the sampler, which may be using it, closes it.
+        is_doubtful: it may lead to another server than new connections do, so it is to be opened anew.
     """
 
     def __init__(self, cluster: Cluster, host: str, port: int, lane: Lane, *, candidate: bool) -> None:
         self.lane = lane
         self.state = NodeState(host, port, lane.state, candidate, handle=self)
         self.probe: Any = None
+        self.is_doubtful = False
         self._cluster = cluster
         self._reaching = Errand(self._reach)
         self._retry_at = 0.0
@@ -77,20 +79,22 @@ class Node:
             self._reaching.run(0)
 
     def _reach(self) -> None:
-        """Open the probe. Raises nothing."""
+        """Open the probe. Raises nothing that a server may be the cause of."""
+        pause = _RETRY
         try:
-            probe = self._cluster.open_probe(self.state.host, self.state.port)
+            self.probe = self._cluster.open_probe(self.state.host, self.state.port)
+            pause = 0.0
         except DatabaseAdapterError as exc:
-            self._retry_at = perf_counter() + _RETRY
             if not is_full(exc):  # full: it is there, only it has no place for one more connection
                 self._cluster.lost(self, exc)
-            return
-        self._retry_at = 0.0
+        finally:
+            self._retry_at = (
+                perf_counter() + pause
+            )  # whatever happened: a server that is not asked again is lost
         if self._cluster.is_open:
-            self.probe = probe
             self._cluster.nudge()
         else:
-            probe.close()
+            self.drop_probe()
 
     def ask(self) -> None:
         """Ask the server for its role and position. Raises `ConnectionLost`."""
@@ -115,6 +119,7 @@ class Node:
     def drop_probe(self) -> None:
         """Close our connection; another will be opened."""
         probe, self.probe = self.probe, None
+        self.is_doubtful = False
         if probe is not None:
             probe.close()
 

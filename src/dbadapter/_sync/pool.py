@@ -24,7 +24,10 @@ from .lane import Lane, PoolMoved
 if TYPE_CHECKING:
     from .cluster import Cluster
 
-__all__ = ["Pool"]
+__all__ = ["READ_RETRIES", "Pool"]
+
+READ_RETRIES = 3
+"""How often what only reads is tried elsewhere after a failure: each attempt may meet another server, or kill one."""
 
 _LONGEST_UPKEEP_INTERVAL = 10.0
 # How long a health check may take in all, and how long it waits for a connection before it takes "busy" for an answer.
@@ -227,18 +230,19 @@ class Pool:
         """
         self.require_open()
         where = caller_place()
+        failures = 0
         while True:
             upsets = self.upsets
-            lane = self.reading_lane() if read_only else self.writer
+            lane = self.reading_lane() if read_only and failures < READ_RETRIES else self.writer
             try:
                 connection = lane.acquire(where)
                 if upsets == self.upsets or lane.serves_writes:
                     break
                 lane.release(connection)
-            except (PoolMoved, DatabaseUnavailable):
-                self.require_open()
+            except (PoolMoved, DatabaseUnavailable) as exc:
                 if lane is self.writer:
                     raise
+                failures += not isinstance(exc, PoolMoved)
         try:
             yield connection.lend()
         finally:

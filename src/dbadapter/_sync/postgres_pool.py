@@ -66,12 +66,20 @@ class PostgresPool(Pool):
         return [self.writer]
 
     def _open_probe(self, host: str, port: int) -> Any:
-        from .._drivers.postgres_link import open_raw
+        from .._drivers.postgres_link import FAILURES, open_raw
         from .._drivers.postgres_probe import PREPARE, Probe
 
         raw = open_raw(host, port, self.config, SILENCE)
         if not self.config.pgbouncer:
-            raw.execute(PREPARE)
+            try:
+                raw.execute(PREPARE)
+            except BaseException as exc:
+                raw.close()
+                if isinstance(exc, FAILURES):
+                    raise DatabaseUnavailable(
+                        f"Postgres at {host}:{port} hung up: {exc}", transient=True
+                    ) from exc
+                raise
         return Probe(raw, is_shared=self.config.pgbouncer)
 
     def _direct(self, writer: Lane) -> None:

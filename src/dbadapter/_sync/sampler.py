@@ -63,17 +63,21 @@ class Sampler:
         started = perf_counter()
         self._worked = 0.0
         for node in self._cluster.nodes:
+            if node.is_doubtful:
+                node.drop_probe()
             if node.probe is None:
                 node.be_reached()
             else:
                 self._try(node, node.ask)
         while (now := perf_counter()) < started + _ROUND:
-            asked = {node.probe.fileno(): node for node in self._cluster.nodes if node.silent_for(now) > 0}
+            asked = {node.probe.descriptor: node for node in self._cluster.nodes if node.silent_for(now) > 0}
             if not asked or self._has_enough(started):
                 break
             for descriptor in wait_readable(asked, started + _ROUND - now):
                 self._receive(asked[descriptor])
         for node in self._cluster.nodes:
+            if node.silent_for(now) > SILENCE:
+                self._receive(node)  # perhaps it was we who were held up
             if node.silent_for(now) > SILENCE:
                 node.drop_probe()
                 self._cluster.fell_silent(node)
