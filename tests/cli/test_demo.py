@@ -15,7 +15,7 @@ from random import Random
 import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig
-from dbadapter.cli.demonstration.chart import latency_chart
+from dbadapter.cli.demonstration.chart import chart_width, latency_chart
 from dbadapter.cli.demonstration.ledger import Acknowledged
 from dbadapter.cli.demonstration.shop import Shop
 from tests.cli.conftest import Run
@@ -133,3 +133,12 @@ def test_the_chart() -> None:
     mark = next(line for line in lines if line.strip() == "1")
     assert abs(mark.index("1") - max(top.find("█"), top.find("▇"))) <= 1
     assert latency_chart([], [], width=50) == []
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_the_chart_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    """No line is broken, however narrow the terminal; on a wide one it does not grow for ever."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    samples = [(n / 100, 0.001) for n in range(1000)]
+    lines = latency_chart(samples, [(9.9, "2")], width=chart_width())
+    assert columns - 20 < max(map(len, lines)) < columns or max(map(len, lines)) == 85

@@ -59,7 +59,7 @@ PERHAPS: dict[str, st.SearchStrategy[Any]] = {
 
 
 def through(adapter: DatabaseAdapter, column: str, value: Any) -> list[Any]:
-    """What became of a value on four ways in and out."""
+    """What became of a value on four ways in, on the way out through a function, and by itself."""
     adapter.execute("DELETE FROM v")
     adapter.execute(f"INSERT INTO v (id, {column}) VALUES (?, ?)", (1, value))
     adapter.insert_many("v", [{"id": 2, column: value}])
@@ -69,7 +69,11 @@ def through(adapter: DatabaseAdapter, column: str, value: Any) -> list[Any]:
     assert found == [
         row[0] for row in adapter.fetch_all(f"SELECT {column} FROM v ORDER BY id", row_type=tuple)
     ]
-    return [*found, returned]
+    chosen = adapter.fetch_value(
+        f"SELECT coalesce(CASE WHEN id > 0 THEN {column} END, {column}) FROM v WHERE id = 1"
+    )
+    given = adapter.fetch_value("SELECT :value AS given", {"value": value})
+    return [*found, returned, chosen, given]
 
 
 @pytest.mark.parametrize("column", HELD)
@@ -82,7 +86,7 @@ def test_values_come_back_as_they_were(pair: Pair, column: str) -> None:
     def check(value: Any) -> None:
         expected = value.astimezone(UTC) if column == "tz" else value
         for adapter in pair:
-            assert exact(through(adapter, column, value)) == exact([expected] * 5)
+            assert exact(through(adapter, column, value)) == exact([expected] * 7)
 
     check()
 

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Sequence
 
 from .ledger import Sample
 
-__all__ = ["latency_chart"]
+__all__ = ["chart_width", "latency_chart"]
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _DECADES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0)
 
 
+_SCALE = 13  # characters to the left of the chart
+_NARROWEST, _WIDEST = 16, 72
+
+
+def chart_width() -> int:
+    """How wide the chart may be for its lines to fit the terminal (or 80 characters, where there is none)."""
+    return max(_NARROWEST, min(shutil.get_terminal_size().columns - _SCALE - 1, _WIDEST))
+
+
 def latency_chart(
-    samples: Sequence[Sample], marks: Sequence[tuple[float, str]], *, width: int = 72, height: int = 8
+    samples: Sequence[Sample], marks: Sequence[tuple[float, str]], *, width: int = _WIDEST, height: int = 8
 ) -> list[str]:
     """The longest wait in each stretch of time, on a logarithmic scale.
 
@@ -46,11 +56,11 @@ def latency_chart(
         upper = floor * 10 ** (span * (row + 1) / height)
         cells = "".join(_BLOCKS[min(max(level - row * 8, 0), 8)] for level in eighths)
         lines.append(f"{upper:>8.3g} ms │{cells}")
-    lines.append(f"{'':>11} └{'─' * width}")
+    lines.append(f"{'':>{_SCALE - 2}} └{'─' * width}")
     pointers = [" "] * width
     for moment, letter in marks:
         pointers[min(max(int((moment - first) / (last - first) * width), 0), width - 1)] = letter
-    lines.append(f"{'':>13}{''.join(pointers)}".rstrip())
+    lines.append(f"{'':>{_SCALE}}{''.join(pointers)}".rstrip())
     end = f"{last - first:.1f} s"
-    lines.append(f"{'':>13}0{end:>{width - 1}}")
+    lines.append(f"{'':>{_SCALE}}0{end:>{width - 1}}")
     return lines

@@ -17,7 +17,7 @@ from dbadapter.errors import SwitchAborted
 from dbadapter.types import SwitchReport
 
 from .board import Board
-from .chart import latency_chart
+from .chart import chart_width, latency_chart
 from .display import display
 from .ledger import Acknowledged, Check
 from .ownfile import OwnFile, copy_database, digest
@@ -126,7 +126,8 @@ class _Story:
                     board.doing = "closing the shop"
                     final = board.now()
                 checks = self._check(workers.written)
-                chart = latency_chart([s for ledger in workers.ledgers for s in ledger.samples], board.marks)
+                samples = [sample for ledger in workers.ledgers for sample in ledger.samples]
+                chart = latency_chart(samples, board.marks, width=chart_width())
         finally:
             postgres.close()
         if not self._quiet:
