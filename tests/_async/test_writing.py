@@ -71,6 +71,17 @@ async def test_what_holds_no_rows(people: AsyncDatabaseAdapter, rows: Any) -> No
         await people.execute_many(INSERT, rows)
 
 
+@pytest.mark.parametrize("name", ["", "a\0b", "\ud800", None, 5])
+async def test_names_that_no_table_can_have(people: AsyncDatabaseAdapter, name: Any) -> None:
+    """Refused alike, whether of a table or of a column, before anything is sent."""
+    with pytest.raises(ParameterError, match="the name of the table must be text"):
+        await people.insert_many(name, [{"name": "Ada"}])
+    with pytest.raises(ParameterError, match="the name of a column of row 1 must be text"):
+        await people.insert_many("people", [{name: "Ada"}])
+    with pytest.raises(ParameterError, match="the name of the table must be text"):
+        await people.describe_table(name)
+
+
 async def test_execute_of_an_upsert(people: AsyncDatabaseAdapter) -> None:
     """ON CONFLICT is the same SQL on both."""
     text = (

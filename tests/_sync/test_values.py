@@ -129,6 +129,7 @@ def test_the_greatest_value_has_the_type_of_its_column(values: DatabaseAdapter, 
         f"SELECT q.top FROM (SELECT max({column}) AS top FROM v) q",
         f"WITH q AS (SELECT max({column}) AS top FROM v) SELECT coalesce(top, top) FROM q",
         f"SELECT max({column}) FROM v WHERE id IN (SELECT id FROM v WHERE {column} IS NOT NULL)",
+        f"SELECT/**/max({column}),'a'||'b' /* max( */ FROM v WHERE id<=5 AND id!=0 AND 'x'||'y'<>'z' -- q",
     ]
     with values.transaction() as tx:
         for text in texts:

@@ -72,6 +72,17 @@ def test_what_holds_no_rows(people: DatabaseAdapter, rows: Any) -> None:
         people.execute_many(INSERT, rows)
 
 
+@pytest.mark.parametrize("name", ["", "a\0b", "\ud800", None, 5])
+def test_names_that_no_table_can_have(people: DatabaseAdapter, name: Any) -> None:
+    """Refused alike, whether of a table or of a column, before anything is sent."""
+    with pytest.raises(ParameterError, match="the name of the table must be text"):
+        people.insert_many(name, [{"name": "Ada"}])
+    with pytest.raises(ParameterError, match="the name of a column of row 1 must be text"):
+        people.insert_many("people", [{name: "Ada"}])
+    with pytest.raises(ParameterError, match="the name of the table must be text"):
+        people.describe_table(name)
+
+
 def test_execute_of_an_upsert(people: DatabaseAdapter) -> None:
     """ON CONFLICT is the same SQL on both."""
     text = (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .._concurrency._aio import sleep
 from .._concurrency._frames import caller_place
+from .._core.bulk import check_name
 from .._core.routing import check_consistency
 from .._dialects import Dialect
 from ..config import DatabaseConfig, DatabaseType
@@ -222,6 +223,7 @@ class AsyncDatabaseAdapter(AsyncAccess):
 
     async def describe_table(self, name: str) -> TableInfo:
         """Columns, keys and indexes of a table. Raises `UndefinedTable`."""
+        check_name("the table", name)
         rows = {part: await self.fetch_all(sql, {"tbl": name}) for part, sql in self.dialect.catalog.items()}
         return self.dialect.table_info(name, rows)
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from .._core.bulk import bulk_rows, checked_rows
+from .._core.bulk import bulk_rows, check_conflict_rule, check_name, checked_rows
 from .._core.parsing import parse_work
 from .._core.rows import Columns
 from .._core.statement import Parameters
@@ -349,8 +349,7 @@ async def insert_rows(
     connection: Any, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], on_conflict: str | None
 ) -> int:
     """Load rows through a connection; of an empty load the conflict rule is still checked."""
-    from .._core.bulk import check_conflict_rule
-
+    check_name("the table", table)
     check_conflict_rule(on_conflict)
     first = next(iter(rows), None) if isinstance(rows, Sequence) else None
     known = await connection.columns_of(table) if first is None or not isinstance(first, Mapping) else ()

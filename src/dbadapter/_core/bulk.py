@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import ConfigError, ParameterError
 
-__all__ = ["bulk_rows", "check_conflict_rule", "checked_rows", "conflict_clause"]
+__all__ = ["bulk_rows", "check_conflict_rule", "check_name", "checked_rows", "conflict_clause"]
 
 
 def check_conflict_rule(on_conflict: str | None) -> None:
@@ -67,11 +67,23 @@ def bulk_rows(
         if not names:
             raise ParameterError("row 1 has no columns")
         for name in names:
-            if not isinstance(name, str):
-                raise ParameterError(f"row 1 has a column name that is no text: {name!r}")
+            check_name("a column of row 1", name)
         return names, _from_mappings(names, chain(head, iterator))
     names = tuple(table_columns)
     return names, _from_sequences(names, chain(head, iterator))
+
+
+def check_name(what: str, name: object) -> None:
+    """Raise `ParameterError` for what no table or column can be called."""
+    try:
+        fits = isinstance(name, str) and name != "" and "\0" not in name and name.encode() is not None
+    except UnicodeEncodeError:
+        fits = False
+    if not fits:
+        raise ParameterError(
+            f"the name of {what} must be text that is not empty, without NUL or lone surrogates, not {name!r}",
+            sqlstate="42602",
+        )
 
 
 def checked_rows(rows: Iterable[Any]) -> Iterator[Any]:

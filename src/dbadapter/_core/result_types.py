@@ -7,7 +7,9 @@ column of the result by itself has the type of its parameter, and a comparison t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import attrs
 
@@ -21,6 +23,7 @@ KEEPING = frozenset("coalesce first_value ifnull lag last_value lead max min nth
 ADDING = KEEPING | {"abs", "avg", "round", "sum"}
 """Those as well whose result has the type of their argument where that is a decimal number or a duration."""
 
+_COMMENT_MARK = re.compile(r"/\*|\*/")
 _NO_COLUMNS = frozenset("null true false current_date current_time current_timestamp".split())
 _AFTER_THE_COLUMNS = frozenset("from where group having window order limit offset".split())
 _COMPOUND = frozenset("union intersect except".split())
@@ -39,29 +42,46 @@ class _Token:
     text: str
     word: str = ""
     slot: int | None = None
+    spaced: bool = attrs.field(default=False, eq=False)  # `<` and `=` make `<=` only side by side
 
 
-def _tokens(statement: Statement) -> list[_Token]:
+@lru_cache(maxsize=8)
+def _tokens(statement: Statement) -> tuple[_Token, ...]:
     found: list[_Token] = []
+    spaced = False
     for number, piece in enumerate(statement.pieces):
         position = 0
         while match := TOKEN.match(piece, position):
             kind, text, position = match.lastgroup or "", match.group(), match.end()
             if kind == "comment":
-                position = piece.find("*/", position) + 2 or len(piece)
-            elif kind != "space":
-                found.append(_Token(kind, text, text.lower() if kind == "word" else ""))
+                position = _comment_end(piece, position)
+            is_token = kind not in ("comment", "space")
+            if is_token:
+                found.append(_Token(kind, text, text.lower() if kind == "word" else "", spaced=spaced))
+            spaced = not is_token
         if number < len(statement.slots):
             expands = statement.slots[number].expands
-            found.append(_Token("slot", "(NULL)" if expands else "NULL", slot=number))
-    return found
+            found.append(_Token("slot", "(NULL)" if expands else "NULL", slot=number, spaced=spaced))
+            spaced = False
+    return tuple(found)
+
+
+def _comment_end(text: str, start: int) -> int:
+    """Where the comment that begins at `start` ends; Postgres' nest, and so do those of `parse`."""
+    depth, position = 1, start
+    while depth and (match := _COMMENT_MARK.search(text, position)):
+        depth += 1 if match.group() == "/*" else -1
+        position = match.end()
+    return position if not depth else len(text)
 
 
 def reduced(statement: Statement, functions: frozenset[str]) -> str | None:
     """The text without parameters and with each call of one of `functions` as its argument; None: there is none."""
     tokens = _tokens(statement)
     result = _reduce(tokens, functions)
-    return None if result == tokens else " ".join(token.text for token in result).rstrip("; ")
+    if result == list(tokens):
+        return None
+    return "".join(" " * token.spaced + token.text for token in result).rstrip("; ")
 
 
 def echoes(statement: Statement) -> tuple[tuple[int, int], ...]:
