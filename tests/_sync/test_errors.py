@@ -319,10 +319,10 @@ def test_text_that_is_no_utf_8(adapter: DatabaseAdapter, on_sqlite: bool) -> Non
     adapter.execute("CREATE TABLE old (id INTEGER PRIMARY KEY, name TEXT)")
     adapter.execute("INSERT INTO old VALUES (1, 'fine'), (2, CAST(x'4d816e' AS TEXT))")
     for read in (adapter.fetch_all, adapter.fetch_one):
-        with pytest.raises(DataError, match="column name holds text that is no valid UTF-8: CAST") as caught:
+        with pytest.raises(QueryError, match="column name holds text that is no valid UTF-8: CAST") as caught:
             read("SELECT name FROM old WHERE id = 2")
         assert caught.value.sqlstate == "22021"
-    with pytest.raises(DataError, match="column name"):
+    with pytest.raises(QueryError, match="column name"):
         [row for row in adapter.stream("SELECT name FROM old ORDER BY id", batch_size=1)]
     assert adapter.fetch_value("SELECT CAST(name AS BLOB) FROM old WHERE id = 2") == b"M\x81n"
 

@@ -99,8 +99,10 @@ def translate(
         return found
     if code == "SQLITE_CONSTRAINT_TRIGGER" and message.startswith(_MOVED):
         return errors.DatabaseMoved(message, statement=text, sqlstate="DBMOV")
-    if undecodable := _UNDECODABLE.match(message):
-        return errors.DataError(
+    if undecodable := _UNDECODABLE.match(
+        message
+    ):  # no fault of the statement's or its parameters', as DataError is
+        return errors.QueryError(
             f"column {undecodable.group(1)} holds text that is no valid UTF-8: CAST it AS BLOB to read its bytes",
             statement=text,
             sqlstate="22021",
