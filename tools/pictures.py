@@ -209,6 +209,107 @@ def query() -> Sheet:
     return sheet
 
 
+def switch() -> Sheet:
+    """The steps of a live switch, along the time."""
+    sheet = Sheet(
+        860, 340, "A live switch in time: who works where, what is copied meanwhile, and the one decision"
+    )
+    left, decided, right = 130.0, 640.0, 845.0
+    for y, name in ((62, "your app"), (142, "old database"), (252, "new database")):
+        sheet.text(16, y, name, "title")
+    sheet.box(left, 40, 440, 36, "writes on, in every process", kind="data")
+    sheet.box(left + 444, 40, decided - left - 446, 36, kind="accent")
+    sheet.text((left + 444 + decided + 6) / 2, 62, "waits", "small", "middle")
+    sheet.box(decided + 10, 40, right - decided - 10, 36, "goes on there", kind="data")
+    steps = [
+        (left, 70, "examine", ["all values"]),
+        (left + 76, 76, "capture", ["keys that", "change"]),
+        (left + 158, 122, "copy", ["table by table"]),
+        (left + 286, 96, "rounds", ["what changed", "meanwhile"]),
+        (left + 388, 56, "verify", ["both"]),
+        (left + 450, 54, "last", ["round"]),
+    ]
+    for x, wide, name, lines in steps:
+        sheet.box(x, 112, wide, 60, name, lines, "room")
+    for x in (left + 219, left + 334, left + 477):
+        sheet.arrow([(x, 174), (x, 226)], kind="hot" if x > left + 400 else "line")
+    sheet.box(left + 158, 228, decided - left - 158, 44, "fills up, unused", kind="box")
+    sheet.box(decided + 10, 228, right - decided - 10, 44, "the home", kind="data")
+    sheet.box(decided + 10, 112, right - decided - 10, 60, "fenced", ["refuses every write"], "accent")
+    sheet.line([(decided + 4, 30), (decided + 4, 286)], "hot")
+    sheet.text(decided + 4, 306, "one commit decides", "title", "middle")
+    sheet.text(left, 306, "if anything fails before, nothing has changed", "small")
+    sheet.text(right, 326, "a process that comes late is led on", "small", "end")
+    return sheet
+
+
+def consistency() -> Sheet:
+    """How a read knows that a replica shows the session's write."""
+    sheet = Sheet(
+        860, 300, "A replica may serve a read when it has replayed a position asked for after the write"
+    )
+    left, right = 130.0, 840.0
+    rows = {"session": 60, "watch": 130, "replica": 200}
+    for name, y in rows.items():
+        sheet.text(16, y + 5, name, "title")
+        sheet.line([(left, y), (right, y)], "line")
+    wrote, asked, replayed, read = 220.0, 360.0, 560.0, 700.0
+    sheet.bar(wrote - 5, rows["session"] - 12, 10, 24, "two")
+    sheet.text(wrote, rows["session"] - 20, "write acknowledged: w", "small", "middle")
+    sheet.bar(asked - 5, rows["watch"] - 12, 10, 24, "one")
+    sheet.text(asked, rows["watch"] - 20, "primary asked at s: position P", "small", "middle")
+    sheet.bar(replayed - 5, rows["replica"] - 12, 10, 24, "one")
+    sheet.text(replayed, rows["replica"] - 20, "has replayed P", "small", "middle")
+    sheet.bar(read - 5, rows["session"] - 12, 10, 24, "one")
+    sheet.text(read, rows["session"] - 20, "read on this replica", "small", "middle")
+    sheet.arrow([(wrote, rows["session"] + 14), (wrote, 242), (asked, 242)], kind="line dashed")
+    sheet.text(wrote + 8, 260, "w before s: P contains the write", "small")
+    sheet.arrow(
+        [(asked, rows["watch"] + 14), (asked, rows["replica"] - 8), (replayed - 10, rows["replica"] - 2)]
+    )
+    sheet.arrow(
+        [(replayed, rows["replica"] + 14), (replayed, 242), (read, 242), (read, rows["session"] + 16)],
+        kind="hot",
+    )
+    sheet.text(replayed + 8, 260, "so it shows it; the read asks nobody", "small")
+    sheet.text(right, 288, "time →", "small", "end")
+    return sheet
+
+
+def transfer() -> Sheet:
+    """What becomes of each value of a transfer."""
+    sheet = Sheet(
+        860,
+        250,
+        "A transfer reads every value, plans, copies and verifies; each value arrives or is a reject",
+    )
+    sheet.cylinder(16, 60, 120, 96, "source", ["only read"])
+    steps = [
+        ("profile", ["every value:", "kind, range"]),
+        ("plan", ["types, keys;", "yours to edit"]),
+        ("copy", ["in parallel,", "resumable"]),
+        ("verify", ["digests of both,", "row by row"]),
+    ]
+    x = 162.0
+    for name, lines in steps:
+        sheet.arrow([(x - 22, 108), (x - 2, 108)])
+        sheet.box(x, 72, 118, 72, name, lines, "room")
+        x += 140
+    sheet.cylinder(724, 16, 128, 86, "target", ["equal"])
+    sheet.cylinder(724, 132, 128, 100, "rejects", ["key, value,", "reason"])
+    sheet.arrow([(500, 72), (500, 44), (720, 44)])
+    sheet.arrow([(500, 144), (500, 190), (720, 190)], kind="hot")
+    sheet.text(510, 182, "what the target cannot hold", "small")
+    sheet.text(510, 36, "everything else", "small")
+    sheet.text(
+        16,
+        214,
+        "Exit code 0 only if all arrived and is equal.",
+        "small",
+    )
+    return sheet
+
+
 def demo() -> Sheet:
     """Requests and waits of a recorded run of ``dbadapter demo``."""
     text = (PICTURES / "demo.txt").read_text(encoding="utf-8")
@@ -288,7 +389,14 @@ def benchmarks() -> Sheet:
 
 
 # Those that show the design, and so are stale only when this file has changed; the others show figures.
-DESIGN: Mapping[str, Callable[[], Sheet]] = {"growth": growth, "house": house, "query": query}
+DESIGN: Mapping[str, Callable[[], Sheet]] = {
+    "growth": growth,
+    "house": house,
+    "query": query,
+    "switch": switch,
+    "consistency": consistency,
+    "transfer": transfer,
+}
 FIGURES: Mapping[str, Callable[[], Sheet]] = {"demo": demo, "benchmarks": benchmarks}
 
 
