@@ -25,8 +25,9 @@ PROGRAMS: Mapping[str, str] = {"pgbouncer": "pgbouncer", "chromium": "chromium"}
 # Test suites that others publish for integrations of their frameworks.
 STANDARD_SUITES = ("langchain-core>=0.3", "langchain-tests>=0.3")
 
-# The real Chroma, which makes the directories that are imported.
+# The real Chroma, which makes the directories that are imported; and another peer of the vector collections.
 CHROMA = "chromadb>=1.5,<2"
+LANCEDB = "lancedb>=0.20"
 
 # ruff as pinned in the extra "dev": what it formats is compared byte for byte.
 RUFF = "ruff>=0.17,<0.18"
@@ -112,7 +113,10 @@ def docs(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure against the peers, side by side; arguments after -- choose suites (``-- --list``)."""
     session.install(".[bench,embedded]")
-    session.run("python", "-m", "benchmarks", *session.posargs)
+    peers: Mapping[str, str] = {}
+    if session.posargs[:1] == ["vectors"]:
+        peers = {"DBADAPTER_BENCH_PYTHON": _python_beside(session, "peers", CHROMA, LANCEDB)}
+    session.run("python", "-m", "benchmarks", *session.posargs, env=peers)
 
 
 @nox.session
@@ -143,11 +147,16 @@ def _python_with_chroma(session: nox.Session) -> str:
     given = os.environ.get("DBADAPTER_CHROMA_PYTHON")
     if given:
         return given
-    home = os.path.join(session.virtualenv.location, "chroma")
+    return _python_beside(session, "chroma", CHROMA)
+
+
+def _python_beside(session: nox.Session, name: str, *packages: str) -> str:
+    """The Python of an environment of these packages, inside the session's own."""
+    home = os.path.join(session.virtualenv.location, name)
     python = os.path.join(home, "Scripts" if os.name == "nt" else "bin", "python")
     if not os.path.exists(python):
         session.run("python", "-m", "venv", home, silent=True)
-    session.run(python, "-m", "pip", "install", "--quiet", CHROMA, external=True)
+    session.run(python, "-m", "pip", "install", "--quiet", *packages, external=True)
     return python
 
 

@@ -1,4 +1,7 @@
-"""``python -m benchmarks [SUITE ...]``: measure, print the tables, and say which promises were missed."""
+"""``python -m benchmarks [SUITE ...]``: measure, print the tables, and say which promises were missed.
+
+``python -m benchmarks vectors [...]`` compares vector stores, which takes longer and has options of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import report, suites
+from . import report, suites, vectors
 from .harness import Figures, FiguresOutcome, Outcome, measure, take
 
 
@@ -28,6 +31,8 @@ def run(name: str, *, rounds: int) -> Outcome | FiguresOutcome:
 
 def main() -> int:
     """Run the command line; exit 1 when a promise was missed and ``--strict`` is given."""
+    if sys.argv[1:2] == ["vectors"]:
+        return vectors.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("suite", nargs="*", help="which suites to run; all, if none is named")
     parser.add_argument("--list", action="store_true", help="list the suites")
@@ -37,7 +42,7 @@ def main() -> int:
     parser.add_argument("--strict", action="store_true", help="exit 1 when a promise was missed")
     options = parser.parse_args()
     if options.list:
-        print("\n".join(names()))
+        print("\n".join([*names(), "vectors (only when named)"]))
         return 0
     if unknown := sorted(set(options.suite) - set(names())):
         parser.error(f"no such suite: {', '.join(unknown)}; there are {', '.join(names())}")

@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-SERIES = ("add s", "query p50 ms", "1 % p50 ms", "50 % p50 ms", "first s")
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e")
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 640, 400, 60, 20, 140, 40
 
 
-def write_plot(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
-    """Draw each series over the number of vectors."""
+def write_plot(path: Path, rows: Sequence[Mapping[str, float]], series: Sequence[str]) -> None:
+    """Draw each series over the number of vectors; the dotted line grows as they do."""
     xs = [math.log10(row["vectors"]) for row in rows]
-    ys = [math.log10(row[name]) for name in SERIES for row in rows]
+    ys = [math.log10(row[name]) for name in series for row in rows]
     low_x, high_x, low_y, high_y = min(xs), max(*xs, min(xs) + 1), math.floor(min(ys)), math.ceil(max(ys))
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -37,7 +36,11 @@ def write_plot(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
         parts.append(
             f'<text x="{across:.1f}" y="{y + 18:.1f}" text-anchor="middle">{row["vectors"]:,.0f}</text>'
         )
-    for name, colour, line in zip(SERIES, COLOURS, range(len(SERIES)), strict=True):
+    begin, end = place(low_x, low_y), place(high_x, low_y + high_x - low_x)
+    parts.append(
+        f'<path d="M{begin[0]:.1f} {begin[1]:.1f}L{end[0]:.1f} {end[1]:.1f}" stroke="#999" stroke-dasharray="2 4"/>'
+    )
+    for name, colour, line in zip(series, COLOURS, range(len(series)), strict=False):
         points = [place(x, math.log10(row[name])) for row, x in zip(rows, xs, strict=True)]
         path_data = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
         parts.append(f'<path d="{path_data}" fill="none" stroke="{colour}" stroke-width="2"/>')

@@ -46,6 +46,9 @@ class Worker:
     def query(self, vector: Any, where: dict[str, Any] | None) -> list[str]:
         raise NotImplementedError
 
+    def close(self) -> None:
+        """What a program does before it ends."""
+
     def answer(self, command: dict[str, Any]) -> dict[str, Any]:
         """Do as told; tell how long it took."""
         verb = command.pop("do")
@@ -103,6 +106,9 @@ class Ours(Worker):
 
     def address(self) -> str:
         return f"sqlite:///{self.home / 'app.db'}"
+
+    def close(self) -> None:
+        self.adapter.close()
 
     def add(self, ids: list[str], vectors: Any, metadatas: list[dict[str, Any]]) -> None:
         self.collection.add(ids=ids, embeddings=vectors, metadatas=metadatas)
@@ -229,11 +235,12 @@ class RawPostgres(Worker):
 
 
 def main() -> None:
-    """Answer until there are no more commands."""
+    """Answer until there are no more commands, then end as a program does."""
     kind, directory, url = sys.argv[1:4]
     worker = globals()[kind](Path(directory), url)
     for line in sys.stdin:
         print(json.dumps(worker.answer(json.loads(line))), flush=True)
+    worker.close()
 
 
 if __name__ == "__main__":

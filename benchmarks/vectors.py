@@ -1,9 +1,10 @@
-"""Vectors side by side: ``python -m benchmarks.vectors [--count N] [--growth]``.
+"""Vectors side by side: ``python -m benchmarks vectors [--count N] [--data real synthetic] [--largest N]``.
 
 Each contender runs in a process of its own and gets the same work in turns, so that a slow moment of the machine
 hits all of them; memory is each process's own. Chroma and LanceDB run under the Python that
 DBADAPTER_BENCH_PYTHON names (default: this one). Real embeddings are taken from DBADAPTER_SAMPLE_DATA
-(minilm_50k.f16.npy), stretched with slightly moved copies; without it, and with --synthetic, vectors are made up.
+(minilm_50k.f16.npy), or the directory above it, and stretched with slightly moved copies; without it there are only
+made-up ones. At the end the local engine alone is measured as a collection grows.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from attrs import define, field
 
 from .vector_plot import write_plot
 
+TIMES = ("add s", "query p50 ms", "1 % p50 ms", "50 % p50 ms", "first s")
+SIZES = ("memory MB", "disk MB")
 QUERIES, FILTERED, CHUNK, TURN = 200, 20, 5000, 20
 DIMENSION = 384
 
@@ -66,6 +69,7 @@ def contender(name: str, kind: str, directory: Path, url: str = "-") -> Iterator
     )
     try:
         yield Contender(name, process)
+        process.communicate(timeout=60)  # its input ends: it closes what it opened
     finally:
         process.kill()
         process.communicate()
@@ -73,10 +77,12 @@ def contender(name: str, kind: str, directory: Path, url: str = "-") -> Iterator
 
 def real_vectors(count: int, chance: np.random.Generator) -> Any:
     """Real embeddings, stretched to so many; the last ones are for queries."""
-    home = os.environ.get("DBADAPTER_SAMPLE_DATA")
-    if home is None:
+    home = Path(os.environ.get("DBADAPTER_SAMPLE_DATA", os.devnull))
+    files = [each / "minilm_50k.f16.npy" for each in (home, home.parent)]
+    found = next((file for file in files if file.exists()), None)
+    if found is None:
         return None
-    base = np.load(Path(home) / "minilm_50k.f16.npy").astype(np.float32)
+    base = np.load(found).astype(np.float32)
     base = base[chance.permutation(len(base))]
     held, base = base[:QUERIES], base[QUERIES:]
     parts = [base]
@@ -100,7 +106,9 @@ def made_up_vectors(count: int, chance: np.random.Generator) -> Any:
 def truth(vectors: Any, queries: Any) -> list[set[str]]:
     """The ten nearest of each query, compared one by one."""
     lengths = np.linalg.norm(vectors, axis=1)
-    return [{f"id{at}" for at in np.argsort(-(vectors @ query) / lengths)[:10]} for query in queries]
+    return [
+        {f"id{at}" for at in np.argpartition(-(vectors @ query) / lengths, 10)[:10]} for query in queries
+    ]
 
 
 def build(contenders: list[Contender], count: int) -> None:
@@ -212,72 +220,87 @@ def server(directory: Path, count: int, expected: list[set[str]]) -> list[str]:
     ]
 
 
-def growth(directory: Path, largest: int, plot: Path | None) -> list[str]:
+def growth(directory: Path, largest: int, plots: Path | None) -> list[str]:
     """The local engine as a collection grows."""
     chance, rows = np.random.default_rng(3), []
     for count in [size for size in (10_000, 30_000, 100_000, 300_000, 1_000_000) if size <= largest]:
-        home = directory / str(count)
-        home.mkdir()
-        vectors, queries = real_vectors(count, chance) or made_up_vectors(count, chance)
-        np.save(home / "vectors.npy", vectors)
-        np.save(home / "queries.npy", queries)
-        expected = truth(vectors, queries)
-        del vectors
-        with contender("dbadapter", "Ours", home) as ours:
-            build([ours], count)
-        with contender("dbadapter", "Ours", home) as again:
-            again.figures = {"vectors": count, **ours.figures, "first s": again.ask(do="first")["seconds"]}
-            search([again], expected)
-            size = again.ask(do="size")
-            again.figures["memory MB"], again.figures["disk MB"] = size["memory"] / 1e6, size["disk"] / 1e6
+        with tempfile.TemporaryDirectory(dir=directory) as scratch:
+            home = Path(scratch)
+            vectors, queries = real_vectors(count, chance) or made_up_vectors(count, chance)
+            np.save(home / "vectors.npy", vectors)
+            np.save(home / "queries.npy", queries)
+            expected = truth(vectors, queries)
+            del vectors
+            with contender("dbadapter", "Ours", home) as ours:
+                build([ours], count)
+            with contender("dbadapter", "Ours", home) as again:
+                first = again.ask(do="first")["seconds"]
+                again.figures = {"vectors": count, **ours.figures, "first s": first}
+                search([again], expected)
+                size = again.ask(do="size")
+                again.figures |= {"memory MB": size["memory"] / 1e6, "disk MB": size["disk"] / 1e6}
         again.name = f"{count:,}"
         rows.append(again)
-    if plot is not None:
-        write_plot(plot, [each.figures for each in rows])
-    columns = [
-        "add s",
-        "query p50 ms",
-        "recall",
-        "1 % p50 ms",
-        "50 % p50 ms",
-        "first s",
-        "memory MB",
-        "disk MB",
+    if plots is not None:
+        figures = [each.figures for each in rows]
+        write_plot(plots / "vectors-time.svg", figures, TIMES)
+        write_plot(plots / "vectors-size.svg", figures, SIZES)
+    few, many = rows[0].figures, rows[-1].figures
+    times = many["vectors"] / few["vectors"]
+    return [
+        table(rows, [*TIMES, "recall", *SIZES]),
+        "",
+        *(promise(f"{times:g} × the data: {name}", many[name] / few[name], times) for name in TIMES + SIZES),
     ]
-    return [table(rows, columns)]
 
 
-def main() -> None:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.vectors", description=__doc__)
-    parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument(
-        "--synthetic", action="store_true", help="made-up vectors, also where there are real ones"
-    )
+def comparison(directory: Path, count: int, kind: str, without: list[str]) -> Iterator[list[str]]:
+    """All contenders at one size, on vectors of one kind; nothing if there are none."""
+    chance = np.random.default_rng(1)
+    found = real_vectors(count, chance) if kind == "real" else made_up_vectors(count, chance)
+    if found is None:
+        yield ["No real vectors here: DBADAPTER_SAMPLE_DATA does not say where they are."]
+        return
+    vectors, queries = found
+    yield [f"### {count:,} × {DIMENSION}, {kind}"]
+    np.save(directory / "vectors.npy", vectors)
+    np.save(directory / "queries.npy", queries)
+    expected = truth(vectors, queries)
+    del vectors, found
+    if "local" not in without:
+        peers = [("Chroma", "Chroma"), ("LanceDB IVF_HNSW_SQ", "Lance")]
+        kinds = [(name, kind) for name, kind in peers if kind.lower() not in without]
+        yield local(directory, count, expected, [("dbadapter", "Ours"), *kinds])
+    if "server" not in without:
+        yield server(directory, count, expected)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line; exit 1 when a promise was missed and ``--strict`` is given."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks vectors", description=__doc__)
+    parser.add_argument("--count", type=int, default=100_000, help="how many vectors (default: 100,000)")
+    parser.add_argument("--data", nargs="*", default=["real", "synthetic"], choices=["real", "synthetic"])
     parser.add_argument("--without", nargs="*", default=[], choices=["chroma", "lance", "local", "server"])
-    parser.add_argument("--growth", type=int, metavar="LARGEST", help="the local engine at 10,000 to LARGEST")
-    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="where to draw the growth")
-    options = parser.parse_args()
+    parser.add_argument(
+        "--largest", type=int, default=1_000_000, help="how far the local engine grows (0: not at all)"
+    )
+    parser.add_argument("--plots", type=Path, metavar="DIRECTORY", help="where to draw the growth")
+    parser.add_argument("--strict", action="store_true", help="exit 1 when a promise was missed")
+    options = parser.parse_args(arguments)
+    missed = False
+
+    def show(lines: list[str]) -> None:
+        nonlocal missed
+        missed = missed or any(line.startswith("- MISSED") for line in lines)
+        print("\n".join(lines), end="\n\n", flush=True)
+
     with tempfile.TemporaryDirectory() as scratch:
-        directory, chance = Path(scratch), np.random.default_rng(1)
-        if options.growth:
-            print("\n".join(growth(directory, options.growth, options.plot)))
-            return
-        real = None if options.synthetic else real_vectors(options.count, chance)
-        vectors, queries = real or made_up_vectors(options.count, chance)
-        print(f"{options.count:,} × {DIMENSION}, {'real' if real else 'made up'}\n", flush=True)
-        np.save(directory / "vectors.npy", vectors)
-        np.save(directory / "queries.npy", queries)
-        expected = truth(vectors, queries)
-        del vectors, real
-        peers = [("Chroma", "Chroma", "chroma"), ("LanceDB IVF_HNSW_SQ", "Lance", "lance")]
-        if "local" not in options.without:
-            kinds = [("dbadapter", "Ours")]
-            kinds += [(name, kind) for name, kind, word in peers if word not in options.without]
-            print("\n".join(local(directory, options.count, expected, kinds)), end="\n\n", flush=True)
-        if "server" not in options.without:
-            print("\n".join(server(directory, options.count, expected)), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        for kind in options.data:
+            home = Path(scratch, kind)
+            home.mkdir()
+            for lines in comparison(home, options.count, kind, options.without):
+                show(lines)
+        if options.largest:
+            show(["### As a collection grows"])
+            show(growth(Path(scratch), options.largest, options.plots))
+    return 1 if missed and options.strict else 0

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._drivers.postgres_errors import translate
+from .._drivers.values import PackedVector
 from ..errors import ForeignKeyViolation, UniqueViolation
 from ..vectors.binary_copy import HEADER, TRAILER, binary_rows, read_vector
 from ..vectors.catalog import CollectionInfo
@@ -20,7 +21,7 @@ from ..vectors.selection import Selection, seqs_condition
 from ..vectors.text import words_of
 from .vector_postgres_ddl import AsyncPostgresDefinitions
 
-__all__ = ["AsyncPostgresRecords", "postgres_hit", "vector_text"]
+__all__ = ["AsyncPostgresRecords", "postgres_hit"]
 
 IDS_IN = "id IN (SELECT jsonb_array_elements_text(CAST(? AS jsonb)))"
 SEQS_IN = "seq IN (SELECT CAST(jsonb_array_elements_text(CAST(? AS jsonb)) AS bigint))"
@@ -74,7 +75,7 @@ class AsyncPostgresRecords(AsyncPostgresDefinitions):
         for at, name in enumerate(keys):
             values += [
                 name,
-                vector_text(records.vectors[at]),
+                PackedVector(records.vectors[at]),
                 records.documents[at] if records.documents else None,
                 records.uris[at] if records.uris else None,
                 exact_json(records.metadatas[at]) if records.metadatas else None,
@@ -167,7 +168,7 @@ class AsyncPostgresRecords(AsyncPostgresDefinitions):
         table, run = PostgresTables(info).records, self.executor.execute_many
         seqs = [present[each][0] for each in records.ids]
         if records.vectors is not None:
-            pairs = zip(map(vector_text, records.vectors), seqs, strict=True)
+            pairs = zip(map(PackedVector, records.vectors), seqs, strict=True)
             await run(f"UPDATE {table} SET embedding = CAST(? AS vector) WHERE seq = ?", list(pairs))
         if records.uris is not None:
             changed = [(uri, seq) for uri, seq in zip(records.uris, seqs, strict=True) if uri is not None]
@@ -325,11 +326,6 @@ def postgres_hit(row: Sequence[Any], distance: float | None = None) -> Hit:
         distance,
         None if sent is None else read_vector(sent),
     )
-
-
-def vector_text(vector: Any) -> str:
-    """A vector as pgvector reads it."""
-    return "[" + ",".join(map(repr, vector.tolist())) + "]"
 
 
 def _tsvector(words: list[str]) -> str:

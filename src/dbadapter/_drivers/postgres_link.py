@@ -25,6 +25,7 @@ from .postgres_errors import CommitInDoubt, ends_connection, is_transient, trans
 from .postgres_options import connection_arguments, without_password
 from .postgres_positions import IDENTITY, POSITION, TRANSACTION_FATE, WHOLE, read_sample
 from .postgres_types import PostgresCatalog
+from .postgres_vectors import register
 from .values import POSTGRES_ENCODERS, ValueRefused, refusal
 
 __all__ = ["FAILURES", "PostgresLink", "open_raw"]
@@ -98,6 +99,7 @@ class PostgresLink:
         self.holder: Any = None
         self.where: str | None = None
         self._catalog = catalog
+        register(raw)
         # One cursor for all statements: making one costs a tenth of a point read.
         self._cursor: RawCursor[Any] = RawCursor(raw)
         self._cursors = 0  # server-side ones declared so far, for their names

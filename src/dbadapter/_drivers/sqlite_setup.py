@@ -9,6 +9,9 @@ from .sqlite_turns import is_taken, turns
 
 __all__ = ["set_up"]
 
+# Bytes. The log of one large load would keep its size for as long as the file is open; twice its usual size may stay.
+_KEPT_LOG = 8 * 2**20
+
 
 def set_up(raw: sqlite3.Connection, *, read_only: bool, synchronous: str, patience: float) -> bool:
     """Make the settings; whether it is a connection that writes to a write-ahead log.
@@ -22,6 +25,7 @@ def set_up(raw: sqlite3.Connection, *, read_only: bool, synchronous: str, patien
     if read_only:
         raw.execute("PRAGMA query_only = ON")
         return False
+    raw.execute(f"PRAGMA journal_size_limit = {_KEPT_LOG}")
     return _enter_wal(raw, patience)
 
 

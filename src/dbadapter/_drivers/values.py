@@ -26,6 +26,7 @@ __all__ = [
     "POSTGRES_ENCODERS",
     "SQLITE_ENCODERS",
     "Encoder",
+    "PackedVector",
     "ValueRefused",
     "encode",
     "encoder_for",
@@ -42,6 +43,15 @@ EXACT_DIGITS = 15
 
 class ValueRefused(Exception):
     """A value that cannot be held; the message completes "parameter x …"."""
+
+
+class PackedVector:
+    """A float32 array without NaN for Postgres only, sent in binary; it has to stand in ``CAST(? AS vector)``."""
+
+    __slots__ = ("numbers",)
+
+    def __init__(self, numbers: Any) -> None:
+        self.numbers = numbers
 
 
 # A string, to be passed over, or a number with a positive exponent.
@@ -259,6 +269,7 @@ POSTGRES_ENCODERS: dict[type, Encoder] = {
     UUID: None,
     dict: _jsonb,
     list: _jsonb,
+    PackedVector: None,
 }
 
 # What COPY may be given without a look at each value: the server, or psycopg, refuses the bad ones itself and the

@@ -128,11 +128,11 @@ class PostgresTables:
 
     @property
     def indexed_distance(self) -> str:
-        """The expression that the index sorts by; its parameter is the query's text."""
+        """The expression that the index sorts by; its parameter is the query, packed."""
         operator = OPERATORS[self.info.metric]
         if self._uses_halves:
             half = f"halfvec({self.info.dimension})"
-            return f"CAST(embedding AS {half}) {operator} CAST(? AS {half})"
+            return f"CAST(embedding AS {half}) {operator} CAST(CAST(? AS vector) AS {half})"
         return f"embedding {operator} CAST(? AS vector)"
 
     @property
