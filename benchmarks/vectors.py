@@ -106,9 +106,7 @@ def made_up_vectors(count: int, chance: np.random.Generator) -> Any:
 def truth(vectors: Any, queries: Any) -> list[set[str]]:
     """The ten nearest of each query, compared one by one."""
     lengths = np.linalg.norm(vectors, axis=1)
-    return [
-        {f"id{at}" for at in np.argpartition(-(vectors @ query) / lengths, 10)[:10]} for query in queries
-    ]
+    return [{f"id{at}" for at in np.argpartition(-(vectors @ query) / lengths, 10)[:10]} for query in queries]
 
 
 def build(contenders: list[Contender], count: int) -> None:

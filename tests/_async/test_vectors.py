@@ -417,7 +417,6 @@ async def test_bad_questions_are_refused(notes: Any) -> None:
         {"n_results": True},
         {"include": ["foo"]},
         {"include": "documents"},
-        {"query_texts": ["and"]},
         {"query_embeddings": []},
         {"query_embeddings": None},
         {"query_embeddings": [[float("nan"), 1]]},

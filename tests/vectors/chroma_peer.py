@@ -18,33 +18,14 @@ import numpy as np
 from chromadb.config import Settings
 
 
-class Words:
+class Words(chromadb.EmbeddingFunction[Any]):
     """A tiny embedding function: how many of some letters a text has."""
 
-    @staticmethod
-    def name() -> str:
-        return "default"
-
-    def get_config(self) -> dict[str, Any]:
-        return {}
-
-    @staticmethod
-    def build_from_config(config: dict[str, Any]) -> Words:
-        return Words()
-
-    def is_legacy(self) -> bool:
-        return True
-
-    def default_space(self) -> str:
-        return "l2"
-
-    def supported_spaces(self) -> list[str]:
-        return ["l2", "cosine", "ip"]
-
-    def embed_query(self, input: list[str]) -> list[Any]:
-        return self(input)
+    def __init__(self) -> None:
+        """Nothing to set up."""
 
     def __call__(self, input: list[str]) -> list[Any]:
+        """A vector for each text."""
         return [np.array([text.count(letter) for letter in "abc"], np.float32) for text in input]
 
 

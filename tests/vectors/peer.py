@@ -34,14 +34,11 @@ class Peer:
         return answer["gave"] if "gave" in answer else Refused(f"{answer['raised']}: {answer['said']}")
 
 
-@define
+@define(eq=False)
 class Refused:
-    """An error; two of them are alike, whatever they say."""
+    """An error, whatever it says."""
 
     said: str
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Refused)
 
 
 class Words:
@@ -104,8 +101,8 @@ def plain(value: Any) -> Any:
 
 def same(ours: Any, theirs: Any) -> bool:
     """Equal, types included; floats but for rounding to single precision, errors whatever they say."""
-    if isinstance(theirs, Refused):
-        return isinstance(ours, Refused)
+    if isinstance(theirs, Refused) or isinstance(ours, Refused):
+        return isinstance(ours, Refused) and isinstance(theirs, Refused)
     if type(ours) is not type(theirs):
         return False
     if isinstance(theirs, dict):

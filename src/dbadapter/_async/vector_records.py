@@ -287,7 +287,7 @@ class AsyncRecordCollection:
         """The nearest records to each of several vectors or texts, nearest first, ties by id.
 
         Args:
-            query_embeddings: vectors; or
+            query_embeddings: vectors; where there are none
             query_texts: texts, to be embedded.
             n_results: how many records for each.
             where, where_document, ids: only records that match, as for `get`.
@@ -307,8 +307,8 @@ class AsyncRecordCollection:
         return query_result(searched.hits, wanted)
 
     async def _queries(self, embeddings: Any, texts: Any) -> Vectors:
-        if (embeddings is None) == (texts is None):
-            raise InvalidRecord("query() takes either query_embeddings or query_texts")
+        if embeddings is None and texts is None:
+            raise InvalidRecord("query() needs query_embeddings, or query_texts to make them of")
         if embeddings is not None:
             return as_matrix(embeddings, "query_embeddings")
         given = [text for text in as_texts(texts, "query_texts", optional=False) if text is not None]

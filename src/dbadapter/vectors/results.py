@@ -110,7 +110,7 @@ def get_result(hits: Sequence[Hit], include: list[str]) -> dict[str, Any]:
         "uris": [hit.uri for hit in hits] if "uris" in include else None,
         "included": include,
         "data": None,
-        "metadatas": [hit.metadata for hit in hits] if "metadatas" in include else None,
+        "metadatas": [_metadata(hit) for hit in hits] if "metadatas" in include else None,
     }
 
 
@@ -127,9 +127,14 @@ def query_result(found: Sequence[Sequence[Hit]], include: list[str]) -> dict[str
         "uris": each("uris", lambda hits: [hit.uri for hit in hits]),
         "included": include,
         "data": None,
-        "metadatas": each("metadatas", lambda hits: [hit.metadata for hit in hits]),
+        "metadatas": each("metadatas", lambda hits: [_metadata(hit) for hit in hits]),
         "distances": each("distances", lambda hits: [hit.distance for hit in hits]),
     }
+
+
+def _metadata(hit: Hit) -> Metadata | None:
+    """A record's metadata as Chroma returns them: where there is nothing but a uri, they are there, and empty."""
+    return {} if hit.metadata is None and hit.uri is not None else hit.metadata
 
 
 def _matrix(hits: Sequence[Hit]) -> Any:
