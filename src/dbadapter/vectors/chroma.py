@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from attrs import define, field
 
-from ..errors import VectorError
+from ..errors import ForeignKeyViolation, VectorError
 from .catalog import METRICS
 from .chroma_index import SegmentIndex, UnreadableIndex, open_index
 from .chroma_source import ChromaDirectory, Queued, SourceCollection, SourceRecord
@@ -19,10 +19,12 @@ from .records import as_ids, as_texts
 
 if TYPE_CHECKING:
     from .._sync.adapter import DatabaseAdapter
+    from .._sync.vector_collection import Collection
 
 __all__ = ["CollectionImport", "ImportReport", "Problem", "import_chroma"]
 
 Progress = Callable[[Mapping[str, Any]], None]
+Complete = tuple[SourceRecord, Any]  # a record with its vector
 
 
 @define
@@ -100,7 +102,9 @@ def import_chroma(
 ) -> ImportReport:
     """Import the collections of a Chroma directory (0.4 to 1.5), which is only read; chromadb is not needed.
 
-    Records that are here already are left as they are, so an import that was interrupted can be run again.
+    Records that are here already are left as they are, so an import that was interrupted can be run again. Into a
+    collection that is here and tied to a table (``references=``), records come whose row is there; the report has the
+    others.
 
     Args:
         directory: what was given to ``chromadb.PersistentClient``.
@@ -172,25 +176,17 @@ def _import(
         embedding_function=embedding_function,
     )
     before = target.count()
-    pending: list[tuple[SourceRecord, Any]] = []
+    pending: list[Complete] = []
 
     def write() -> None:
         if pending:
-            records = [record for record, _ in pending]
-            target.add(
-                ids=[record.id for record in records],
-                embeddings=np.stack([vector for _, vector in pending]),
-                documents=[record.document for record in records],
-                uris=[record.uri for record in records],
-                metadatas=[record.metadata or None for record in records],
-            )
+            entry.imported += _add(target, pending, entry)
             pending.clear()
             if progress is not None:
                 progress({"collection": entry.name, "done": entry.imported, "found": entry.found})
 
-    for record, vector in _complete(source, collection, entry):
-        pending.append((record, vector))
-        entry.imported += 1
+    for each in _complete(source, collection, entry):
+        pending.append(each)
         if len(pending) >= batch_size:
             write()
     write()
@@ -198,9 +194,29 @@ def _import(
     entry.present, entry.imported = entry.imported - added, added
 
 
+def _add(target: Collection, records: list[Complete], entry: CollectionImport) -> int:
+    """Add records, and note those whose row is missing where ids are tied to a table; how many are there now."""
+    try:
+        target.add(
+            ids=[record.id for record, _ in records],
+            embeddings=np.stack([vector for _, vector in records]),
+            documents=[record.document for record, _ in records],
+            uris=[record.uri for record, _ in records],
+            metadatas=[record.metadata or None for record, _ in records],
+        )
+    except ForeignKeyViolation:
+        if len(records) == 1:
+            reason = f"its id is no key of {target.info.reference}"
+            entry.problems.append(Problem(records[0][0].id, "record", reason))
+            return 0
+        middle = len(records) // 2
+        return _add(target, records[:middle], entry) + _add(target, records[middle:], entry)
+    return len(records)
+
+
 def _complete(
     source: ChromaDirectory, collection: SourceCollection, entry: CollectionImport
-) -> Iterator[tuple[SourceRecord, Any]]:
+) -> Iterator[Complete]:
     """The records with their vectors, as far as they can be had; the others are noted."""
     index = _index(source, collection, entry)
     moved = _queued_vectors(source, collection, index)
