@@ -59,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
             found = DatabaseConfig.from_url(options.url)
             config = attrs.evolve(found, synchronize=True, logging=config.logging)
         if config.logging:
-            logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
+            logging.basicConfig(format="%(name)s: %(message)s")
+            logging.getLogger("dbadapter.query").setLevel(logging.DEBUG)
         asyncio.run(run(attrs.evolve(config, create_database=True)))
     except UndefinedTable as error:
         print(f"{error}\nThe tables are not there yet: set DB_SYNCHRONIZE=true", file=sys.stderr)

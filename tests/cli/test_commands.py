@@ -170,6 +170,47 @@ def test_vectors(run: Run, config: DatabaseConfig) -> None:
     assert "notes" in run("vectors", "list", "--url", url_of(config)).out
 
 
+def test_upkeep_of_collections(run: Run, config: DatabaseConfig) -> None:
+    """Sizes and index of one collection; room given back; the index made, made anew and taken away; recall judged."""
+    url = url_of(config)
+    with DatabaseAdapter(config) as adapter:
+        if config.db_type is DatabaseType.POSTGRESQL:
+            adapter.execute("CREATE EXTENSION vector")
+        vectors = [[float(at), 1.0] for at in range(100)]
+        collection = adapter.vectors.create_collection("notes", dimension=2, metric="l2")
+        collection.add([f"n{at}" for at in range(100)], embeddings=vectors)
+        collection.delete([f"n{at}" for at in range(50)])
+    shown = run("vectors", "show", "notes", "--json", "--url", url).json
+    assert (shown["count"], shown["metric"], shown["index"]) == (50, "l2", None)
+    assert "disk_bytes" in run("vectors", "show", "notes", "--url", url).out
+    (freed,) = run("vectors", "vacuum", "--json", "--url", url).json
+    assert (freed["name"], freed["bytes_now"] is None or freed["bytes_now"] > 0) == ("notes", True)
+    made = run("vectors", "index", "notes", "hnsw", "-o", "m=8", "--json", "--url", url)
+    assert made.code == 0
+    assert made.json["index"] == ("hnsw" if config.db_type is DatabaseType.POSTGRESQL else None)
+    assert run("vectors", "reindex", "notes", "--url", url).code == 0
+    judged = run("vectors", "recall", "--json", "--url", url)
+    assert (judged.code, judged.json["enough"], judged.json["recall"]["notes"] > 0.9) == (0, True, True)
+    assert "notes" in run("vectors", "recall", "notes", "--samples", "3", "-k", "2", "--url", url).out
+    assert run("vectors", "index", "notes", "none", "--url", url).code == 0
+    assert run("vectors", "show", "notes", "--json", "--url", url).json["index"] is None
+
+
+def test_upkeep_of_what_is_not_there(run: Run, config: DatabaseConfig) -> None:
+    """Unknown collections are errors, bad options wrong usage, and where there are none there is nothing to do."""
+    url = url_of(config)
+    with DatabaseAdapter(config):
+        pass
+    assert run("vectors", "vacuum", "--json", "--url", url).json == []
+    assert run("vectors", "recall", "--json", "--url", url).json == {"recall": {}, "enough": True}
+    for words in (["show", "x"], ["vacuum", "x"], ["reindex", "x"], ["recall", "x"], ["index", "x", "hnsw"]):
+        refused = run("vectors", *words, "--url", url)
+        assert refused.code == 1
+        assert "'x'" in refused.err
+    assert run("vectors", "index", "x", "btree", "--url", url).code == 2
+    assert run("vectors", "index", "x", "hnsw", "-o", "m", "--url", url).code == 2
+
+
 def test_copy_of_collections(run: Run, config: DatabaseConfig, tmp_path: Path) -> None:
     """Collections arrive in another database; a second time nothing is written; an unknown one is refused."""
     with DatabaseAdapter(config) as adapter:

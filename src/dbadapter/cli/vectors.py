@@ -1,4 +1,4 @@
-"""``dbadapter vectors``: look at the vector collections, and bring them here from elsewhere."""
+"""``dbadapter vectors``: look at the vector collections, keep them well, and bring them here from elsewhere."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ import click
 from ..config import DatabaseConfig
 from .output import print_json, print_table
 from .settings import connection_options, open_adapter, settings
+from .vector_upkeep import COMMANDS
 
 __all__ = ["command"]
 
 
 @click.group("vectors", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Look at the vector collections, and bring them here from elsewhere."""
+    """Look at the vector collections, keep them well, and bring them here from elsewhere."""
+
+
+for upkeep in COMMANDS:
+    command.add_command(upkeep)
 
 
 @command.command("list")
