@@ -118,6 +118,21 @@ def _same(conversion: c.Conversion, text: str, meant: str) -> bool:
     return text == meant
 
 
+@given(st.lists(VALUES, min_size=1, max_size=3))
+@example([0.1 + 0.2, 1])
+@example([99999999.999])
+def test_a_column_is_accepted_if_each_value_is(values: list[Any]) -> None:
+    """Looking at a whole column at once comes to the same as looking at each of its values."""
+    kinds = set(map(type, values))
+    for conversion in CONVERSIONS:
+        try:
+            each = all(conversion.one(value)[1] for value in values)
+        except c.Refused:
+            each = False
+        if conversion.accepts(values, kinds):
+            assert each, (conversion, values)
+
+
 def test_common_values_are_taken(raw: sqlite3.Connection) -> None:
     """Values as columns usually have them need no Python."""
     usual = [

@@ -317,3 +317,13 @@ def test_what_is_no_date_at_all_among_dates(lite: Maker, postgres_database: Data
     report = run_transfer(plan)
     assert (report.rows, report.rejects, report.verified) == (5, 4, True)
     assert asked(postgres_database, "SELECT v FROM t ORDER BY id") == [None] * 4 + [date(2024, 1, 31)]
+
+
+def test_rowids_at_both_ends(lite: Maker, postgres_database: DatabaseConfig) -> None:
+    """The least and the greatest rowid there can be are not passed over."""
+    source = lite(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)",
+        {"t": [(-(2**63), "least"), (0, "zero"), (2**63 - 1, "greatest")]},
+    )
+    _, report = there_and_back(source, postgres_database)
+    assert report.rows == 3

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from threading import Lock
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from .._dialects import SQLITE
 from ..errors import TransferError
@@ -26,6 +26,8 @@ __all__ = ["encoded_batches"]
 # Functions in SQLite take at most 127 arguments.
 _ARGUMENTS = 100
 _STRIKES = 3
+# Less than the least rowid, which is an integer of 64 bits.
+_BEFORE_ALL = -1e19
 # With others, which are the app's own, not even numbers can be compared.
 _COLLATIONS = {"BINARY", "NOCASE", "RTRIM"}
 
@@ -48,14 +50,20 @@ def encoded_batches(
         utf16: see `read_batches`.
     """
     names = [column.name for column in table.copied]
-    if table.rowid is not None and utf16 is None and (lines := _Lines.of(raw, table, encoder)):
+    lock = Lock()
+    if table.rowid is not None and utf16 is None and (lines := _Lines.of(raw, table, encoder, lock)):
         yield from lines.read(after)
         if lines.finished:
             return
         after = lines.last
-    for rows in read_batches(
+    batches = read_batches(
         raw, table.name, names, rowid=table.rowid, after=after, row_bytes=table.row_bytes, utf16=utf16
-    ):
+    )
+    while True:
+        with lock:  # the thread that writes may be reading a chunk again
+            rows = next(batches, None)
+        if rows is None:
+            return
         yield encoder.encode(rows)
 
 
@@ -85,12 +93,12 @@ class _Lines:
     table: TablePlan
     encoder: RowEncoder
     columns: list[InSQLite]
+    lock: Lock
     last: int | None = None
     finished: bool = False
-    _lock: Lock = field(factory=Lock)
 
     @classmethod
-    def of(cls, raw: sqlite3.Connection, table: TablePlan, encoder: RowEncoder) -> _Lines | None:
+    def of(cls, raw: sqlite3.Connection, table: TablePlan, encoder: RowEncoder, lock: Lock) -> _Lines | None:
         """For a table all of whose columns SQLite can write."""
         collations = {column.collation for column in table.copied}
         if len(table.copied) > MOST_TERMS or not collations <= _COLLATIONS:
@@ -100,7 +108,7 @@ class _Lines:
         if not columns or len(columns) < len(found):
             return None
         install(raw)
-        return cls(raw, table, encoder, columns)
+        return cls(raw, table, encoder, columns, lock)
 
     def read(self, after: int | None) -> Iterator[Encoded]:
         """Chunk after chunk; it ends early, with `finished` false, where reading row by row promises more."""
@@ -136,9 +144,9 @@ class _Lines:
     def _chunk(self, statement: _Statement, size: int) -> tuple[bytes, int, int, int] | None:
         """The next rows: (lines, rows, lines written, last rowid); None if they are not as COPY must have them."""
         try:
-            with self._lock:
+            with self.lock:
                 data, rows, written, marks, last = self.raw.execute(
-                    statement.query, (-(2**63) if self.last is None else self.last, size)
+                    statement.query, (_BEFORE_ALL if self.last is None else self.last, size)
                 ).fetchone()
         except sqlite3.DataError:  # a string too big
             return None
@@ -184,7 +192,7 @@ class _Lines:
     def _rows(self, after: int | None, upto: int | None, where: str | None, limit: int = -1) -> Rows:
         """Rows of a chunk as values."""
         names = [column.name for column in self.table.copied]
-        with self._lock:
+        with self.lock:
             batches = read_batches(
                 self.raw, self.table.name, names, rowid=self.table.rowid, after=after, upto=upto, where=where,
                 limit=limit, row_bytes=0,

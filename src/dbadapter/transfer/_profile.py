@@ -124,9 +124,9 @@ def profile_table(
         found.columns[column.name] = ColumnProfile(tried=tried)
     profiles = list(found.columns.values())
     names = [column.name for column in table.columns]
-    for rows in read_batches(raw, table.name, names, rowid=table.rowid_name, utf16=utf16):
+    for rows in read_batches(raw, table.name, names, utf16=utf16):
         found.rows += len(rows)
-        columns = list(zip(*rows, strict=True))[int(table.rowid_name is not None) :]
+        columns = zip(*rows, strict=True)
         # The largest value of each column together: no row of the batch is larger.
         size = sum(profile.add(values) for profile, values in zip(profiles, columns, strict=True))
         found.row_bytes = max(found.row_bytes, size)
@@ -139,11 +139,8 @@ def try_on_all(
     raw: sqlite3.Connection, table: SQLiteTable, tallies: dict[str, list[Tally]], *, utf16: str | None = None
 ) -> None:
     """Count, in one more pass, what conversions make of all values of their columns."""
-    for rows in read_batches(raw, table.name, list(tallies), rowid=table.rowid_name, utf16=utf16):
-        columns = list(zip(*rows, strict=True))
-        for several, values in zip(
-            tallies.values(), columns[1:] if table.rowid_name else columns, strict=True
-        ):
+    for rows in read_batches(raw, table.name, list(tallies), utf16=utf16):
+        for several, values in zip(tallies.values(), zip(*rows, strict=True), strict=True):
             filled = [value for value in values if value is not None]
             if filled:
                 kinds = set(map(type, filled))

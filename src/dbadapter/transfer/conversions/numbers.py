@@ -179,6 +179,19 @@ class Number(_Exact):
                 return texts
         return super().many(values, kinds)
 
+    def accepts(self, values: Sequence[Any], kinds: set[type]) -> bool:
+        """See `Conversion`; n / 10^scale is rounded as reading the decimal number is, so they are the same double."""
+        if self.fits_double and kinds <= {int, float}:
+            assert self.precision is not None
+            unit, bound = 10 ** (self.scale or 0), 10 ** (self.precision - (self.scale or 0))
+            if -bound < min(values) and max(values) < bound:
+                floats = values if kinds == {float} else [value for value in values if type(value) is float]
+                if not [
+                    value for value in floats if round(value * unit) / unit != value or value.is_integer()
+                ]:
+                    return True
+        return super().accepts(values, kinds)
+
     def _conforms(self, value: Any, number: PythonDecimal) -> bool:
         if isinstance(value, float):
             return not value.is_integer() or not INT64_MIN <= value <= INT64_MAX
