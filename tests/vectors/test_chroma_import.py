@@ -259,6 +259,15 @@ def test_random_damage_is_survived(adapter: DatabaseAdapter, chroma: Path, expec
         assert report.imported <= len(expected["small"])
 
 
+def test_damage_that_cannot_even_be_told(adapter: DatabaseAdapter, chroma: Path) -> None:
+    """Where the names in SQLite's own complaint are no text any more, it is the same error as for other damage."""
+    path = chroma / "chroma.sqlite3"
+    data = path.read_bytes().replace(b"tablecollections", b"table\xffollections")
+    path.write_bytes(data.replace(b"CREATE TABLE", b"CREATE TABLF"))
+    with pytest.raises(VectorError, match="cannot be read"):
+        import_chroma(chroma, adapter)
+
+
 def test_a_damaged_table_gives_its_other_rows(
     adapter: DatabaseAdapter, chroma: Path, expected: Expected
 ) -> None:

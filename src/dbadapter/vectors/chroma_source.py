@@ -24,6 +24,8 @@ from ..errors import VectorError
 __all__ = ["ChromaDirectory", "Queued", "SourceCollection", "SourceRecord"]
 
 _FILE = "chroma.sqlite3"
+# What SQLite says of damage may itself be damaged, and so may what was read before and is asked for: neither is UTF-8.
+_DAMAGE = (sqlite3.Error, UnicodeError)
 _AT_ONCE = 1000
 _OPERATIONS = {0: "add", 1: "update", 2: "upsert", 3: "delete"}
 
@@ -88,7 +90,7 @@ class ChromaDirectory:
             tables = self._connection.execute(
                 "SELECT name FROM sqlite_master WHERE type = 'table'"
             ).fetchall()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *_DAMAGE) as error:
             self._close()
             raise VectorError(f"{self.path / _FILE} cannot be read: {error}") from error
         if ("collections",) not in tables or ("embeddings",) not in tables:
@@ -228,7 +230,7 @@ class ChromaDirectory:
         try:
             with closing(self._connection.execute(sql, params)) as cursor:
                 rows.extend(cursor)
-        except sqlite3.Error as error:
+        except _DAMAGE as error:
             self.problems.append(f"{_FILE} is damaged: {error}")
         return rows
 
@@ -239,7 +241,7 @@ class ChromaDirectory:
             with closing(self._connection.execute(sql, params)) as cursor:
                 rows.extend(cursor)
             return rows
-        except sqlite3.Error as error:
+        except _DAMAGE as error:
             self.problems.append(f"{_FILE}: a part of {table} is damaged: {error}")
         if rows:
             return rows
@@ -255,7 +257,7 @@ class ChromaDirectory:
                 with closing(self._connection.execute(sql, moved)) as cursor:
                     rows: list[Any] = cursor.fetchall()
                 return rows
-            except sqlite3.Error:
+            except _DAMAGE:
                 step *= 2
         return []
 
