@@ -142,7 +142,7 @@ def parse_where_document(where_document: Any) -> Filter:
 
 
 def _where(where: Any, place: str, depth: int) -> Filter:
-    key, operand = _single(where, place, "a metadata key, $and or $or", depth)
+    key, operand = _single(where, place, "metadata key, $and or $or", depth)
     if key in ("$and", "$or"):
         return _logical(key, operand, f"{place}.{key}", _where, depth)
     if key.startswith("$"):
