@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from dbadapter import AsyncPostgresPool, AsyncSQLitePool, DatabaseConfig, DatabaseType
-from dbadapter.errors import DatabaseUnavailable, PoolClosed, PoolExhausted
+from dbadapter.errors import ConfigError, DatabaseUnavailable, PoolClosed, PoolExhausted
 from tests.crowd import AsyncCrowd, AsyncSignal
 
 from .drivers import ask
@@ -351,7 +351,20 @@ async def test_a_pool_takes_its_path_in_more_than_one_way(sqlite_database: Datab
         AsyncSQLitePool(path),
         AsyncSQLitePool(sqlite_database.pool, path),
         AsyncSQLitePool(sqlite_database.pool, path=path),
+        AsyncSQLitePool(Path(path)),
     ):
         async with pool:
             async with pool.get_connection() as raw:
                 assert (await ask(raw, "PRAGMA database_list"))[0][2] == path
+
+
+@pytest.mark.parametrize("wrong", [5, {}, b"app.db"])
+def test_what_describes_no_pool(wrong: Any) -> None:
+    """It is refused when the pool is made, not when it is used."""
+    for kind in (AsyncSQLitePool, AsyncPostgresPool):
+        with pytest.raises(ConfigError, match="config must be a PoolConfig or a DatabaseConfig, not"):
+            kind(wrong)
+    with pytest.raises(ConfigError, match="sqlite_path"):
+        AsyncSQLitePool("")
+    with pytest.raises(ConfigError, match="config must be"):
+        AsyncPostgresPool("postgresql://me@db/app")  # type: ignore[arg-type]

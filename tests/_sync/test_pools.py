@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from dbadapter import DatabaseConfig, DatabaseType, PostgresPool, SQLitePool
-from dbadapter.errors import DatabaseUnavailable, PoolClosed, PoolExhausted
+from dbadapter.errors import ConfigError, DatabaseUnavailable, PoolClosed, PoolExhausted
 from tests.crowd import Crowd, Signal
 
 from .drivers import ask
@@ -350,7 +350,20 @@ def test_a_pool_takes_its_path_in_more_than_one_way(sqlite_database: DatabaseCon
         SQLitePool(path),
         SQLitePool(sqlite_database.pool, path),
         SQLitePool(sqlite_database.pool, path=path),
+        SQLitePool(Path(path)),
     ):
         with pool:
             with pool.get_connection() as raw:
                 assert ask(raw, "PRAGMA database_list")[0][2] == path
+
+
+@pytest.mark.parametrize("wrong", [5, {}, b"app.db"])
+def test_what_describes_no_pool(wrong: Any) -> None:
+    """It is refused when the pool is made, not when it is used."""
+    for kind in (SQLitePool, PostgresPool):
+        with pytest.raises(ConfigError, match="config must be a PoolConfig or a DatabaseConfig, not"):
+            kind(wrong)
+    with pytest.raises(ConfigError, match="sqlite_path"):
+        SQLitePool("")
+    with pytest.raises(ConfigError, match="config must be"):
+        PostgresPool("postgresql://me@db/app")  # type: ignore[arg-type]

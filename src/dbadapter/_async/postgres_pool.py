@@ -33,7 +33,7 @@ class AsyncPostgresPool(AsyncPool):
         """A pool on the servers that `config` names; nothing is opened yet."""
         if isinstance(config, DatabaseConfig):
             config = config.pool
-        super().__init__(config or PoolConfig())
+        super().__init__(PoolConfig() if config is None else config)
 
     def _make_lanes(self) -> list[AsyncLane]:
         from .._drivers.postgres_async import connect

@@ -18,7 +18,7 @@ from .._core.pool_stats import LaneFigures, NodeFigures, pool_stats
 from .._core.routing import StatementMemory, check_consistency
 from .._core.statement import Statement
 from ..config import PoolConfig
-from ..errors import DatabaseAdapterError, DatabaseUnavailable, PoolClosed, PoolExhausted
+from ..errors import ConfigError, DatabaseAdapterError, DatabaseUnavailable, PoolClosed, PoolExhausted
 from .lane import Lane, PoolMoved
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Pool:
     """What both pools are: lanes that share a lock, their upkeep, and their figures."""
 
     def __init__(self, config: PoolConfig) -> None:
+        if not isinstance(config, PoolConfig):
+            raise ConfigError(f"config must be a PoolConfig or a DatabaseConfig, not {type(config).__name__}")
         self.config = config
         self.statements = StatementMemory()
         self.writer: Lane

@@ -34,7 +34,7 @@ class PostgresPool(Pool):
         """A pool on the servers that `config` names; nothing is opened yet."""
         if isinstance(config, DatabaseConfig):
             config = config.pool
-        super().__init__(config or PoolConfig())
+        super().__init__(PoolConfig() if config is None else config)
 
     def _make_lanes(self) -> list[Lane]:
         from .._drivers.postgres import connect

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from .._core.pool_stats import LaneFigures, NodeFigures
@@ -21,8 +22,8 @@ class SQLitePool(Pool):
 
     def __init__(
         self,
-        config: DatabaseConfig | PoolConfig | str | None = None,
-        path: str | None = None,
+        config: DatabaseConfig | PoolConfig | str | os.PathLike[str] | None = None,
+        path: str | os.PathLike[str] | None = None,
     ) -> None:
         """A pool on the file of a `DatabaseConfig`, or on `path` with the limits of a `PoolConfig`.
 
@@ -30,13 +31,14 @@ class SQLitePool(Pool):
             config: a `DatabaseConfig`; or a `PoolConfig` for the limits; or the path itself.
             path: the file, or ":memory:", where `config` does not say it.
         """
-        if isinstance(config, str):
+        if isinstance(config, (str, os.PathLike)):
             config, path = None, config
         if isinstance(config, DatabaseConfig):
             path = config.sqlite_path if path is None else path
             config = config.pool
-        super().__init__(config or PoolConfig())
-        self.path = DatabaseConfig(sqlite_path=path).sqlite_path if path else DatabaseConfig().sqlite_path
+        super().__init__(PoolConfig() if config is None else config)
+        described = DatabaseConfig() if path is None else DatabaseConfig(sqlite_path=path)
+        self.path = described.sqlite_path
 
     @property
     def _is_alone(self) -> bool:
