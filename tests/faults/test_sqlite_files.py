@@ -14,7 +14,7 @@ import attrs
 import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig, PoolConfig
-from dbadapter.errors import DatabaseBusy, DatabaseUnavailable, DataError
+from dbadapter.errors import DatabaseBusy, DatabaseUnavailable, DataError, ForeignKeyViolation
 from tests.faults.scripts import run
 
 IMPATIENT = PoolConfig(connection_timeout=0.3)
@@ -288,3 +288,29 @@ def test_two_adapters_on_one_file(path: Path) -> None:
             first.execute("INSERT INTO t (a) VALUES (?)", (n,))
             assert second.fetch_value("SELECT count(*) FROM t") == 2 * n + 2
             second.execute("INSERT INTO t (a) VALUES (?)", (n,))
+
+
+def test_finding_out_which_foreign_key_is_given_up_in_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In tables that take long to look through, the violation is reported without the columns, and nothing breaks."""
+    monkeypatch.setattr("dbadapter._drivers.sqlite._DIAGNOSIS_SECONDS", -1.0)  # over before it begins
+    with DatabaseAdapter(DatabaseConfig(sqlite_path=str(path))) as adapter:
+        adapter.execute("CREATE TABLE house (id INTEGER PRIMARY KEY)")
+        adapter.execute(
+            """CREATE TABLE flat (id INTEGER PRIMARY KEY, one INTEGER REFERENCES house (id),
+            two INTEGER REFERENCES house (id), late INTEGER REFERENCES house (id) DEFERRABLE INITIALLY DEFERRED)"""
+        )
+        adapter.execute("INSERT INTO house VALUES (1)")
+        adapter.insert_many("flat", ({"id": n, "one": 1, "two": 1, "late": 1} for n in range(20_000)))
+        with pytest.raises(ForeignKeyViolation) as caught:
+            adapter.execute("UPDATE flat SET two = 9 WHERE id = 5")
+        assert (caught.value.table, caught.value.columns, caught.value.constraint) == ("flat", (), None)
+        with pytest.raises(ForeignKeyViolation) as caught, adapter.transaction() as tx:
+            tx.execute("UPDATE flat SET late = 9 WHERE id = 5")
+            with pytest.raises(ForeignKeyViolation), tx.transaction() as inner:
+                inner.execute("UPDATE flat SET two = 9 WHERE id = 5")
+        assert (
+            adapter.fetch_value("SELECT count(*) FROM flat WHERE one = 1 AND two = 1 AND late = 1") == 20_000
+        )
+        adapter.execute("UPDATE flat SET two = NULL")  # far more steps than the check was allowed

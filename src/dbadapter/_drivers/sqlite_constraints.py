@@ -73,7 +73,10 @@ def foreign_key_at_fault(
     if trial is None:
         return None
     if statement is None:
-        return next(iter(_orphans(raw, trial, [None])), None)
+        try:
+            return next(iter(_orphans(raw, trial, [None])), None)
+        except sqlite3.Error:
+            return None  # too large
     if statement.table is None:
         return None
     match = _PLAIN_NAME.match(statement.table)
