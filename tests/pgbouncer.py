@@ -98,6 +98,14 @@ class PgBouncer:
                     raise RuntimeError(f"pgbouncer did not start:\n{self.log.read_text()}") from exc
                 time.sleep(0.01)
 
+    def lead_to(self, server: DatabaseConfig) -> None:
+        """Have it use another server from the next transaction on, without its clients' noticing."""
+        self.server = server
+        self._write_files()
+        self.admin("RELOAD")
+        self.admin("RECONNECT")
+        self.admin("WAIT_CLOSE")
+
     def stop(self) -> None:
         """Stop it at once, cutting its clients off."""
         self._end(signal.SIGTERM)

@@ -307,6 +307,30 @@ async def test_a_moved_address(cluster: EmbeddedPostgres, config: DatabaseConfig
             assert await adapter.fetch_value("SELECT sum(a) FROM t") == 4
 
 
+async def test_a_primary_that_falls_silent(cluster: EmbeddedPostgres, config: DatabaseConfig) -> None:
+    """Cut off from the app, so that nothing is ever answered: once another is promoted, writers go on there."""
+    with Proxy("127.0.0.1", cluster.port) as proxy:
+        replicas = tuple(f"127.0.0.1:{replica.port}" for replica in cluster.replicas)
+        behind = limited(config, host="127.0.0.1", port=proxy.port, read_hosts=replicas)
+        async with AsyncDatabaseAdapter(behind) as adapter:
+            async with AsyncCrowd() as crowd:
+                ledger = await under_load(adapter, crowd)
+                proxy.stall()
+                await crowd.aside(
+                    cluster.promote, 0
+                ).result()  # an orderly one: what was acknowledged is there
+                await ledger.progress(crowd)
+                proxy.resume()
+                while roles(adapter)[proxy.port] != "replica":
+                    await crowd.breathe()
+                await ledger.progress(crowd)
+                ledger.end()
+            await ledger.check()
+            assert roles(adapter)[cluster.port] == "primary"
+            stats = adapter.get_stats()
+            assert (stats["active"], stats["waiting"]) == (0, 0)
+
+
 async def test_a_replica_that_falls_silent(cluster: EmbeddedPostgres, config: DatabaseConfig) -> None:
     """Reads that wait for an answer that will not come are asked of another server instead."""
     await prepare(config)

@@ -20,6 +20,7 @@ from dbadapter.errors import (
     DatabaseUnavailable,
     OutcomeUnknown,
     PoolExhausted,
+    ReadOnlyViolation,
 )
 from tests.crowd import AsyncCrowd, AsyncSignal
 from tests.pgbouncer import PgBouncer, running_pgbouncer
@@ -395,6 +396,29 @@ async def test_pgbouncer_paused_and_restarted_under_load(
             ledger.end()
         await ledger.check()
         assert adapter.get_stats()["active"] == 0
+
+
+async def test_a_primary_swapped_behind_a_pgbouncer(postgres_cluster: EmbeddedPostgres) -> None:
+    """Our connections stay, and lead to a standby all at once: it refuses writes, and is not asked for ever."""
+    with (
+        fresh_database(postgres_cluster) as config,
+        running_pgbouncer(postgres_cluster.config) as bouncer,
+    ):
+        postgres_cluster.wait_for_replicas()
+        async with AsyncDatabaseAdapter(limited(bouncer.config(config), connection_timeout=20.0)) as adapter:
+            await adapter.execute("CREATE TABLE t (a BIGINT)")
+            postgres_cluster.wait_for_replicas()
+            primary = bouncer.server
+            for server in (postgres_cluster.replicas[0].config, primary):
+                bouncer.lead_to(server)
+                if server is primary:
+                    await adapter.execute("INSERT INTO t (a) VALUES (1)")
+                    continue
+                with pytest.raises(ReadOnlyViolation):
+                    await adapter.execute("INSERT INTO t (a) VALUES (2)")
+                assert await adapter.fetch_value("SELECT count(*) FROM t") == 0
+            assert await adapter.fetch_value("SELECT sum(a) FROM t") == 1
+            assert adapter.get_stats()["active"] == 0
 
 
 async def test_replicas_behind_pgbouncers(postgres_cluster: EmbeddedPostgres) -> None:

@@ -305,6 +305,28 @@ def test_a_moved_address(cluster: EmbeddedPostgres, config: DatabaseConfig) -> N
             assert adapter.fetch_value("SELECT sum(a) FROM t") == 4
 
 
+def test_a_primary_that_falls_silent(cluster: EmbeddedPostgres, config: DatabaseConfig) -> None:
+    """Cut off from the app, so that nothing is ever answered: once another is promoted, writers go on there."""
+    with Proxy("127.0.0.1", cluster.port) as proxy:
+        replicas = tuple(f"127.0.0.1:{replica.port}" for replica in cluster.replicas)
+        behind = limited(config, host="127.0.0.1", port=proxy.port, read_hosts=replicas)
+        with DatabaseAdapter(behind) as adapter:
+            with Crowd() as crowd:
+                ledger = under_load(adapter, crowd)
+                proxy.stall()
+                crowd.aside(cluster.promote, 0).result()  # an orderly one: what was acknowledged is there
+                ledger.progress(crowd)
+                proxy.resume()
+                while roles(adapter)[proxy.port] != "replica":
+                    crowd.breathe()
+                ledger.progress(crowd)
+                ledger.end()
+            ledger.check()
+            assert roles(adapter)[cluster.port] == "primary"
+            stats = adapter.get_stats()
+            assert (stats["active"], stats["waiting"]) == (0, 0)
+
+
 def test_a_replica_that_falls_silent(cluster: EmbeddedPostgres, config: DatabaseConfig) -> None:
     """Reads that wait for an answer that will not come are asked of another server instead."""
     prepare(config)

@@ -20,6 +20,7 @@ from dbadapter.errors import (
     DatabaseUnavailable,
     OutcomeUnknown,
     PoolExhausted,
+    ReadOnlyViolation,
 )
 from tests.crowd import Crowd, Signal
 from tests.pgbouncer import PgBouncer, running_pgbouncer
@@ -389,6 +390,29 @@ def test_pgbouncer_paused_and_restarted_under_load(
             ledger.end()
         ledger.check()
         assert adapter.get_stats()["active"] == 0
+
+
+def test_a_primary_swapped_behind_a_pgbouncer(postgres_cluster: EmbeddedPostgres) -> None:
+    """Our connections stay, and lead to a standby all at once: it refuses writes, and is not asked for ever."""
+    with (
+        fresh_database(postgres_cluster) as config,
+        running_pgbouncer(postgres_cluster.config) as bouncer,
+    ):
+        postgres_cluster.wait_for_replicas()
+        with DatabaseAdapter(limited(bouncer.config(config), connection_timeout=20.0)) as adapter:
+            adapter.execute("CREATE TABLE t (a BIGINT)")
+            postgres_cluster.wait_for_replicas()
+            primary = bouncer.server
+            for server in (postgres_cluster.replicas[0].config, primary):
+                bouncer.lead_to(server)
+                if server is primary:
+                    adapter.execute("INSERT INTO t (a) VALUES (1)")
+                    continue
+                with pytest.raises(ReadOnlyViolation):
+                    adapter.execute("INSERT INTO t (a) VALUES (2)")
+                assert adapter.fetch_value("SELECT count(*) FROM t") == 0
+            assert adapter.fetch_value("SELECT sum(a) FROM t") == 1
+            assert adapter.get_stats()["active"] == 0
 
 
 def test_replicas_behind_pgbouncers(postgres_cluster: EmbeddedPostgres) -> None:
