@@ -21,7 +21,7 @@ MAY_KNOW = {
     "_dialects": VALUES,
     "_concurrency": VALUES | {"_core"},
     "_drivers": VALUES | {"_core", "_dialects", "_concurrency"},
-    "transfer": VALUES | {"_core", "_dialects", "_drivers", "_concurrency", "schema"},
+    "transfer": VALUES | {"_core", "_dialects", "_drivers", "_concurrency", "schema", "vectors"},
     "doctor": VALUES | {"_core", "_dialects", "_drivers", "schema"},
 }
 

@@ -12,7 +12,6 @@ from typing import Any
 from attrs import evolve, frozen
 
 from ..errors import SwitchAborted, VectorError, VerificationFailed
-from ..transfer._executor import MoverExecutor
 from ..vectors.catalog import CATALOG, CollectionInfo
 from ..vectors.copy import (
     bring_up_to_date,
@@ -21,6 +20,7 @@ from ..vectors.copy import (
     describe_alike,
     verify_collections,
 )
+from ..vectors.executor import ConnectionExecutor
 
 __all__ = ["Captured", "MovedCollections", "drop_collections", "has_collections"]
 
@@ -34,7 +34,7 @@ class Captured:
     uid: str | None
 
 
-def captured_tables(executor: MoverExecutor) -> list[Captured]:
+def captured_tables(executor: ConnectionExecutor) -> list[Captured]:
     """The tables to be captured for a database's collections, in an order that does not change with their names."""
     if not executor.vectors.engine.has_catalog():
         return []
@@ -58,7 +58,7 @@ class MovedCollections:
         index_options: of the indexes that the target had before, by uid, for collections whose source has none.
     """
 
-    def __init__(self, source: MoverExecutor, target: MoverExecutor, first: int) -> None:
+    def __init__(self, source: ConnectionExecutor, target: ConnectionExecutor, first: int) -> None:
         self._source, self._target = source, target
         self.first = first
         self.captured = captured_tables(source)
@@ -144,16 +144,16 @@ class MovedCollections:
             raise SwitchAborted(f"the target's vectors differ from the source: {error}") from error
 
 
-def _infos(executor: MoverExecutor) -> list[CollectionInfo]:
+def _infos(executor: ConnectionExecutor) -> list[CollectionInfo]:
     return [collection.info for collection in executor.vectors.list_collections()]
 
 
-def has_collections(executor: MoverExecutor) -> bool:
+def has_collections(executor: ConnectionExecutor) -> bool:
     """Whether there is any collection."""
     return bool(executor.vectors.count_collections())
 
 
-def drop_collections(executor: MoverExecutor) -> dict[str, dict[str, Any]]:
+def drop_collections(executor: ConnectionExecutor) -> dict[str, dict[str, Any]]:
     """Delete all collections and their catalog; the options of the indexes they had, by uid.
 
     Tables are dropped, never emptied: a fence that is closed stays so for everybody else.

@@ -12,9 +12,9 @@ from attrs import define, field
 from .._core.switching import Record
 from .._dialects import SQLITE
 from ..errors import SwitchAborted
-from ..transfer._executor import sqlite_executor
 from ..transfer._plan_sqlite import Target, plan_from_sqlite
 from ..transfer.plan import TablePlan, TransferPlan
+from ..vectors.executor import sqlite_executor
 from .collections import Captured, MovedCollections, drop_collections, has_collections
 from .postgres_source import Changed, Moved
 from .records import forget_sqlite, write_sqlite

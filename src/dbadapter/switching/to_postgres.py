@@ -13,12 +13,12 @@ from typing import Any
 from .._core.switching import NOTICE, Record, place_of
 from ..errors import SwitchAborted
 from ..transfer._endpoints import display, open_postgres, settings
-from ..transfer._executor import postgres_executor, sqlite_executor
 from ..transfer._faults import reporting
 from ..transfer._plan_sqlite import plan_from_sqlite
 from ..transfer.plan import TransferPlan
 from ..transfer.report import TableCheck
 from ..transfer.verifying import _compare
+from ..vectors.executor import postgres_executor, sqlite_executor
 from .collections import MovedCollections, drop_collections
 from .ends import begin_at_once, checkpoint, is_on_network, open_source, sole_mover
 from .examining import present_target, refuse_plan, target_state

@@ -14,12 +14,12 @@ from .._core.switching import NOTICE, Record, place_of
 from .._dialects import POSTGRESQL
 from ..errors import SwitchAborted
 from ..transfer._endpoints import display, open_postgres, settings
-from ..transfer._executor import postgres_executor, sqlite_executor
 from ..transfer._faults import is_connection_loss, reporting
 from ..transfer._plan_postgres import plan_from_postgres
 from ..transfer.plan import TransferPlan
 from ..transfer.report import TableCheck
 from ..transfer.verifying import _compare
+from ..vectors.executor import postgres_executor, sqlite_executor
 from .collections import MovedCollections
 from .ends import is_on_network, open_source, sole_mover
 from .examining import present_target, refuse_back_plan, same_place

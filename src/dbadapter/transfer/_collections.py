@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from ..config import DatabaseConfig, DatabaseType
 from ..errors import DatabaseAdapterError, TransferError
 from ..vectors.copy import CollectionCopy, copy_collections, verify_collections
+from ..vectors.executor import ConnectionExecutor, postgres_executor, sqlite_executor
 from ._endpoints import open_postgres, open_sqlite, postgres_source, sqlite_source
-from ._executor import MoverExecutor, postgres_executor, sqlite_executor
 from ._faults import reporting
 from .report import CollectionCheck
 
@@ -93,7 +93,7 @@ def check_collections(
 
 
 @contextmanager
-def _reading(config: DatabaseConfig) -> Iterator[MoverExecutor]:
+def _reading(config: DatabaseConfig) -> Iterator[ConnectionExecutor]:
     if config.db_type is DatabaseType.SQLITE:
         with sqlite_source(config) as lite:
             yield sqlite_executor(lite, read_only=True)
@@ -103,7 +103,7 @@ def _reading(config: DatabaseConfig) -> Iterator[MoverExecutor]:
 
 
 @contextmanager
-def _writing(config: DatabaseConfig) -> Iterator[MoverExecutor]:
+def _writing(config: DatabaseConfig) -> Iterator[ConnectionExecutor]:
     if config.db_type is DatabaseType.SQLITE:
         with open_sqlite(config) as lite:
             yield sqlite_executor(lite)

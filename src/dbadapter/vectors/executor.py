@@ -1,4 +1,4 @@
-"""A mover's own connection as the vector collections want it: with an adapter's verbs, in the mover's transactions."""
+"""A connection of our own as the vector collections want it: with an adapter's verbs, in its owner's transactions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..types import Result
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["MoverExecutor", "postgres_executor", "sqlite_executor"]
+__all__ = ["ConnectionExecutor", "postgres_executor", "sqlite_executor"]
 
 Writing = Callable[[], AbstractContextManager[Any]]
 
 
-class MoverExecutor:
+class ConnectionExecutor:
     """What a `VectorStore` works on; see `DatabaseAdapter` for the verbs."""
 
     def __init__(self, connection: Any, dialect: Dialect, writing: Writing) -> None:
@@ -37,7 +37,7 @@ class MoverExecutor:
         self._connection, self._writing = connection, writing
 
     @property
-    def pool(self) -> MoverExecutor:
+    def pool(self) -> ConnectionExecutor:
         """Whom caches are kept for."""
         return self
 
@@ -47,7 +47,7 @@ class MoverExecutor:
         return VectorStore(self)
 
     @contextmanager
-    def transaction(self) -> Iterator[MoverExecutor]:
+    def transaction(self) -> Iterator[ConnectionExecutor]:
         """A transaction, or a savepoint in the one that is open."""
         with self._writing():
             yield self
@@ -92,7 +92,7 @@ class MoverExecutor:
 
 def sqlite_executor(
     raw: sqlite3.Connection, writing: Writing | None = None, *, read_only: bool = False
-) -> MoverExecutor:
+) -> ConnectionExecutor:
     """An executor over a connection to a file; `writing` begins its transactions where none is open."""
     from .._drivers.sqlite import SQLiteConnection
     from .._drivers.sqlite_catalog import SQLiteCatalog
@@ -123,12 +123,12 @@ def sqlite_executor(
     def begun() -> AbstractContextManager[Any]:
         return savepoint() if raw.in_transaction else (writing or immediate)()
 
-    return MoverExecutor(connection, SQLITE, begun)
+    return ConnectionExecutor(connection, SQLITE, begun)
 
 
-def postgres_executor(raw: psycopg.Connection[Any]) -> MoverExecutor:
+def postgres_executor(raw: psycopg.Connection[Any]) -> ConnectionExecutor:
     """An executor over a connection to Postgres."""
     from .._drivers.postgres import PostgresConnection
     from .._drivers.postgres_types import PostgresCatalog
 
-    return MoverExecutor(PostgresConnection(raw, PostgresCatalog()), POSTGRESQL, raw.transaction)
+    return ConnectionExecutor(PostgresConnection(raw, PostgresCatalog()), POSTGRESQL, raw.transaction)
