@@ -19,7 +19,7 @@ from tests.web.conftest import fill, serving
 
 playwright = pytest.importorskip("playwright.sync_api")
 
-PATIENCE = 30_000  # ms
+PATIENCE = 60_000  # ms
 
 
 @pytest.fixture(scope="module")

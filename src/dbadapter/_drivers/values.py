@@ -152,10 +152,6 @@ def _unknown(value: Any) -> Any:
     raise ValueRefused(f"is a {type(value).__name__}, which no column can hold")
 
 
-def _as_int(value: Any) -> int:
-    return _int(int(value))
-
-
 def _vector(value: Any) -> Any:
     """A numpy array of numbers as one-dimensional float32."""
     if value.ndim != 1 or value.dtype.kind not in "fiu":

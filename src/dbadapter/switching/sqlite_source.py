@@ -176,10 +176,6 @@ class SQLiteSource:
             if len(rows) < size:
                 return
 
-    def backlog(self) -> int:
-        """How many changes the target has not got yet."""
-        return max(self.last_change() - self.cursor, 0)
-
     def last_change(self) -> int:
         """The number of the last change, in the transaction that is open."""
         return int(self.raw.execute(f"SELECT coalesce(max(seq), 0) FROM {CHANGES}").fetchone()[0])
