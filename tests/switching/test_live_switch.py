@@ -60,7 +60,8 @@ def test_follow_back(both: DatabaseConfig, tmp_path: Path) -> None:
             state = adapter.status()["follow_back"]
             assert state["problem"] is None
             assert state["lag_seconds"] < 30
-            report = adapter.switch_database(DatabaseType.SQLITE, carry_data=True)
+            limits = attrs.evolve(both.pool, max_connections=7)  # the same file, in other words
+            report = adapter.switch_database(attrs.evolve(both, pool=limits), carry_data=True)
             assert (report.epoch, report.rows_copied, report.verified) == (2, 0, True)
             crowd.wait_for(20)
             ended = crowd.finish()

@@ -10,6 +10,8 @@ import os
 from time import monotonic, sleep
 from typing import Any
 
+import psycopg
+
 from .._core.switching import NOTICE, Record, place_of
 from .._dialects import POSTGRESQL
 from ..errors import SwitchAborted
@@ -34,6 +36,7 @@ __all__ = ["ToSQLite"]
 
 # Held by the mover's session, so that one mover at a time works on a database.
 _SOLE = 0x6462_6164_6170_7402
+_SOLE_PATIENCE = "2s"
 _OLD_TRANSACTIONS = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
     AND backend_type = 'client backend' AND xact_start < %s
@@ -65,9 +68,15 @@ class ToSQLite(Move):
             )
         self._stack.enter_context(sole_mover(path))
         post = self._stack.enter_context(open_postgres(self.source_config))
-        row = post.execute("SELECT pg_try_advisory_lock(%s)", (_SOLE,)).fetchone()
-        if not row or not row[0]:
-            raise SwitchAborted("another process is moving this database at the moment; wait for it to end")
+        try:
+            with post.transaction():
+                # Not at once: the session of a mover that has just ended may be on its way out.
+                post.execute(f"SET LOCAL lock_timeout = '{_SOLE_PATIENCE}'".encode())
+                post.execute("SELECT pg_advisory_lock(%s)", (_SOLE,))
+        except psycopg.errors.LockNotAvailable:
+            raise SwitchAborted(
+                "another process is moving this database at the moment; wait for it to end"
+            ) from None
         raw = open_source(path)
         self._stack.callback(raw.close)
         raw.execute("PRAGMA journal_mode = WAL").fetchone()
