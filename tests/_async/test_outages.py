@@ -353,6 +353,27 @@ async def test_a_password_that_changes(postgres_database: DatabaseConfig) -> Non
         admin(sql.SQL("DROP ROLE {}").format(quoted))
 
 
+async def test_a_password_function_that_fails(postgres_database: DatabaseConfig) -> None:
+    """It is told by the kind of its failure alone, since its words may hold a secret; the next attempt may succeed."""
+    secret = "hunter2"
+    password = postgres_database.pool.current_password()
+    failures = [ValueError(secret)]
+
+    def ask_vault() -> str:
+        if failures:
+            raise failures[0]
+        assert password is not None
+        return password
+
+    config = limited(postgres_database, password=ask_vault, connection_timeout=0.3)
+    with pytest.raises(DatabaseUnavailable, match="password failed with ValueError") as caught:
+        await AsyncDatabaseAdapter(config).initialize()
+    assert secret not in str(caught.value)
+    failures.clear()
+    async with AsyncDatabaseAdapter(config) as adapter:
+        assert await adapter.fetch_value("SELECT 1") == 1
+
+
 async def test_a_certificate_is_checked(
     postgres_server: EmbeddedPostgres, postgres_database: DatabaseConfig, tmp_path: Any
 ) -> None:
