@@ -88,9 +88,8 @@ class Node:
             if not is_full(exc):  # full: it is there, only it has no place for one more connection
                 self._cluster.lost(self, exc)
         finally:
-            self._retry_at = (
-                perf_counter() + pause
-            )  # whatever happened: a server that is not asked again is lost
+            # Whatever happened: a server that is not asked again is lost.
+            self._retry_at = perf_counter() + pause
         if self._cluster.is_open:
             self._cluster.nudge()
         else:
