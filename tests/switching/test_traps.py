@@ -1,0 +1,202 @@
+"""What lies in wait for whoever moves data that are in use: old transactions, strangers, rebuilt tables, spellings."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from dbadapter import AsyncDatabaseAdapter, DatabaseAdapter, DatabaseConfig, DatabaseType
+from dbadapter.errors import SwitchAborted
+from dbadapter.switching.ends import is_on_network
+from dbadapter.transfer._endpoints import open_postgres
+from tests.switching.ledger import create, settle, writers
+
+SQLITE, POSTGRES = DatabaseType.SQLITE, DatabaseType.POSTGRESQL
+
+
+def once(phase: str, act: Callable[[], Any]) -> Callable[[Any], None]:
+    """A progress callback that acts the first time that `phase` is told."""
+    left = [act]
+
+    def tell(told: Any) -> None:
+        if told["phase"] == phase and left:
+            left.pop()()
+
+    return tell
+
+
+@pytest.mark.anyio
+async def test_an_async_adapter_under_load(both: DatabaseConfig, tmp_path: Path) -> None:
+    """There and back by an async adapter, while processes write: nothing lost, nothing doubled."""
+    with DatabaseAdapter(both) as adapter:
+        create(adapter)
+    async with AsyncDatabaseAdapter(both) as switching:
+        with writers(both, tmp_path / "writers", 2) as crowd:
+            for target in (POSTGRES, SQLITE):
+                assert (await switching.switch_database(target, carry_data=True)).verified
+                crowd.wait_for(20)
+            ended = crowd.finish()
+    assert [backend for backend, _ in ended] == ["sqlite"] * 2
+    assert settle(both, crowd) == []
+
+
+@pytest.mark.parametrize("home", [SQLITE, POSTGRES])
+def test_a_transaction_that_has_not_begun(both: DatabaseConfig, home: DatabaseType) -> None:
+    """Opened before a switch by another adapter, and used after it: it runs where the data are by then."""
+    config = attrs.evolve(both, db_type=home)
+    target = POSTGRES if home is SQLITE else SQLITE
+    with DatabaseAdapter(config) as adapter, DatabaseAdapter(config) as other:
+        adapter.execute("CREATE TABLE t (a BIGINT NOT NULL PRIMARY KEY)")
+        if (
+            home is SQLITE
+        ):  # there a transaction that may write holds the lock from its beginning, and is waited for
+            with other.transaction(), pytest.raises(SwitchAborted, match="locked"):
+                adapter.switch_database(target, carry_data=True, drain_timeout=0.3)
+            return
+        with other.transaction() as tx:
+            adapter.switch_database(target, carry_data=True)
+            tx.execute("INSERT INTO t VALUES (1)")
+        assert other.db_type is target
+        assert adapter.fetch_value("SELECT count(*) FROM t") == 1
+
+
+@pytest.mark.parametrize(
+    "statement", ["VACUUM", "ALTER TABLE t RENAME TO u", "DROP TABLE t", "CREATE TABLE u (a)"]
+)
+def test_changed_tables_of_a_file(both: DatabaseConfig, statement: str) -> None:
+    """What may have taken the triggers away, or renumbered rows, calls the switch off, and leaves nothing behind."""
+    with DatabaseAdapter(both) as adapter:
+        adapter.execute("CREATE TABLE t (a TEXT NOT NULL PRIMARY KEY, b TEXT)")
+        adapter.insert_many("t", [{"a": str(number), "b": "x"} for number in range(50)])
+
+        def meddle() -> None:
+            with closing(sqlite3.connect(both.sqlite_path)) as raw:
+                raw.execute(statement)
+
+        with pytest.raises(SwitchAborted, match="altered or rebuilt"):
+            adapter.switch_database(POSTGRES, carry_data=True, progress=once("indexing", meddle))
+        assert adapter.fetch_value("SELECT count(*) FROM sqlite_master WHERE name LIKE '%dbadapter%'") == 0
+        assert adapter.db_type is SQLITE
+
+
+def test_changed_tables_of_a_server(both: DatabaseConfig) -> None:
+    """The same on Postgres."""
+    there = attrs.evolve(both, db_type=POSTGRES)
+    with DatabaseAdapter(there) as adapter:
+        adapter.execute("CREATE TABLE t (a BIGINT PRIMARY KEY)")
+
+        def meddle() -> None:
+            with open_postgres(there) as raw:
+                raw.execute("CREATE TABLE u (a int)")
+
+        with pytest.raises(SwitchAborted, match="created, altered or dropped"):
+            adapter.switch_database(SQLITE, carry_data=True, progress=once("catching up", meddle))
+        left = "SELECT count(*) FROM pg_class WHERE relname IN ('_dbadapter_changes', '_dbadapter_gate')"
+        assert adapter.fetch_value(left) == 0
+        assert adapter.fetch_value("SELECT count(*) FROM pg_trigger WHERE tgname LIKE '%dbadapter%'") == 0
+
+
+PARENTS = "CREATE TABLE parents (id BIGINT NOT NULL PRIMARY KEY, name TEXT)"
+CHILDREN = (
+    "CREATE TABLE children (id BIGINT NOT NULL PRIMARY KEY, "
+    "parent BIGINT REFERENCES parents (id) ON DELETE CASCADE ON UPDATE CASCADE)"
+)
+STRANGE = [
+    "INSERT INTO parents VALUES (100, 'new')",
+    "UPDATE parents SET id = 200 WHERE id = 1",
+    "DELETE FROM parents WHERE id = 2",
+    "UPDATE parents SET name = 'changed' WHERE id = 3",
+]
+
+
+def family(adapter: DatabaseAdapter) -> None:
+    """Two tables of which one hangs on the other."""
+    adapter.execute(PARENTS)
+    adapter.execute(CHILDREN)
+    adapter.insert_many("parents", [{"id": number, "name": "x"} for number in range(10)])
+    adapter.insert_many("children", [{"id": number, "parent": number % 10} for number in range(30)])
+
+
+def seen(adapter: DatabaseAdapter) -> list[Any]:
+    """All rows of both."""
+    queries = ("SELECT id, name FROM parents ORDER BY id", "SELECT id, parent FROM children ORDER BY id")
+    return [adapter.fetch_all(query, row_type=tuple) for query in queries]
+
+
+def test_strangers_write_to_the_file_meanwhile(both: DatabaseConfig) -> None:
+    """What a program without this library writes during the switch arrives, cascades too."""
+    with DatabaseAdapter(both) as adapter:
+        family(adapter)
+        before: list[Any] = []
+
+        def meddle() -> None:
+            with closing(sqlite3.connect(both.sqlite_path, isolation_level=None)) as raw:
+                raw.execute("PRAGMA foreign_keys = ON")
+                for statement in STRANGE:
+                    raw.execute(statement)
+            before.extend(seen(adapter))
+
+        adapter.switch_database(POSTGRES, carry_data=True, progress=once("indexing", meddle))
+        assert seen(adapter) == before
+        assert (200, "x") in before[0]
+
+
+def test_strangers_write_to_the_server_meanwhile(both: DatabaseConfig) -> None:
+    """The same from Postgres, TRUNCATE too."""
+    there = attrs.evolve(both, db_type=POSTGRES)
+    with DatabaseAdapter(there) as adapter:
+        family(adapter)
+        before: list[Any] = []
+
+        def meddle() -> None:
+            with open_postgres(there) as raw:
+                for statement in [*STRANGE, "TRUNCATE children", "INSERT INTO children VALUES (77, 3)"]:
+                    raw.execute(statement.encode())
+            before.extend(seen(adapter))
+
+        adapter.switch_database(SQLITE, carry_data=True, progress=once("catching up", meddle))
+        assert seen(adapter) == before
+        assert before[1] == [(77, 3)]
+
+
+def test_spellings_and_counters_come_back(both: DatabaseConfig) -> None:
+    """There and back, each value is stored as it was, and new rows get numbers that nobody has had."""
+    asked = "SELECT id, typeof(at), at, typeof(ok), ok, typeof(price), price FROM t ORDER BY id"
+    with closing(sqlite3.connect(both.sqlite_path)) as raw, raw:
+        raw.execute(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, at TIMESTAMP, ok BOOLEAN, price DECIMAL(8, 2))"
+        )
+        rows = [("2024-01-02T03:04:05", 1, 1.5), ("2024-01-02 03:04", 0, 2), (None, None, None)]
+        raw.executemany("INSERT INTO t (at, ok, price) VALUES (?, ?, ?)", rows)
+        raw.execute("INSERT INTO t (id) VALUES (900)")
+        raw.execute("DELETE FROM t WHERE id = 900")
+        before = raw.execute(asked).fetchall()
+    with DatabaseAdapter(both) as adapter:
+        adapter.switch_database(POSTGRES, carry_data=True)
+        assert adapter.execute("INSERT INTO t (price) VALUES (3)").last_id == 901
+        adapter.execute("DELETE FROM t WHERE id = 901")
+        adapter.switch_database(SQLITE, carry_data=True)
+        assert adapter.execute("INSERT INTO t (price) VALUES (4)").last_id == 902
+        adapter.execute("DELETE FROM t WHERE id = 902")
+    with closing(sqlite3.connect(both.sqlite_path)) as raw:
+        assert raw.execute(asked).fetchall() == before
+
+
+def test_network_file_systems_are_told_by_their_mounts(tmp_path: Path) -> None:
+    """The innermost mount of a path counts; where nobody can say, nothing is refused."""
+    mounted = tmp_path / "mounts"
+    mounted.write_text(
+        "/dev/sda / ext4 rw 0 0\nserver:/x /srv nfs4 rw 0 0\ntmpfs /srv/local tmpfs rw 0 0\n",
+        encoding="utf-8",
+    )
+    kinds = [
+        is_on_network(path, str(mounted)) for path in ("/srv/app.db", "/srv/local/app.db", "/home/app.db")
+    ]
+    assert kinds == ["nfs4", None, None]
+    assert is_on_network("/srv/app.db", str(tmp_path / "none")) is None
