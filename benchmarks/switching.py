@@ -68,8 +68,10 @@ class Course:
         noting = next(moment for moment, told in self.told if told["phase"] == "capturing")
         carried = seconds = 0.0
         written = 0.0
-        for (previous, _), (moment, told) in zip(self.told, self.told[1:], strict=False):
-            if told["phase"] == "catching up" and (told["backlog"] >= BACKLOG or not written):
+        for (previous, at), (moment, told) in zip(self.told, self.told[1:], strict=False):
+            if told["phase"] != "catching up" or at["phase"] not in ("copying", "catching up"):
+                continue  # after the others, more than this round has gone by
+            if told["backlog"] >= BACKLOG or not written:
                 written = written or told["backlog"] / (previous - noting)
                 carried += told["backlog"]
                 seconds += moment - previous

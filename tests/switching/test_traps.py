@@ -200,3 +200,22 @@ def test_network_file_systems_are_told_by_their_mounts(tmp_path: Path) -> None:
     ]
     assert kinds == ["nfs4", None, None]
     assert is_on_network("/srv/app.db", str(tmp_path / "none")) is None
+
+
+@pytest.mark.parametrize("carry_data", [True, False])
+def test_progress_that_fails(both: DatabaseConfig, carry_data: bool) -> None:
+    """Before the decision it calls the switch off, with its own error as the cause; after it, nothing is undone."""
+    with DatabaseAdapter(both) as adapter:
+        adapter.execute("CREATE TABLE t (a BIGINT NOT NULL PRIMARY KEY)")
+
+        def fail() -> None:
+            raise ValueError("no paper")
+
+        phase = "copying" if carry_data else "draining"
+        adapter.execute("INSERT INTO t VALUES (1)")
+        with pytest.raises(SwitchAborted, match="no paper") as caught:
+            adapter.switch_database(POSTGRES, carry_data=carry_data, progress=once(phase, fail))
+        assert isinstance(caught.value.__cause__, ValueError)
+        assert (adapter.db_type, adapter.fetch_value("SELECT count(*) FROM t")) == (SQLITE, 1)
+        report = adapter.switch_database(POSTGRES, carry_data=carry_data, progress=once("switched", fail))
+        assert (adapter.db_type, report.target) == (POSTGRES, "postgresql")

@@ -21,11 +21,26 @@ from .backend import AsyncBackend, open_backend
 if TYPE_CHECKING:
     from .adapter import AsyncDatabaseAdapter
 
-__all__ = ["Progress", "switch_backend", "target_config"]
+__all__ = ["Progress", "switch_backend", "target_config", "tell_progress"]
 
 logger = logging.getLogger("dbadapter.switch")
 
 Progress = Callable[[Mapping[str, Any]], None]
+
+
+def tell_progress(progress: Progress | None, told: Mapping[str, Any], *, decided: bool = False) -> None:
+    """Call the app's `progress`. What it raises calls the switch off, unless that was `decided` already."""
+    if progress is None:
+        return
+    try:
+        progress(told)
+    except Exception as exc:
+        if decided:
+            logger.warning("switch: progress() failed, and the switch is done: %s", exc, exc_info=exc)
+        elif isinstance(exc, SwitchAborted):
+            raise
+        else:
+            raise SwitchAborted(f"progress() failed: {type(exc).__name__}: {exc}") from exc
 
 
 def target_config(current: DatabaseConfig, target: DatabaseType | DatabaseConfig) -> DatabaseConfig:
@@ -52,8 +67,7 @@ async def switch_backend(
 
     def tell(phase: str, **figures: Any) -> None:
         logger.info("switch: %s %s", phase, figures or "")
-        if progress is not None:
-            progress({"phase": phase, **figures})
+        tell_progress(progress, {"phase": phase, **figures}, decided=adapter._backend is not old)
 
     old = adapter._backend
     tell("opening", target=config.db_type.value)

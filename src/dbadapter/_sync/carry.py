@@ -21,7 +21,7 @@ from ..switching.moving import Move, new_follower, new_mover
 from ..switching.rehearsing import rehearse
 from ..types import SwitchReport
 from .backend import Backend, open_backend
-from .switch import Progress
+from .switch import Progress, tell_progress
 
 if TYPE_CHECKING:
     from .adapter import DatabaseAdapter
@@ -43,10 +43,11 @@ def switch_with_data(
     def tell(phase: str, **figures: Any) -> None:
         logger.debug("switch: %s %s", phase, figures or "")
         adapter._switch_state = {"phase": phase, **figures}
-        if progress is not None:
-            progress({"phase": phase, **figures})
+        decided = mover is not None and mover.decided is not None
+        tell_progress(progress, adapter._switch_state, decided=decided)
 
     old = adapter._backend
+    mover: Move | None = None
     mover = _mover(adapter, config, tell, follow_back=follow_back)
     adapter._watch.mine = mover.token
     new: Backend | None = None
@@ -100,8 +101,7 @@ def rehearse_switch(
     def tell(phase: str, **figures: Any) -> None:
         if stopped.is_set():
             raise SwitchAborted("the rehearsal was cancelled")
-        if progress is not None:
-            progress({"phase": phase, **figures})
+        tell_progress(progress, {"phase": phase, **figures})
 
     try:
         return run_mover(partial(rehearse, adapter.config, config, drain_timeout, tell), stopped.set)

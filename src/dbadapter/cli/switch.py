@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +13,7 @@ from ..errors import SwitchError
 from ..types import SwitchReport
 from .output import print_json
 from .settings import connection_options, existing_config, settings
+from .switch_display import showing
 
 if TYPE_CHECKING:
     from .. import DatabaseAdapter
@@ -43,7 +42,7 @@ def command(target: str, rehearse: bool, follow_back: bool, drain_timeout: float
     if rehearse and follow_back:
         raise click.UsageError("--rehearse changes nothing, so there is nothing to --follow-back")
     with DatabaseAdapter(source) as adapter:
-        with _progress() as progress:
+        with showing() as progress:
             if rehearse:
                 report = adapter.rehearse_switch(config, drain_timeout=drain_timeout, progress=progress)
             else:
@@ -82,20 +81,3 @@ def _print_report(report: SwitchReport, what: str) -> None:
     )
     for reject in report.rejects:
         click.echo(f"rejected: {dict(reject)}")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """What is told of each phase: a line that changes on a terminal, a line each elsewhere; on standard error."""
-    if not sys.stderr.isatty():
-        yield lambda told: click.echo(_line(told), err=True)
-        return
-    from rich.console import Console
-
-    with Console(stderr=True, highlight=False).status("beginning") as status:
-        yield lambda told: status.update(_line(told))
-
-
-def _line(told: Mapping[str, Any]) -> str:
-    figures = ", ".join(f"{name} {value}" for name, value in told.items() if name != "phase")
-    return f"{told['phase']}{': ' if figures else ''}{figures}"

@@ -60,7 +60,7 @@ def begin_at_once(raw: sqlite3.Connection, patience: float) -> None:
                     raise
                 if perf_counter() > deadline:
                     raise SwitchAborted(
-                        f"the database stayed locked by another process for {patience:g} s (drain_timeout)"
+                        f"the database stayed locked: a transaction that writes has not ended for {patience:g} s"
                     ) from error
             sleep(_SPIN)
     finally:

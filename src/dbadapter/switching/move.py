@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
+from time import monotonic
 
 from .._core.switching import CatchUp, Record, place_of
 from ..config import DatabaseConfig
@@ -51,7 +52,7 @@ class Move:
         self._collections: MovedCollections | None = None
         self._before: Record | None = None
         self._target_before: Record | None = None
-        self._marked = 0.0
+        self._marked = self._round_at = 0.0
         self._pace = Pace()
         self._stopping = self._following = False
 
@@ -175,6 +176,19 @@ class Move:
             self._tell("copying", table=table, rows=rows, total=total, rows_copied=self.rows)
 
         return tell
+
+    def _tell_round(self, changes: int) -> None:
+        """Tell of a round, and how fast the app has made the changes since the one before."""
+        now, since = monotonic(), self._round_at
+        self._round_at = now
+        rate = round(changes / (now - since)) if since and now > since else None
+        self._tell(
+            "catching up",
+            backlog=changes,
+            writes_per_second=rate,
+            rounds=self.rounds,
+            rows_copied=self.rows,
+        )
 
     # -- records ---------------------------------------------------------------------------------------------------
 

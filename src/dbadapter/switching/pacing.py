@@ -1,4 +1,6 @@
-"""Leaving room for the app: what is not urgent rests as long as it works.
+"""Leaving room for the app: what is not urgent, and reads in portions, rests as long as it works.
+
+Who reads one moment of an SQLite file in one go does not rest: its log cannot begin anew meanwhile, and grows.
 
 Reading, converting and comparing every row would otherwise take the processor from the writers, and one that is
 interrupted while it has SQLite's lock holds up all the others.

@@ -39,6 +39,7 @@ WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p'
     AND (NOT starts_with(c.relname, '_dbadapter_') OR c.relname = '_dbadapter_collections')
 """
 _LOCK_TIMEOUT = "10s"
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 @frozen
@@ -118,17 +119,25 @@ class PostgresSource:
             self._open_gate(record)
         for table in self.tables:
             # One by one: two tables' locks at a time could be taken crosswise by one who writes to both.
-            with self.raw.transaction():
-                self.raw.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'".encode())
-                install_triggers(self.raw, table.number, table.plan.name, table.plan.key)
+            self._capture(table.number, table.plan.name, table.plan.key)
         for number, other in enumerate(self.others, len(self.tables)):
-            with self.raw.transaction():
-                self.raw.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'".encode())
-                install_triggers(self.raw, number, other.table, [other.key])
+            self._capture(number, other.table, [other.key])
         if self.shape() != planned_for:
             raise SwitchAborted("tables were changed while the switch was being planned; try again")
         self.known_shape = planned_for
         self._with_originals = self._find_originals()
+
+    def _capture(self, number: int, table: str, key: Sequence[str]) -> None:
+        try:
+            with self.raw.transaction():
+                self.raw.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'".encode())
+                install_triggers(self.raw, number, table, key)
+        except Exception as error:
+            if getattr(error, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            raise SwitchAborted(
+                f"a transaction that writes to {table} has not ended for {_LOCK_TIMEOUT}"
+            ) from error
 
     def attach(self) -> None:
         """Go on with a capture that was installed when the data came here."""

@@ -101,8 +101,7 @@ class SQLiteSource:
 
     def install(self, record: Record, planned_for: int) -> None:
         """Begin to note changes, and say in the record that a switch is under way."""
-        with_lock = "BEGIN IMMEDIATE"
-        self.raw.execute(with_lock)
+        begin_at_once(self.raw, 30.0)
         try:
             if self.schema_version() != planned_for:
                 raise SwitchAborted("tables were changed while the switch was being planned; try again")

@@ -70,7 +70,7 @@ class ToPostgres(Move):
         self._vectors.index_options = state.index_options
         self._tell("capturing")
         source.install(self._leaving(), version)
-        self._marked = monotonic()
+        self._marked = self._round_at = monotonic()
         target.make(self._arriving(target.missing(state.present)), state.present)
 
     def _ends(
@@ -93,11 +93,10 @@ class ToPostgres(Move):
         raw.execute("BEGIN")
         try:
             version = int(raw.execute("PRAGMA schema_version").fetchone()[0])
-            with self._pace.unhurried(raw):
-                plan_from_sqlite(
-                    raw, target, plan, tables=None, profile=True, encoding=None,
-                    progress=lambda phase, table, rows, total: self._tell("examining", table=table, rows=rows),
-                )  # fmt: skip
+            plan_from_sqlite(
+                raw, target, plan, tables=None, profile=True, encoding=None,
+                progress=lambda phase, table, rows, total: self._tell("examining", table=table, rows=rows),
+            )  # fmt: skip
         finally:
             raw.execute("COMMIT")
             checkpoint(raw)
@@ -152,7 +151,6 @@ class ToPostgres(Move):
         finally:
             source.rollback()
         source.forget()
-        checkpoint(source.raw)
         return changes
 
     def _apply(self) -> int:
@@ -166,7 +164,7 @@ class ToPostgres(Move):
                 self._write_changes(last)
             source.cursor = last
             self.rounds += 1
-        self._tell("catching up", backlog=changes, rounds=self.rounds, rows_copied=self.rows)
+        self._tell_round(changes)
         return changes
 
     def _write_changes(self, last: int) -> None:
@@ -189,7 +187,7 @@ class ToPostgres(Move):
             for table in source.tables:
                 self._tell("verifying", table=table.plan.name, rows_copied=self.rows)
                 check = TableCheck(table=table.plan.name, target=table.plan.target)
-                with target.raw.transaction(), self._pace.unhurried(source.raw):
+                with target.raw.transaction():
                     settings(target.raw)
                     _compare(source.raw, target.raw, table.match, check, from_sqlite=True)
                 if not check.equal:

@@ -107,7 +107,7 @@ class ToSQLite(Move):
         return source, target
 
     def _mark(self, post: Any) -> None:
-        self._marked = monotonic()
+        self._marked = self._round_at = monotonic()
         self._noticed = post.execute("SELECT clock_timestamp() + interval '200 ms'").fetchone()[0]
 
     # -- following back --------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ class ToSQLite(Move):
             with target.writing():
                 self._carry(changes)
             self.rounds += 1
-        self._tell("catching up", backlog=changes.size, rounds=self.rounds, rows_copied=self.rows)
+        self._tell_round(changes.size)
         return changes.size
 
     def _carry(self, changes: Changes) -> None:
