@@ -20,6 +20,7 @@ from ..switching.moving import Move, new_follower, new_mover
 from ..switching.rehearsing import rehearse
 from ..types import SwitchReport
 from .backend import AsyncBackend, open_backend
+from .following import arrive
 from .switch import Progress, tell_progress
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ async def switch_with_data(
             raise
         if isinstance(exc, Exception):
             logger.warning("switch: after the decision: %s", exc)
+            await arrive(new, mover.token)
         else:  # cancelled in the moment of the decision, which stands
             await _adopt(adapter, old, new, mover)
             raise

@@ -17,7 +17,7 @@ from .._concurrency._aio import sleep
 from .._core.parsing import parse
 from .._core.switching import GATE, LOOK_INTERVAL, Record, Verdict, config_at, verdict
 from ..config import DatabaseConfig
-from ..errors import DatabaseAdapterError, DatabaseUnavailable, UndefinedTable
+from ..errors import DatabaseAdapterError, DatabaseUnavailable, RetryableError, UndefinedTable
 from .ahead import AsyncAhead
 from .backend import AsyncBackend, open_backend
 
@@ -35,6 +35,7 @@ _EXISTS = {
 }
 _GATES = {"postgresql": f"LOCK TABLE {GATE} IN ROW SHARE MODE"}
 _FENCE_PATIENCE = 10.0
+_ARRIVALS = 10  # several processes do it at the same time
 # The statements that take a database's fence away, as rows.
 _FENCE = {
     "sqlite": (
@@ -180,28 +181,37 @@ async def _has_left(source: AsyncBackend, record: Record) -> bool:
 
 
 async def arrive(backend: AsyncBackend, token: str) -> None:
-    """Have `backend` say that it is the home, and let everybody write, if the mover did not live to do so.
+    """Have `backend` say that it is the home, and let everybody write, if the mover has not done so yet.
 
     The switch of `token` was decided; whoever knows that may do this.
     """
-    lane = backend.pool.writer
-    connection = await lane.acquire()
-    try:
-        record = await _read(backend, connection)
-        if record is None or (record.state, record.token) != ("arriving", token):
+    for _ in range(_ARRIVALS):
+        lane = backend.pool.writer
+        connection = await lane.acquire()
+        try:
+            await _arrive(backend, connection, token)
             return
-        here = attrs.evolve(record, state="here", place={}, tables=())
-        await connection.begin()
-        statement = parse(f"UPDATE {TABLE} SET record = ? WHERE record = ?")
-        if (await connection.execute(statement, (here.to_text(), record.to_text()))).rowcount:
-            _, steps = await connection.fetch(parse(_FENCE[backend.dialect.name]), None, None)
-            for (step,) in steps:
-                await connection.run(step)
-        await connection.commit()
-    except DatabaseAdapterError as exc:
-        logger.warning("switch: the new database could not be told that it is the one in use: %s", exc)
-    finally:
-        await lane.release(connection)
+        except RetryableError:
+            continue
+        except DatabaseAdapterError as exc:
+            logger.warning("switch: the new database could not be told that it is the one in use: %s", exc)
+            return
+        finally:
+            await lane.release(connection)
+
+
+async def _arrive(backend: AsyncBackend, connection: Any, token: str) -> None:
+    record = await _read(backend, connection)
+    if record is None or (record.state, record.token) != ("arriving", token):
+        return
+    here = attrs.evolve(record, state="here", place={}, tables=())
+    await connection.begin()
+    statement = parse(f"UPDATE {TABLE} SET record = ? WHERE record = ?")
+    if (await connection.execute(statement, (here.to_text(), record.to_text()))).rowcount:
+        _, steps = await connection.fetch(parse(_FENCE[backend.dialect.name]), None, None)
+        for (step,) in steps:
+            await connection.run(step)
+    await connection.commit()
 
 
 async def settled_backend(adapter: AsyncDatabaseAdapter, backend: AsyncBackend) -> AsyncBackend:

@@ -21,6 +21,7 @@ from ..switching.moving import Move, new_follower, new_mover
 from ..switching.rehearsing import rehearse
 from ..types import SwitchReport
 from .backend import Backend, open_backend
+from .following import arrive
 from .switch import Progress, tell_progress
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def switch_with_data(
             raise
         if isinstance(exc, Exception):
             logger.warning("switch: after the decision: %s", exc)
+            arrive(new, mover.token)
         else:  # cancelled in the moment of the decision, which stands
             _adopt(adapter, old, new, mover)
             raise

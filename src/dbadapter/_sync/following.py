@@ -18,7 +18,7 @@ from .._concurrency._threads import sleep
 from .._core.parsing import parse
 from .._core.switching import GATE, LOOK_INTERVAL, Record, Verdict, config_at, verdict
 from ..config import DatabaseConfig
-from ..errors import DatabaseAdapterError, DatabaseUnavailable, UndefinedTable
+from ..errors import DatabaseAdapterError, DatabaseUnavailable, RetryableError, UndefinedTable
 from .ahead import Ahead
 from .backend import Backend, open_backend
 
@@ -36,6 +36,7 @@ _EXISTS = {
 }
 _GATES = {"postgresql": f"LOCK TABLE {GATE} IN ROW SHARE MODE"}
 _FENCE_PATIENCE = 10.0
+_ARRIVALS = 10  # several processes do it at the same time
 # The statements that take a database's fence away, as rows.
 _FENCE = {
     "sqlite": (
@@ -181,28 +182,37 @@ def _has_left(source: Backend, record: Record) -> bool:
 
 
 def arrive(backend: Backend, token: str) -> None:
-    """Have `backend` say that it is the home, and let everybody write, if the mover did not live to do so.
+    """Have `backend` say that it is the home, and let everybody write, if the mover has not done so yet.
 
     The switch of `token` was decided; whoever knows that may do this.
     """
-    lane = backend.pool.writer
-    connection = lane.acquire()
-    try:
-        record = _read(backend, connection)
-        if record is None or (record.state, record.token) != ("arriving", token):
+    for _ in range(_ARRIVALS):
+        lane = backend.pool.writer
+        connection = lane.acquire()
+        try:
+            _arrive(backend, connection, token)
             return
-        here = attrs.evolve(record, state="here", place={}, tables=())
-        connection.begin()
-        statement = parse(f"UPDATE {TABLE} SET record = ? WHERE record = ?")
-        if connection.execute(statement, (here.to_text(), record.to_text())).rowcount:
-            _, steps = connection.fetch(parse(_FENCE[backend.dialect.name]), None, None)
-            for (step,) in steps:
-                connection.run(step)
-        connection.commit()
-    except DatabaseAdapterError as exc:
-        logger.warning("switch: the new database could not be told that it is the one in use: %s", exc)
-    finally:
-        lane.release(connection)
+        except RetryableError:
+            continue
+        except DatabaseAdapterError as exc:
+            logger.warning("switch: the new database could not be told that it is the one in use: %s", exc)
+            return
+        finally:
+            lane.release(connection)
+
+
+def _arrive(backend: Backend, connection: Any, token: str) -> None:
+    record = _read(backend, connection)
+    if record is None or (record.state, record.token) != ("arriving", token):
+        return
+    here = attrs.evolve(record, state="here", place={}, tables=())
+    connection.begin()
+    statement = parse(f"UPDATE {TABLE} SET record = ? WHERE record = ?")
+    if connection.execute(statement, (here.to_text(), record.to_text())).rowcount:
+        _, steps = connection.fetch(parse(_FENCE[backend.dialect.name]), None, None)
+        for (step,) in steps:
+            connection.run(step)
+    connection.commit()
 
 
 def settled_backend(adapter: DatabaseAdapter, backend: Backend) -> Backend:

@@ -276,10 +276,13 @@ class PostgresTarget:
             install_triggers(self.raw, number, other.table, [other.key])
 
     def arrive(self, record: Record) -> None:
-        """After the decision: say that this is the home, and let everybody write."""
+        """After the decision: say that this is the home, and let everybody write.
+
+        The record first, as whoever follows does it too: that way one of them waits for the other.
+        """
         with self.raw.transaction():
-            remove_fence(self.raw)
             write_postgres(self.raw, record)
+            remove_fence(self.raw)
 
     def check(self) -> list[str]:
         """Check the foreign keys over all rows while the app works; those that do not hold stay NOT VALID."""
