@@ -161,7 +161,7 @@ def promise(text: str, value: float, limit: float, *, least: bool = False) -> st
     """A line on a promise and whether it was kept."""
     kept = value >= limit if least else value <= limit
     return (
-        f"- {'kept' if kept else 'MISSED'}: {text}: {value:.3g} (promised: {'≥' if least else '≤'} {limit})"
+        f"- {'kept' if kept else 'MISSED'}: {text}: {value:.3g} (promised: {'≥' if least else '≤'} {limit:g})"
     )
 
 

@@ -19,10 +19,12 @@ import numpy as np
 from attrs import evolve
 
 from .._drivers.values import PackedVector
+from ..vectors.binary_copy import read_vectors
 from ..vectors.caches import Caches
 from ..vectors.catalog import CATALOG, CollectionInfo
 from ..vectors.distance import Vectors, exact_distances, rough_bound
 from ..vectors.filter_sql import Condition
+from ..vectors.metadata import read_json
 from ..vectors.postgres_tables import PostgresTables
 from ..vectors.results import Hit, Searched, hit_order
 from ..vectors.selection import EVERYTHING, Selection
@@ -173,12 +175,18 @@ class AsyncPostgresSearch:
 
     def _measured(self, info: CollectionInfo, query: Vectors, rows: Sequence[Any]) -> list[Hit]:
         """The records of rows with exact distances, in order."""
-        hits = {row[0]: postgres_hit(row[:6]) for row in rows}
-        if not hits:
+        found = list({row[0]: row for row in rows}.values())
+        if not found:
             return []
-        distances = exact_distances(info.metric, query, np.stack([hit.vector for hit in hits.values()]))
-        measured = zip(hits.values(), distances.tolist(), strict=True)
-        return sorted((hit.at(far) for hit, far in measured), key=hit_order)
+        vectors = read_vectors([row[5] for row in found])
+        distances = exact_distances(info.metric, query, vectors).tolist()
+        return sorted(
+            (
+                Hit(row[0], row[1], row[2], row[3], read_json(row[4]), far, vector)
+                for row, far, vector in zip(found, distances, vectors, strict=True)
+            ),
+            key=hit_order,
+        )
 
     async def recall(self, info: CollectionInfo, samples: int, k: int) -> float:
         """The share of true neighbours that searches find, from a sample of the vectors."""

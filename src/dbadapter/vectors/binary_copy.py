@@ -17,7 +17,7 @@ from .distance import Vectors
 from .metadata import exact_json
 from .records import Records
 
-__all__ = ["HEADER", "KEY_ENCODERS", "TRAILER", "binary_rows", "read_vector"]
+__all__ = ["HEADER", "KEY_ENCODERS", "TRAILER", "binary_rows", "read_vector", "read_vectors"]
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 TRAILER = struct.pack(">h", -1)
@@ -94,6 +94,12 @@ def _vector_fields(vectors: Vectors) -> tuple[bytes, int]:
     fields[:, :8] = np.frombuffer(struct.pack(">ihh", body, dimension, 0), np.uint8)
     fields[:, 8:] = np.ascontiguousarray(vectors, ">f4").view(np.uint8)
     return fields.tobytes(), 4 + body
+
+
+def read_vectors(sent: Sequence[bytes]) -> Vectors:
+    """The vectors, of one dimension, in what ``vector_send`` gave for each."""
+    numbers = np.frombuffer(b"".join(each[4:] for each in sent), ">f4")
+    return numbers.reshape(len(sent), -1).astype(np.float32)
 
 
 def read_vector(sent: bytes) -> Vectors:
