@@ -17,6 +17,7 @@ from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType
 from dbadapter.embedded import EmbeddedPostgres
 from dbadapter.errors import SwitchAborted
 from tests.servers import SETTINGS, TEMP_DIR
+from tests.switching.meddling import once
 
 SQLITE, POSTGRES = DatabaseType.SQLITE, DatabaseType.POSTGRESQL
 
@@ -39,17 +40,6 @@ def pair(server: EmbeddedPostgres, tmp_path: Path, request: pytest.FixtureReques
     with DatabaseAdapter(config):
         pass
     return attrs.evolve(config, db_type=SQLITE, create_database=False)
-
-
-def when(phase: str, act: Callable[[], Any]) -> Callable[[Any], None]:
-    """A progress callback that acts once, when `phase` begins."""
-    left = [act]
-
-    def tell(told: Any) -> None:
-        if told["phase"] == phase and left:
-            left.pop()()
-
-    return tell
 
 
 def fill(adapter: DatabaseAdapter, count: int = 200, text: str = "x") -> None:
@@ -87,7 +77,7 @@ def test_a_restart_on_the_way_to_postgres(server: EmbeddedPostgres, pair: Databa
     with DatabaseAdapter(pair) as adapter:
         fill(adapter)
         with pytest.raises(SwitchAborted):
-            adapter.switch_database(POSTGRES, carry_data=True, progress=when(phase, restart))
+            adapter.switch_database(POSTGRES, carry_data=True, progress=once(phase, restart))
         assert adapter.db_type is SQLITE
         adapter.execute("INSERT INTO t VALUES (1000, 'after')")
         assert leavings(adapter) == []
@@ -107,7 +97,7 @@ def test_a_restart_in_the_moment_of_the_decision(server: EmbeddedPostgres, pair:
             server.stop()
             server.start()
 
-        adapter.switch_database(POSTGRES, carry_data=True, progress=when("deciding", restart))
+        adapter.switch_database(POSTGRES, carry_data=True, progress=once("deciding", restart))
         adapter.execute("INSERT INTO t VALUES (1000, 'after')")
         assert (adapter.db_type, adapter.fetch_value("SELECT count(*) FROM t")) == (POSTGRES, 201)
         with DatabaseAdapter(pair) as other:
@@ -127,7 +117,7 @@ def test_a_restart_on_the_way_to_sqlite(server: EmbeddedPostgres, pair: Database
     with DatabaseAdapter(attrs.evolve(pair, db_type=POSTGRES)) as adapter:
         fill(adapter)
         with pytest.raises(SwitchAborted):
-            adapter.switch_database(SQLITE, carry_data=True, progress=when(phase, restart))
+            adapter.switch_database(SQLITE, carry_data=True, progress=once(phase, restart))
         assert adapter.db_type is POSTGRES
         adapter.execute("INSERT INTO t VALUES (1000, 'after')")
         assert adapter.switch_database(SQLITE, carry_data=True).verified
@@ -204,7 +194,7 @@ def test_the_disk_of_the_server_is_full(tmp_path: Path) -> None:
                         file.write(bytes(max(free.f_bavail * free.f_frsize - 2_000_000, 0)))
 
                 with pytest.raises(SwitchAborted):
-                    adapter.switch_database(POSTGRES, carry_data=True, progress=when("capturing", crowd_out))
+                    adapter.switch_database(POSTGRES, carry_data=True, progress=once("capturing", crowd_out))
                 assert (adapter.db_type, leavings(adapter)) == (SQLITE, [])
                 adapter.execute("INSERT INTO t VALUES (9000, 'after')")
                 (disk / "ballast").unlink()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,9 @@ from dbadapter.errors import SwitchAborted
 from dbadapter.switching.ends import is_on_network
 from dbadapter.transfer._endpoints import open_postgres
 from tests.switching.ledger import create, settle, writers
+from tests.switching.meddling import once
 
 SQLITE, POSTGRES = DatabaseType.SQLITE, DatabaseType.POSTGRESQL
-
-
-def once(phase: str, act: Callable[[], Any]) -> Callable[[Any], None]:
-    """A progress callback that acts the first time that `phase` is told."""
-    left = [act]
-
-    def tell(told: Any) -> None:
-        if told["phase"] == phase and left:
-            left.pop()()
-
-    return tell
 
 
 @pytest.mark.anyio
