@@ -128,19 +128,25 @@ class CatchUp:
     Attributes:
         enough: at most so many changes may be left.
         patience: so many rounds may go by without the rest becoming smaller.
+        is_losing: the last round hardly gained on the app, which is to be slowed down.
     """
 
     enough: int = 200
     patience: int = 20
+    is_losing: bool = False
     rounds: int = 0
     smallest: int | None = None
     _in_vain: int = 0
+    _last: int | None = None
 
     def is_done(self, changes: int) -> bool:
         """Note a round that found `changes`; True if the next one can be the last."""
         self.rounds += 1
         if changes <= self.enough:
             return True
+        # Rounds that halve the rest each time soon come to an end.
+        self.is_losing = self._last is not None and changes * 2 > self._last
+        self._last = changes
         if self.smallest is None or changes < self.smallest:
             self.smallest, self._in_vain = changes, 0
         else:

@@ -82,6 +82,7 @@ class Move:
                 self._open()
                 self._copy()
             self._catch_up()
+            self._speed_up()
             self._verify()
             self._catch_up()
             self._wait_for_notice()
@@ -162,6 +163,14 @@ class Move:
         while not watch.is_done(self._round()):
             if watch.is_hopeless:
                 raise SwitchAborted("the app writes faster than its changes can be carried over")
+            if watch.is_losing:
+                self._slow_down()
+
+    def _slow_down(self) -> None:
+        """Have the app's writers wait a little now and then, where that can be done, until `_speed_up` or the end."""
+
+    def _speed_up(self) -> None:
+        """Let the app write as fast as it can."""
 
     @property
     def _vectors(self) -> MovedCollections:

@@ -26,6 +26,7 @@ from .collections import MovedCollections
 from .ends import is_on_network, open_source, sole_mover
 from .examining import present_target, refuse_back_plan, same_place
 from .move import Move
+from .postgres_brake import Brake
 from .postgres_capture import remove_capture
 from .postgres_fence import fence
 from .postgres_source import Changes, PostgresSource, moved_tables
@@ -50,6 +51,7 @@ class ToSQLite(Move):
     _target: SQLiteTarget | None = None
     _noticed: Any = None
     _installed = False
+    _brake: Brake | None = None
 
     # -- beside the app --------------------------------------------------------------------------------------------
 
@@ -217,6 +219,16 @@ class ToSQLite(Move):
         source.raw.execute("COMMIT")
         self.verified = True
 
+    def _slow_down(self) -> None:
+        if self._brake is None:
+            self._brake = Brake(self.source_config)
+            self._stack.callback(self._speed_up)
+
+    def _speed_up(self) -> None:
+        brake, self._brake = self._brake, None
+        if brake is not None:
+            brake.release()
+
     def _wait_for_notice(self) -> None:
         # On Postgres, to look is to take the gate's lock; transactions that are older than the mark have to end first.
         source, _ = self._both()
@@ -236,6 +248,7 @@ class ToSQLite(Move):
     def _finish(self, patience: float) -> None:
         source, target = self._both()
         captured = target.to_be_captured(present_target(source.raw)) if self.follow_back else []
+        self._speed_up()
         post = source.raw
         post.execute("BEGIN")
         settings(post)
