@@ -2,8 +2,8 @@
 
 SQLite compares values of the table of metadata values, which keeps their types apart: numbers compare
 exactly, text by code point, and a bool is a one-byte BLOB, equal to bools only. Postgres compares jsonb,
-whose numbers are exact decimals. A leaf that SQL cannot decide is left out; then the condition matches too
-much and says so.
+whose numbers are exact decimals. A part that SQL cannot decide, or that is too large for it, is left out; then
+the condition matches too much and says so.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ __all__ = [
     "sqlite_value",
 ]
 
+# What is larger is decided record by record: SQLite's parser takes expressions of a depth of 1,000 (a chain of ANDs is
+# as deep as it is long) and a few dozen parentheses within each other; a statement takes 32,766 parameters.
+_MOST_LEAVES, _MOST_LEVELS, _MOST_PARAMS = 400, 10, 10_000
 _MANY_FLOATS = 1000
 _FEW = 16
 _SIGNS = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -38,11 +41,15 @@ class Condition:
 
     Attributes:
         exact: it matches precisely what its filter does; otherwise that and possibly more.
+        leaves: how many conditions are joined in it.
+        levels: how many parentheses stand within each other.
     """
 
     sql: str
     params: tuple[Any, ...] = ()
     exact: bool = True
+    leaves: int = 1
+    levels: int = 0
 
 
 ANYTHING = Condition("TRUE")
@@ -66,7 +73,11 @@ def _combined(tree: AllOf | AnyOf, compiled: Callable[[Filter], Condition]) -> C
     parts = [compiled(part) for part in tree.parts]
     word = " AND " if isinstance(tree, AllOf) else " OR "
     params = tuple(value for part in parts for value in part.params)
-    return Condition(f"({word.join(part.sql for part in parts)})", params, all(part.exact for part in parts))
+    leaves, levels = sum(part.leaves for part in parts), 1 + max(part.levels for part in parts)
+    if leaves > _MOST_LEAVES or levels > _MOST_LEVELS or len(params) > _MOST_PARAMS:
+        return Condition("TRUE", (), exact=False)
+    sql = f"({word.join(part.sql for part in parts)})"
+    return Condition(sql, params, all(part.exact for part in parts), leaves, levels)
 
 
 # -- SQLite --------------------------------------------------------------------------------------------

@@ -229,7 +229,9 @@ def _document(where: Any, place: str, depth: int) -> Filter:
     try:
         compile_pattern(text)
     except ValueError as error:
-        raise InvalidFilter(f"{place}: {text!r:.200} is not a pattern in RE2 syntax: {error}") from None
+        raise InvalidFilter(
+            f"{place}: {text!r:.200} is not a pattern in RE2 syntax: {error!s:.200}"
+        ) from None
     return Pattern(text, operator == "$not_regex")
 
 

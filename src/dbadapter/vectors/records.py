@@ -198,6 +198,8 @@ def as_matrix(embeddings: Any, what: str) -> Vectors:
         raise _ragged(rows, what) from None
     if array.dtype.kind not in "fiu":
         raise _ragged(rows, what) if array.dtype.kind == "O" else _no_numbers(array, what)
+    if array.ndim and not len(array):
+        raise InvalidRecord(f"{what} is empty")
     if array.ndim == 1:
         array = array[None]
     if array.ndim != 2 or not array.size:
