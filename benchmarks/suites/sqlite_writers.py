@@ -12,7 +12,7 @@ from benchmarks.harness import Contender, Suite, Target
 from dbadapter import DatabaseAdapter, DatabaseConfig
 
 THREADS = 8
-TRANSACTIONS = 400  # of all threads together, in one repetition
+TRANSACTIONS = 1_600  # of all threads together, in one repetition
 
 
 @contextmanager
@@ -74,7 +74,7 @@ def suite(scratch: Path) -> Iterator[Suite]:
 
 
 def _crowd(name: str, work: Callable[[int], None]) -> Callable[[int], None]:
-    """Run `work` from 8 threads until it was done 400 times together; the adapter must have shared fairly."""
+    """Run `work` from 8 threads until it was done 1,600 times together; the adapter must have shared fairly."""
 
     def run(n: int) -> None:
         done = [0] * THREADS

@@ -17,6 +17,7 @@ class Connection:
     created_at: float = 0.0
     released_at: float = 0.0
     expires_at: float = float("inf")
+    holder: Any = None
 
 
 @attrs.define(eq=False)
@@ -25,10 +26,15 @@ class Waiter:
 
     value: Any = None
     holder: Any = None
+    nudges: int = 0
 
     def deliver(self, value: Any) -> None:
         """Take what is handed over."""
         self.value = value
+
+    def nudge(self) -> None:
+        """Be told to look."""
+        self.nudges += 1
 
 
 def full(size: int, maximum: int) -> tuple[PoolState[Connection], list[Connection]]:
@@ -90,3 +96,57 @@ def test_dismissed_callers_ask_elsewhere() -> None:
     state.dismiss()
     assert waiter.value is Grant.MOVED
     assert not state.waiters
+
+
+def in_turn() -> tuple[PoolState[Connection], Connection, list[Waiter]]:
+    """The only connection, in use since 0 s by "a", whose turn lasts until 1 s, and two that wait."""
+    state: PoolState[Connection] = PoolState.of(PoolConfig(), minimum=0, maximum=1, turn=1.0)
+    connection = Connection()
+    assert state.take() is Grant.OPEN
+    state.opened(connection)
+    assert state.give_back(connection, 0.0, True) is None
+    assert state.take(holder="a") is connection
+    connection.holder = "a"
+    waiters = [Waiter(holder=name) for name in "bc"]
+    for waiter in waiters:
+        assert state.take(holder=waiter.holder) is Grant.WAIT
+        state.waiters.append(waiter)
+    return state, connection, waiters
+
+
+def test_a_turn_lets_its_holder_go_on() -> None:
+    """Until its turn ends, who had the connection may take it again; then it goes to the next in line, for a turn."""
+    state, connection, (b, c) = in_turn()
+    for moment in (0.1, 0.2, 0.9):
+        assert state.give_back(connection, moment, True) is None
+        assert state.take(holder="d") is Grant.WAIT  # nobody else may
+        assert state.take(holder="a") is connection
+        assert state.take_next(b, moment) == 1.0  # it looks again when the turn has ended
+    assert b.nudges == 1  # woken once, not at each use
+    assert state.give_back(connection, 1.0, True) is None
+    assert b.value is connection
+    assert state.waiters[0] is c
+    connection.holder = "b"
+    assert state.give_back(connection, 1.5, True) is None
+    assert (c.value, c.nudges) == (None, 1)
+    assert state.take(holder="a") is Grant.WAIT  # its turn is over
+    assert state.take(holder="b") is connection
+
+
+def test_what_is_left_in_a_turn_is_for_the_next_in_line() -> None:
+    """If the holder does not come back, the one that was woken takes the connection, and nobody behind it does."""
+    state, connection, (b, c) = in_turn()
+    assert state.give_back(connection, 0.1, True) is None
+    assert state.take_next(c, 0.2) == float("inf")
+    assert state.take_next(b, 0.2) is connection
+    assert list(state.waiters) == [c]
+    assert state.active == {connection}
+
+
+def test_one_that_leaves_wakes_the_next() -> None:
+    """The woken caller may have run out of time: the connection that was left for it is the next one's."""
+    state, connection, (b, c) = in_turn()
+    assert state.give_back(connection, 0.1, True) is None
+    state.leave(b)
+    assert c.nudges == 1
+    assert state.take_next(c, 0.2) is connection

@@ -81,7 +81,7 @@ class AsyncAccess:
                     raise
                 failures += 1
                 continue
-            if upsets != pool.upsets and not lane.serves_writes:
+            if not lane.serves_writes and upsets != pool.upsets:
                 await lane.release(connection)
                 continue
             if connection.held_since <= self._watch.look_after or await self._is_home(lane, connection):

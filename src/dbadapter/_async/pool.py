@@ -114,7 +114,14 @@ class AsyncPool:
         raise NotImplementedError
 
     def _lane(
-        self, name: str, connect: Any, minimum: int, maximum: int, *, probe_after: float = 0.0
+        self,
+        name: str,
+        connect: Any,
+        minimum: int,
+        maximum: int,
+        *,
+        probe_after: float = 0.0,
+        turn: float = 0.0,
     ) -> AsyncLane:
         return AsyncLane(
             name,
@@ -128,6 +135,7 @@ class AsyncPool:
             stats=self.get_stats,
             start_anew=self._start_anew,
             probe_after=probe_after,
+            turn=turn,
         )
 
     async def _find_servers(self) -> None:

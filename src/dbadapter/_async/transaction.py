@@ -183,10 +183,10 @@ class AsyncTransaction:
         self._owes = not (writes or self._read_only)
 
     def _log(
-        self, text: str, params: Parameters, seconds: float, failure: BaseException | None = None
+        self, text: str, params: Parameters, started: float, failure: BaseException | None = None
     ) -> None:
         if self._adapter._query_log is not None:
-            self._adapter._query_log.note(text, params, seconds, failure)
+            self._adapter._query_log.note(text, params, perf_counter() - started, failure)
 
     def _note(self, exc: BaseException) -> None:
         """Remember a failure that the database itself saw; what was refused before it was sent changes nothing."""
@@ -203,9 +203,9 @@ class AsyncTransaction:
             result: Result = await connection.execute(statement, params)
         except DatabaseAdapterError as exc:
             self._note(exc)
-            self._log(sql, params, perf_counter() - started, exc)
+            self._log(sql, params, started, exc)
             raise
-        self._log(sql, params, perf_counter() - started)
+        self._log(sql, params, started)
         return result
 
     async def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
@@ -228,9 +228,9 @@ class AsyncTransaction:
             count = await work(connection)
         except DatabaseAdapterError as exc:
             self._note(exc)
-            self._log(text, None, perf_counter() - started, exc)
+            self._log(text, None, started, exc)
             raise
-        self._log(text, None, perf_counter() - started)
+        self._log(text, None, started)
         return count
 
     async def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
@@ -240,9 +240,9 @@ class AsyncTransaction:
             found: tuple[Columns, list[Any]] = await connection.fetch(statement, params, limit)
         except DatabaseAdapterError as exc:
             self._note(exc)
-            self._log(sql, params, perf_counter() - started, exc)
+            self._log(sql, params, started, exc)
             raise
-        self._log(sql, params, perf_counter() - started)
+        self._log(sql, params, started)
         return found
 
     async def fetch_all(self, sql: str, params: Parameters = None, *, row_type: type = dict) -> list[Any]:

@@ -17,6 +17,7 @@ from .._core.consistency import NEVER
 from ._frames import is_ours, place
 
 __all__ = [
+    "TURN",
     "Errand",
     "Holder",
     "Periodic",
@@ -33,6 +34,9 @@ __all__ = [
 ]
 
 logger = logging.getLogger("dbadapter.pool")
+
+TURN = 0.0
+"""For how long (s) a task may use the only connection again before the next one: handing it over costs nothing."""
 
 Holder = asyncio.Task[Any] | None
 sleep = asyncio.sleep
@@ -57,21 +61,25 @@ class Waiter:
     def deliver(self, value: Any) -> None:
         """Hand over `value` and wake the waiter; once only, under the pool's lock."""
         self.value, self.delivered = value, True
-        self._wake()
+        self.nudge()
 
-    def _wake(self) -> None:
+    def nudge(self) -> None:
+        """Wake the waiter, to look for itself."""
         if not self._future.done():
             self._future.set_result(None)
 
     async def wait(self, timeout: float) -> None:
-        """Return when something was delivered or `timeout` seconds have passed."""
-        if self._future.done() and not self.delivered:  # an earlier wait timed out, and left it done
-            self._future = self._loop.create_future()
-        alarm = self._loop.call_later(max(timeout, 0), self._wake)
+        """Return when something was delivered, or there was a nudge, or `timeout` seconds have passed."""
+        alarm = self._loop.call_later(max(timeout, 0), self.nudge)
         try:
             await self._future
         finally:
             alarm.cancel()
+
+    def rearm(self) -> None:
+        """Get ready to wait again."""
+        if self._future.done():
+            self._future = self._loop.create_future()
 
 
 class Periodic:

@@ -15,6 +15,7 @@ from .._core.consistency import NEVER
 from ._frames import first_foreign_frame
 
 __all__ = [
+    "TURN",
     "Errand",
     "Holder",
     "Periodic",
@@ -37,6 +38,10 @@ logger = logging.getLogger("dbadapter.pool")
 # A thread that waits for a server that has gone silent is left behind after this long; it is a daemon.
 _STOP_PATIENCE = 3.0
 
+TURN = 0.001
+"""For how long (s) a thread may use the only connection again before it is handed to the next one: to wake a thread
+costs as much as a short transaction. Locks whose fairness is "eventual" do the same, as those of WebKit."""
+
 Holder = int
 sleep = time.sleep
 current_holder = threading.get_ident
@@ -50,11 +55,12 @@ def beside(function: Callable[..., T], *args: Any) -> T:
 class Waiter:
     """One caller waiting for one thing; whoever delivers and the waiter agree under the pool's lock."""
 
-    __slots__ = ("_lock", "delivered", "holder", "value")
+    __slots__ = ("_lock", "_nudged", "delivered", "holder", "value")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lock.acquire()
+        self._nudged = False
         self.delivered = False
         self.value: Any = None
         self.holder = threading.get_ident()
@@ -62,11 +68,23 @@ class Waiter:
     def deliver(self, value: Any) -> None:
         """Hand over `value` and wake the waiter; once only, under the pool's lock."""
         self.value, self.delivered = value, True
-        self._lock.release()
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Wake the waiter, to look for itself; under the pool's lock."""
+        if not self._nudged:
+            self._nudged = True
+            self._lock.release()
 
     def wait(self, timeout: float) -> None:
-        """Return when something was delivered or `timeout` seconds have passed."""
+        """Return when something was delivered, or there was a nudge, or `timeout` seconds have passed."""
         self._lock.acquire(timeout=max(timeout, 0))
+
+    def rearm(self) -> None:
+        """Get ready to wait again; under the pool's lock."""
+        if self._nudged:
+            self._nudged = False
+            self._lock.acquire(blocking=False)  # unless `wait` has: it may have timed out at that very moment
 
 
 class Periodic:

@@ -23,6 +23,7 @@ _LIFETIME_SPREAD = 0.1
 _WAIT_SAMPLES = 1000
 # The expiry of a connection that is to be closed as soon as it is given back.
 _NOW = float("-inf")
+_NEVER = float("inf")
 
 
 class PooledConnection(Protocol):
@@ -31,6 +32,7 @@ class PooledConnection(Protocol):
     created_at: float
     expires_at: float
     released_at: float
+    holder: Any
 
 
 C = TypeVar("C", bound=PooledConnection)
@@ -90,6 +92,8 @@ class PoolState(Generic[C]):
         idle: unused connections, the most recently used last (it is taken first, so that the others can expire).
         active: connections in use.
         waiters: callers in the order they came; held_back: those that came while paused.
+        turn: for so many seconds the one that has the connection may take it again ahead of those that wait: waking
+            another thread for each use costs more than many uses do. Only where there is no more than one connection.
         surplus: connections in use to be closed on return, because the limit was lowered.
         outdated: why connections in use whose time is up before their lifetime are to be closed.
     """
@@ -99,6 +103,7 @@ class PoolState(Generic[C]):
     max_waiting: int | None
     idle_timeout: float
     max_lifetime: float
+    turn: float
     idle: deque[C] = attrs.field(factory=deque)
     active: set[C] = attrs.field(factory=set)
     opening: int = 0
@@ -116,9 +121,12 @@ class PoolState(Generic[C]):
     leaks: int = 0
     waits: WaitTimes = attrs.field(factory=WaitTimes)
     reasons: dict[str, int] = attrs.field(factory=dict)
+    _turn_ends: float = 0.0
+    _in_turn: Any = None
+    _told: Any = None
 
     @classmethod
-    def of(cls, config: PoolConfig, *, minimum: int, maximum: int) -> PoolState[C]:
+    def of(cls, config: PoolConfig, *, minimum: int, maximum: int, turn: float = 0.0) -> PoolState[C]:
         """A state with the config's times."""
         return cls(
             minimum=minimum,
@@ -126,18 +134,19 @@ class PoolState(Generic[C]):
             max_waiting=config.max_waiting,
             idle_timeout=config.idle_timeout,
             max_lifetime=config.max_lifetime,
+            turn=turn,
         )
 
     # -- checkout and return ---------------------------------------------------------------------------------------
 
-    def take(self, entitled: bool = False) -> C | Grant:
-        """A connection, or what to do instead. `entitled` callers are served while the pool is paused."""
+    def take(self, entitled: bool = False, holder: Any = None) -> C | Grant:
+        """A connection for `holder`, or what to do instead. `entitled` ones are served while the pool is paused."""
         self.requests += 1
         if self.refusal is not None:
             return self.refusal
         if self.paused and not entitled:
             return Grant.HELD_BACK
-        if self.idle and (self.paused or not self.waiters):
+        if self.idle and (self.paused or not self.waiters or holder == self._in_turn):
             connection = self.idle.pop()
             self.active.add(connection)
             return connection
@@ -145,6 +154,21 @@ class PoolState(Generic[C]):
             self.opening += 1
             return Grant.OPEN
         return Grant.WAIT
+
+    def take_next(self, waiter: Any, now: float) -> C | float:
+        """The connection that was left idle, for the `waiter` next in line; else when it is to look again."""
+        if not self.waiters or self.waiters[0] is not waiter:
+            return _NEVER
+        if not self.idle:
+            # It was taken again at once, and so most likely will be until the turn ends.
+            return self._turn_ends if self._turn_ends > now else _NEVER
+        self.waiters.popleft()
+        self._begin_turn(now)
+        return self.take_idle()
+
+    def _begin_turn(self, now: float) -> None:
+        self._turn_ends = now + self.turn
+        self._in_turn = self._told = None
 
     def take_idle(self) -> C:
         """The connection that was used last, for somebody who has waited for it in another way."""
@@ -176,12 +200,20 @@ class PoolState(Generic[C]):
             reason = self._reason_to_close(usable, connection)
             self._retire(reason)
             return reason
-        if self.waiters:
+        if self.waiters and now >= self._turn_ends:
+            self._begin_turn(now)
             self.active.add(connection)
             self.waiters.popleft().deliver(connection)
-        else:
-            connection.released_at = now
-            self.idle.append(connection)
+            return None
+        connection.released_at = now
+        self.idle.append(connection)
+        if not self.waiters:
+            self._turn_ends = now + self.turn
+            return None
+        self._in_turn = connection.holder
+        if self._told is not self.waiters[0]:
+            self._told = self.waiters[0]
+            self._told.nudge()
         return None
 
     def _reason_to_close(self, usable: bool, connection: C) -> str:
@@ -217,6 +249,8 @@ class PoolState(Generic[C]):
         for queue in (self.waiters, self.held_back):
             if waiter in queue:
                 queue.remove(waiter)
+        if self.turn and self.idle and self.waiters:
+            self.waiters[0].nudge()  # it may have been the one that was to take it
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
 

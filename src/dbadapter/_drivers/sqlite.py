@@ -302,20 +302,21 @@ class SQLiteConnection:
         except DatabaseAdapterError:
             self.rollback()
             raise
-        self._end_guard()
+        if self._guarded:
+            self._end_guard()
 
     def rollback(self) -> None:
         """Roll back what there is to roll back."""
         self._catalog.clear()  # tables made in the transaction are gone again
         if self.raw.in_transaction:
             self._run("ROLLBACK")
-        self._end_guard()
+        if self._guarded:
+            self._end_guard()
 
     def _end_guard(self) -> None:
         """After a read-only transaction on a connection that also writes: let it do so again."""
-        if self._guarded:
-            self._guarded = False
-            self._run("PRAGMA query_only = OFF")
+        self._guarded = False
+        self._run("PRAGMA query_only = OFF")
 
     def run(self, sql: str) -> None:
         """Run a statement of our own without parameters: savepoints and the like."""

@@ -82,7 +82,7 @@ class Access:
                     raise
                 failures += 1
                 continue
-            if upsets != pool.upsets and not lane.serves_writes:
+            if not lane.serves_writes and upsets != pool.upsets:
                 lane.release(connection)
                 continue
             if connection.held_since <= self._watch.look_after or self._is_home(lane, connection):

@@ -1,7 +1,7 @@
 # Generated from src/dbadapter/_async/lane.py by tools/unasync.py; do not edit.
 """A lane: interchangeable connections to one node (a Postgres server; SQLite's writer, or its readers) and their queue.
 
-Whoever waits is served in order, by whoever gives a connection back. All decisions are `PoolState`'s, taken under the
+Whoever waits is served in order, by whoever gives a connection back; of a single connection, after its turn. All decisions are `PoolState`'s, taken under the
 lock that the lanes of a pool share; opening and closing happen outside it.
 """
 
@@ -59,6 +59,7 @@ class Lane:
         stats: Callable[[], dict[str, Any]],
         start_anew: Callable[[], None],
         probe_after: float = 0.0,
+        turn: float = 0.0,
     ) -> None:
         """A lane with no connection yet.
 
@@ -73,11 +74,12 @@ class Lane:
             stats: the pool's figures, for the error when it is exhausted.
             start_anew: makes the pool this process' own, after a fork.
             probe_after: a connection that was idle for longer (s) is looked at before use, without a round trip.
+            turn: see `PoolState`.
         """
         self.name = name
         self.serves_writes = True
         self.cluster: Cluster | None = None
-        self.state: PoolState[Any] = PoolState.of(config, minimum=minimum, maximum=maximum)
+        self.state: PoolState[Any] = PoolState.of(config, minimum=minimum, maximum=maximum, turn=turn)
         self.last_failure: DatabaseUnavailable | None = None
         self._connect = connect
         self._timeout = config.connection_timeout
@@ -108,7 +110,7 @@ class Lane:
         holder = current_holder()
         got: Any
         with self._lock:
-            got = state.take(state.paused and (patience is not None or self._entitled(holder)))
+            got = state.take(state.paused and (patience is not None or self._entitled(holder)), holder)
         if got.__class__ is Grant:
             got = self._acquire_slowly(got, patience)
         try:
@@ -152,7 +154,7 @@ class Lane:
             # What the answer was based on may have changed since the lock was released: ask again, then queue.
             state.requests -= 1
             entitled = state.paused and (patience is not None or self._entitled(waiter.holder))
-            grant_now = state.take(entitled)
+            grant_now = state.take(entitled, waiter.holder)
             if grant_now is Grant.WAIT:
                 crowded = state.is_crowded()
                 if in_vain := self._holds_everything(waiter.holder):
@@ -166,12 +168,14 @@ class Lane:
         if crowded:
             raise self.exhausted(f"{state.max_waiting} callers wait already (max_waiting)")
         try:
-            waiter.wait(deadline - perf_counter())
+            self._stand(waiter, deadline)
             if patience is None and not waiter.delivered and waiter in state.held_back:
                 while not waiter.delivered and waiter in state.held_back:
-                    waiter.wait(0.1)  # a switch is short, and has a time limit of its own
+                    self._stand(
+                        waiter, perf_counter() + 0.1
+                    )  # a switch is short, with a time limit of its own
                 if not waiter.delivered:  # it was called off: only now does the wait for a connection begin
-                    waiter.wait(self._timeout)
+                    self._stand(waiter, perf_counter() + self._timeout)
         except BaseException:
             self._abandon(waiter)
             raise
@@ -188,6 +192,24 @@ class Lane:
         raise self.exhausted(
             f"no connection became free within {self._timeout if patience is None else patience:g} s"
         )
+
+    def _stand(self, waiter: Waiter, deadline: float) -> None:
+        """Wait in line until something is delivered, or was left for the next to take, or until `deadline`."""
+        until = deadline
+        while not waiter.delivered:
+            waiter.wait(until - perf_counter())
+            now = perf_counter()
+            with self._lock:
+                if waiter.delivered:
+                    return
+                waiter.rearm()
+                found = self.state.take_next(waiter, now)
+                if found.__class__ is not float:
+                    waiter.deliver(found)
+                    return
+            if now >= deadline:
+                return
+            until = min(found, deadline)
 
     def _holds_everything(self, holder: Any) -> bool:
         active = self.state.active
@@ -246,7 +268,7 @@ class Lane:
                 return self.state.take_idle()
             self.state.waiters.append(waiter)
         try:
-            waiter.wait(seconds)
+            self._stand(waiter, perf_counter() + seconds)
         except BaseException:
             self._abandon(waiter)
             raise

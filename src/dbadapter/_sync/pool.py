@@ -114,7 +114,16 @@ class Pool:
     def _make_lanes(self) -> list[Lane]:
         raise NotImplementedError
 
-    def _lane(self, name: str, connect: Any, minimum: int, maximum: int, *, probe_after: float = 0.0) -> Lane:
+    def _lane(
+        self,
+        name: str,
+        connect: Any,
+        minimum: int,
+        maximum: int,
+        *,
+        probe_after: float = 0.0,
+        turn: float = 0.0,
+    ) -> Lane:
         return Lane(
             name,
             connect,
@@ -127,6 +136,7 @@ class Pool:
             stats=self.get_stats,
             start_anew=self._start_anew,
             probe_after=probe_after,
+            turn=turn,
         )
 
     def _find_servers(self) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from .._concurrency._threads import TURN
 from .._core.pool_stats import LaneFigures, NodeFigures
 from ..config import DatabaseConfig, PoolConfig
 from ..errors import ConfigError
@@ -64,7 +65,7 @@ class SQLitePool(Pool):
             return opened
 
         self.writer = self._lane(
-            f"SQLite {self.path} (writer)", connecting(read_only=False), 1, 1, probe_after=_FOREVER
+            f"SQLite {self.path} (writer)", connecting(read_only=False), 1, 1, probe_after=_FOREVER, turn=TURN
         )
         if self.path == ":memory:":
             self.writer.state.idle_timeout = self.writer.state.max_lifetime = _FOREVER

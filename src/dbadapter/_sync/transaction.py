@@ -182,10 +182,10 @@ class Transaction:
         self._owes = not (writes or self._read_only)
 
     def _log(
-        self, text: str, params: Parameters, seconds: float, failure: BaseException | None = None
+        self, text: str, params: Parameters, started: float, failure: BaseException | None = None
     ) -> None:
         if self._adapter._query_log is not None:
-            self._adapter._query_log.note(text, params, seconds, failure)
+            self._adapter._query_log.note(text, params, perf_counter() - started, failure)
 
     def _note(self, exc: BaseException) -> None:
         """Remember a failure that the database itself saw; what was refused before it was sent changes nothing."""
@@ -202,9 +202,9 @@ class Transaction:
             result: Result = connection.execute(statement, params)
         except DatabaseAdapterError as exc:
             self._note(exc)
-            self._log(sql, params, perf_counter() - started, exc)
+            self._log(sql, params, started, exc)
             raise
-        self._log(sql, params, perf_counter() - started)
+        self._log(sql, params, started)
         return result
 
     def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
@@ -227,9 +227,9 @@ class Transaction:
             count = work(connection)
         except DatabaseAdapterError as exc:
             self._note(exc)
-            self._log(text, None, perf_counter() - started, exc)
+            self._log(text, None, started, exc)
             raise
-        self._log(text, None, perf_counter() - started)
+        self._log(text, None, started)
         return count
 
     def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
@@ -239,9 +239,9 @@ class Transaction:
             found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
         except DatabaseAdapterError as exc:
             self._note(exc)
-            self._log(sql, params, perf_counter() - started, exc)
+            self._log(sql, params, started, exc)
             raise
-        self._log(sql, params, perf_counter() - started)
+        self._log(sql, params, started)
         return found
 
     def fetch_all(self, sql: str, params: Parameters = None, *, row_type: type = dict) -> list[Any]:
