@@ -21,6 +21,7 @@ import attrs
 from ..config import DatabaseConfig, DatabaseType
 
 __all__ = [
+    "GAIN",
     "GATE",
     "LOOK_INTERVAL",
     "NOTICE",
@@ -43,6 +44,9 @@ GATE = "_dbadapter_gate"
 
 Locking a table takes no snapshot, so a transaction's body may still begin with SET TRANSACTION or LOCK.
 """
+
+GAIN = 6
+"""Changes are to be carried over so many times as fast as the app makes them, or it is slowed down."""
 
 _STATES = ("here", "leaving", "arriving", "away")
 _PLACE = ("host", "port", "database", "user", "sslmode", "sslrootcert", "read_hosts", "pgbouncer")
@@ -128,7 +132,7 @@ class CatchUp:
     Attributes:
         enough: at most so many changes may be left.
         patience: so many rounds may go by without the rest becoming smaller.
-        is_losing: the last round hardly gained on the app, which is to be slowed down.
+        is_losing: the last round hardly gained on the app, which is to be slowed down; see `GAIN`.
     """
 
     enough: int = 200
@@ -144,8 +148,8 @@ class CatchUp:
         self.rounds += 1
         if changes <= self.enough:
             return True
-        # Rounds that halve the rest each time soon come to an end.
-        self.is_losing = self._last is not None and changes * 2 > self._last
+        # Each round finds what was changed while the one before went on.
+        self.is_losing = self._last is not None and changes * GAIN > self._last
         self._last = changes
         if self.smallest is None or changes < self.smallest:
             self.smallest, self._in_vain = changes, 0

@@ -52,7 +52,7 @@ class Move:
         self._collections: MovedCollections | None = None
         self._before: Record | None = None
         self._target_before: Record | None = None
-        self._marked = self._round_at = 0.0
+        self._marked = self._round_at = self._before_at = 0.0
         self._pace = Pace()
         self._stopping = self._following = False
 
@@ -86,6 +86,7 @@ class Move:
             self._verify()
             self._catch_up()
             self._wait_for_notice()
+            self._speed_up()
 
     def attach(self) -> None:
         """Take up a capture that was installed when the data left the target; nothing is copied."""
@@ -186,15 +187,20 @@ class Move:
 
         return tell
 
+    def _begin_round(self) -> None:
+        """From this moment on, changes are those of the next round."""
+        self._before_at, self._round_at = self._round_at, monotonic()
+
+    def _rate_of(self, changes: int) -> float:
+        """How many changes a second the app made before the round that found so many."""
+        return changes / max(self._round_at - self._before_at, 0.001)
+
     def _tell_round(self, changes: int) -> None:
-        """Tell of a round, and how fast the app has made the changes since the one before."""
-        now, since = monotonic(), self._round_at
-        self._round_at = now
-        rate = round(changes / (now - since)) if since and now > since else None
+        """Tell of a round that is done, and how fast the app had made its changes."""
         self._tell(
             "catching up",
             backlog=changes,
-            writes_per_second=rate,
+            writes_per_second=round(self._rate_of(changes)),
             rounds=self.rounds,
             rows_copied=self.rows,
         )

@@ -38,14 +38,16 @@ class Pace:
         self._rested_at = perf_counter()
 
     @contextmanager
-    def unhurried(self, raw: sqlite3.Connection) -> Iterator[None]:
+    def unhurried(self, raw: sqlite3.Connection | None = None) -> Iterator[None]:
         """Work that nobody waits for; `raw` rests by itself in the middle of its statements."""
         self._rested_at = perf_counter()
-        raw.set_progress_handler(self.rest, _STEPS)
+        if raw is not None:
+            raw.set_progress_handler(self.rest, _STEPS)
         try:
             yield
         finally:
-            raw.set_progress_handler(None, 0)
+            if raw is not None:
+                raw.set_progress_handler(None, 0)
             self._rested_at = None
 
 

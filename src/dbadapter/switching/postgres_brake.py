@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 
 from .._core.switching import GATE
 from ..config import DatabaseConfig
@@ -21,6 +22,8 @@ logger = logging.getLogger("dbadapter.switch")
 _CLOSED, _OPEN = 0.04, 0.02
 # Whoever has passed the gate and takes long is not waited for: those behind us in the queue would wait as well.
 _PATIENCE = "50ms"
+# The server opens the gate by itself, however busy this process is.
+_CLOSE = f"DO $$BEGIN LOCK TABLE {GATE} IN EXCLUSIVE MODE; PERFORM pg_sleep({_CLOSED}); END$$"
 
 
 class Brake:
@@ -37,14 +40,10 @@ class Brake:
 
         try:
             with open_postgres(self._config) as raw:
+                raw.execute(f"SET lock_timeout = '{_PATIENCE}'".encode())
                 while not self._released.is_set():
-                    try:
-                        with raw.transaction():
-                            raw.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'".encode())
-                            raw.execute(f"LOCK TABLE {GATE} IN EXCLUSIVE MODE".encode())
-                            self._released.wait(_CLOSED)
-                    except psycopg.errors.LockNotAvailable:
-                        pass
+                    with suppress(psycopg.errors.LockNotAvailable):
+                        raw.execute(_CLOSE.encode())
                     self._released.wait(_OPEN)
         except Exception as error:  # without it the switch may still get there
             logger.info("switch: the app cannot be slowed down: %s", error)

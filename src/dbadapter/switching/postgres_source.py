@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from .._core.switching import GATE, Record
 from .._dialects import POSTGRESQL
@@ -13,21 +14,33 @@ from ..errors import SwitchAborted
 from ..transfer._bookkeeping import ORIGINALS, key_text
 from ..transfer._digest import Match
 from ..transfer._endpoints import settings
-from ..transfer._load_sqlite import postgres_batches, postgres_rows_at
+from ..transfer._load_sqlite import postgres_batches, postgres_changes
 from ..transfer._matches import match_of
 from ..transfer._overlay import _entries, _restore, has_bookkeeping, postgres_overlay
 from ..transfer._plan_postgres import _next_identity
 from ..transfer._postgres_catalog import read_tables
-from ..transfer._values import Foreign, RawText, from_tag
+from ..transfer._values import Foreign, RawText
 from ..transfer.plan import TablePlan, TransferPlan
 from .collections import Captured
-from .postgres_capture import install_log, install_triggers, remove_capture, take_changes
+from .postgres_capture import (
+    count_changes,
+    empty_log,
+    install_log,
+    install_triggers,
+    log_columns,
+    log_of,
+    remove_capture,
+    take_truncations,
+)
 from .records import forget_postgres, write_postgres
 
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["Changed", "Changes", "Moved", "PostgresSource", "moved_tables"]
+__all__ = ["Changed", "Changes", "Moved", "Portion", "PostgresSource", "moved_tables"]
+
+Portion = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
+"""Keys of rows that were changed, and those of the rows that are there; or rows alone, of a table that was emptied."""
 
 quote = POSTGRESQL.quote
 
@@ -38,7 +51,8 @@ FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
     AND (NOT starts_with(c.relname, '_dbadapter_') OR c.relname = '_dbadapter_collections')
 """
-_LOCK_TIMEOUT = "10s"
+_PATIENCE, _REST = 10.0, 0.05  # seconds
+_LOCK_TIMEOUT = "100ms"
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -62,27 +76,24 @@ class Moved:
         return [names.index(name) for name in self.plan.key]
 
 
-@define
+@frozen
 class Changed:
-    """What a round has to do to one table; `rows` of a table that was emptied are all of its rows."""
+    """A table of which something was noted, so many times; if it was `emptied`, it is to be copied anew."""
 
     table: Moved
-    keys: list[tuple[Any, ...]] = field(factory=list)
-    rows: list[tuple[Any, ...]] = field(factory=list)
-    emptied: bool = False
+    noted: int
+    emptied: bool
 
 
 @frozen
 class Changes:
-    """What a round has to do: `rows` of the tables, and what was noted of the others, as (number, key)."""
+    """What a round has to do: the tables, and the numbers of the others with whether they were emptied."""
 
-    rows: list[Changed]
-    others: list[tuple[int, str | None]]
+    tables: list[Changed]
+    others: list[tuple[int, bool]]
 
-    @property
-    def size(self) -> int:
-        """How many rows that concerns."""
-        return sum(max(len(each.keys), len(each.rows)) for each in self.rows) + len(self.others)
+    def __bool__(self) -> bool:
+        return bool(self.tables or self.others)
 
 
 def moved_tables(plan: TransferPlan) -> list[Moved]:
@@ -128,16 +139,29 @@ class PostgresSource:
         self._with_originals = self._find_originals()
 
     def _capture(self, number: int, table: str, key: Sequence[str]) -> None:
-        try:
-            with self.raw.transaction():
-                self.raw.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'".encode())
-                install_triggers(self.raw, number, table, key)
-        except Exception as error:
-            if getattr(error, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
-                raise
-            raise SwitchAborted(
-                f"a transaction that writes to {table} has not ended for {_LOCK_TIMEOUT}"
-            ) from error
+        def install() -> None:
+            install_triggers(self.raw, number, table, key)
+
+        self._between(install, f"a transaction that writes to {table}")
+
+    def _between(self, act: Callable[[], None], waited_for: str) -> None:
+        """Do something in a transaction, between those of the app that hold its locks.
+
+        Whoever waits for a lock holds up all that come later, so this asks for moments at a time.
+        """
+        deadline = monotonic() + _PATIENCE
+        while True:
+            try:
+                with self.raw.transaction():
+                    self.raw.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'".encode())
+                    act()
+                return
+            except Exception as error:
+                if getattr(error, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                    raise
+                if monotonic() > deadline:
+                    raise SwitchAborted(f"{waited_for} has not ended for {_PATIENCE:g} s") from error
+            sleep(_REST)
 
     def attach(self) -> None:
         """Go on with a capture that was installed when the data came here."""
@@ -169,13 +193,16 @@ class PostgresSource:
         """Leave nothing behind, and the record as it was."""
         if self.raw.info.transaction_status:
             self.raw.rollback()
-        with self.raw.transaction():
+
+        def remove() -> None:
             remove_capture(self.raw)
             self.raw.execute(f"DROP TABLE IF EXISTS {GATE}".encode())
             if before is None:
                 forget_postgres(self.raw)
             else:
                 write_postgres(self.raw, before)
+
+        self._between(remove, "a transaction that writes to one of the tables")
 
     def check_shape(self) -> None:
         """Raise `SwitchAborted` if tables were changed since the plan."""
@@ -189,6 +216,11 @@ class PostgresSource:
         self.raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         settings(self.raw)
         self.raw.execute("SET LOCAL row_security = off")
+        self.raw.execute(
+            "SET LOCAL max_parallel_workers_per_gather = 0"
+        )  # the app has work for the processors
+        self.raw.execute("SET LOCAL cursor_tuple_fraction = 1")  # cursors are read to their end
+        self.raw.execute("SET LOCAL random_page_cost = 0.1")  # what was just changed is in memory
 
     def chunks(self, table: Moved) -> Iterator[list[tuple[Any, ...]]]:
         """All rows of a table."""
@@ -213,61 +245,53 @@ class PostgresSource:
                 raise SwitchAborted(f"SQLite cannot hold a value of {table.plan.name}.{column[1]}: {value}")
         return tuple(values)
 
-    def changes(self) -> Changes:
-        """Take the changes out of the log, with the rows as they are now."""
-        found: dict[int, Changed] = {}
-        keys: dict[int, list[list[str]]] = {}
-        others = []
-        for number, key in take_changes(self.raw):
-            if number >= len(self.tables):
-                others.append((number, key[0] if key else None))
-                continue
-            changed = found.setdefault(number, Changed(self.tables[number]))
-            if key is None:
-                changed.emptied = True
-            else:
-                keys.setdefault(number, []).append(key)
-        for number, changed in found.items():
-            if changed.emptied:
-                changed.rows = [row for rows in self.chunks(changed.table) for row in rows]
-                self._respell(changed)
-            else:
-                self._look_up(changed, keys[number])
-        return Changes(list(found.values()), others)
-
-    def _look_up(self, changed: Changed, keys: list[list[str]]) -> None:
-        table = changed.table
-        columns = table.key_columns
-        arrays = ", ".join(["%s::text[]"] * len(columns))
-        names = ", ".join(f"k{place}" for place in range(len(columns)))
-        values = [list(texts) for texts in zip(*keys, strict=True)]
-        typed = ", ".join(
-            f"k.k{place}::{column[3]} AS {quote(column[1])}" for place, column in enumerate(columns)
+    def changed(self) -> Changes:
+        """Where something changed."""
+        emptied, first = take_truncations(self.raw), len(self.tables)
+        counts = count_changes(self.raw, range(first + len(self.others)))
+        numbers = sorted(emptied | counts.keys())
+        return Changes(
+            [Changed(self.tables[n], counts.get(n, 0), n in emptied) for n in numbers if n < first],
+            [(n, n in emptied) for n in numbers if n >= first],
         )
-        tags = ", ".join(column[2].tag_sql(f"t.{quote(column[1])}") for column in columns)
-        unnested = f"(SELECT {typed} FROM unnest({arrays}) AS k({names})) t"
-        for (found,) in self.raw.execute(f"SELECT ARRAY[{tags}] FROM {unnested}".encode(), values).fetchall():
-            changed.keys.append(tuple(from_tag(tag) for tag in found))
-        found, foreign = postgres_rows_at(self.raw, table.plan, values, [column[3] for column in columns])
-        _refuse(table, foreign)
-        changed.rows += found
-        self._respell(changed)
 
-    def _respell(self, changed: Changed) -> None:
-        """Give rows that were not really changed their original spelling back."""
-        if changed.table.plan.name not in self._with_originals or not changed.rows:
-            return
+    def portions(self, changed: Changed) -> Iterator[Portion]:
+        """What changed in a table as it is now, a little at a time, in the order of the key; the log is emptied."""
         table = changed.table
+        log, names = log_of(table.number), log_columns(len(table.plan.key))
+        if changed.emptied:
+            for rows in self.chunks(table):
+                yield [], self._respelled(table, rows)
+        else:
+            for keys, rows, foreign in postgres_changes(self.raw, table.plan, log, names, changed.noted):
+                _refuse(table, foreign)
+                yield keys, self._respelled(table, rows)
+        # What the cursor read and what this deletes is the same: one transaction sees one moment.
+        empty_log(self.raw, table.number)
+
+    def other_changes(self, changes: Changes) -> list[tuple[int, Any]]:
+        """What changed in the others, as (number, key), with None for a table that was emptied."""
+        found: list[tuple[int, Any]] = []
+        for number, emptied in changes.others:
+            (name,) = log_columns(1)
+            keys = self.raw.execute(f"SELECT DISTINCT {name} FROM {log_of(number)}".encode()).fetchall()
+            found += [(number, None)] if emptied else [(number, key) for (key,) in keys]
+            empty_log(self.raw, number)
+        return found
+
+    def _respelled(self, table: Moved, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Rows, and those that were not really changed in their original spelling."""
+        if table.plan.name not in self._with_originals or not rows:
+            return rows
         places = table.match.key_places
-        by_key = {
-            key_text([row[place] for place in places]): number for number, row in enumerate(changed.rows)
-        }
+        by_key = {key_text([row[place] for place in places]): number for number, row in enumerate(rows)}
         kept = f"SELECT key, col, storage_class, raw, 0 FROM {ORIGINALS} WHERE tbl = %s AND key = ANY(%s)"
         cursor = self.raw.execute(f"{kept} ORDER BY 1".encode(), (table.plan.name, list(by_key)))
         entries = list(_entries(iter(cursor)))
         for restored in _restore(self.raw, table.match, entries) if entries else ():
             if restored.whole is not None and restored.now is not None:
-                changed.rows[by_key[restored.key]] = self._row(table, restored.whole)
+                rows[by_key[restored.key]] = self._row(table, restored.whole)
+        return rows
 
     def identities(self) -> dict[str, int]:
         """For each table with an identity what it would count up from."""

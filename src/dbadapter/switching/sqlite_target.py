@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,9 +16,9 @@ from ..transfer._plan_sqlite import Target, plan_from_sqlite
 from ..transfer.plan import TablePlan, TransferPlan
 from ..vectors.executor import sqlite_executor
 from .collections import Captured, MovedCollections, drop_collections, has_collections
-from .postgres_source import Changed, Moved
+from .postgres_source import Changed, Moved, Portion
 from .records import forget_sqlite, write_sqlite
-from .sqlite_capture import CapturedTable, remove_capture
+from .sqlite_capture import CapturedTable, remove_capture, unique_keys
 from .sqlite_fence import fence, remove_fence, set_closed
 from .sqlite_source import install_capture, moved_tables, numbered
 
@@ -27,6 +27,7 @@ __all__ = ["SQLiteTarget"]
 quote = SQLITE.quote
 _SAVED = "_dbadapter_saved"
 _OWN = "_dbadapter_"
+_WHOLE = frozenset({"smallint", "integer", "bigint"})
 
 
 @define
@@ -185,14 +186,34 @@ class SQLiteTarget:
                 self._delete(table, [tuple(row[place] for place in table.key_places) for row in rows])
                 self._insert(table, rows)
 
-    def apply(self, changes: Sequence[Changed]) -> None:
-        """Make what changed what it is in the source; a transaction is open, with the fence open."""
-        for changed in changes:
-            if changed.emptied:
-                self.raw.execute(f"DELETE FROM {quote(changed.table.plan.target)}")
-            self._delete(changed.table, changed.keys)
-        for changed in changes:
-            self._insert(changed.table, changed.rows)
+    def apply(self, changed: Changed, portions: Iterable[Portion]) -> int:
+        """Make of a table what changed what it is in the source; how much that was.
+
+        A transaction is open, with the fence open.
+        """
+        table, count = changed.table, 0
+        if changed.emptied:
+            self.raw.execute(f"DELETE FROM {quote(table.plan.target)}")
+        # Where a new row may collide with an old one that goes in a later portion, it waits for that.
+        waiting: dict[tuple[Any, ...], tuple[Any, ...]] | None = None if self._is_plain(table) else {}
+        for keys, rows in portions:
+            count += max(len(keys), len(rows))
+            if waiting is None:
+                self._delete(table, keys)
+                self._insert(table, rows)
+            else:
+                by_key = {tuple(row[place] for place in table.key_places): row for row in rows}
+                self._delete(table, list(dict.fromkeys([*keys, *by_key])))
+                waiting |= by_key
+        if waiting:
+            self._insert(table, list(waiting.values()))
+        return count
+
+    def _is_plain(self, table: Moved) -> bool:
+        """Whether rows can only collide with those of the same key, of which there is one spelling."""
+        return not any(unique_keys(self.raw, table.plan.target)) and all(
+            column[3] in _WHOLE for column in table.key_columns
+        )
 
     def finish(self, record: Record, identities: dict[str, int]) -> None:
         """Counters, triggers and the record, in the transaction that is open; the fence stays until `arrive`."""

@@ -156,6 +156,7 @@ class ToPostgres(Move):
     def _apply(self) -> int:
         """A round's work, in the transaction that is open on the source."""
         source, target = self._both()
+        self._begin_round()
         source.check_schema()
         last = source.last_change()
         changes = max(last - source.cursor, 0)
@@ -181,15 +182,17 @@ class ToPostgres(Move):
 
     def _verify(self) -> None:
         source, target = self._both()
+        pace = Pace(is_written(self.source_config.sqlite_path))
         source.raw.execute("BEGIN")
         try:
             self._apply()
             for table in source.tables:
                 self._tell("verifying", table=table.plan.name, rows_copied=self.rows)
                 check = TableCheck(table=table.plan.name, target=table.plan.target)
-                with target.raw.transaction():
+                with target.raw.transaction(), pace.unhurried():
                     settings(target.raw)
-                    _compare(source.raw, target.raw, table.match, check, from_sqlite=True)
+                    target.raw.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+                    _compare(source.raw, target.raw, table.match, check, from_sqlite=True, rest=pace.rest)
                 if not check.equal:
                     shown = check.differences[0] if check.differences else check.problem
                     raise SwitchAborted(f"the target's {table.plan.target} differs from the source: {shown}")

@@ -7,29 +7,33 @@ its fence; the file is complete and open by then.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
 import psycopg
 
-from .._core.switching import NOTICE, Record, place_of
+from .._core.switching import GAIN, NOTICE, Record, place_of
 from .._dialects import POSTGRESQL
 from ..errors import SwitchAborted
 from ..transfer._endpoints import display, open_postgres, settings
 from ..transfer._faults import is_connection_loss, reporting
+from ..transfer._pipeline import prefetched
 from ..transfer._plan_postgres import plan_from_postgres
 from ..transfer.plan import TransferPlan
 from ..transfer.report import TableCheck
 from ..transfer.verifying import _compare
 from ..vectors.executor import postgres_executor, sqlite_executor
 from .collections import MovedCollections
-from .ends import is_on_network, open_source, sole_mover
+from .ends import checkpoint, is_on_network, open_source, sole_mover
 from .examining import present_target, refuse_back_plan, same_place
 from .move import Move
+from .pacing import Pace
 from .postgres_brake import Brake
 from .postgres_capture import remove_capture
 from .postgres_fence import fence
-from .postgres_source import Changes, PostgresSource, moved_tables
+from .postgres_source import Changes, Portion, PostgresSource, moved_tables
 from .records import read_postgres, read_sqlite, write_postgres
 from .sqlite_target import SQLiteTarget
 
@@ -38,6 +42,9 @@ __all__ = ["ToSQLite"]
 # Held by the mover's session, so that one mover at a time works on a database.
 _SOLE = 0x6462_6164_6170_7402
 _SOLE_PATIENCE = "2s"
+_CACHE_KIB = 32_768
+_AUTOCHECKPOINT = 1000  # SQLite's own default, in pages
+_RACED = 0.1  # so many seconds of a round tell how fast it is
 _OLD_TRANSACTIONS = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
     AND backend_type = 'client backend' AND xact_start < %s
@@ -52,6 +59,7 @@ class ToSQLite(Move):
     _noticed: Any = None
     _installed = False
     _brake: Brake | None = None
+    _is_catching_up = False
 
     # -- beside the app --------------------------------------------------------------------------------------------
 
@@ -82,6 +90,10 @@ class ToSQLite(Move):
         raw = open_source(path)
         self._stack.callback(raw.close)
         raw.execute("PRAGMA journal_mode = WAL").fetchone()
+        raw.execute(
+            "PRAGMA synchronous = NORMAL"
+        )  # whole after a loss of power; the last commit is forced to the disk
+        raw.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return post, raw
 
     def _open(self) -> None:
@@ -188,30 +200,60 @@ class ToSQLite(Move):
 
     def _apply(self) -> int:
         source, target = self._both()
+        self._begin_round()
         source.check_shape()
-        changes = source.changes()
-        if changes.size:
+        count = 0
+        if changed := source.changed():
             with target.writing():
-                self._carry(changes)
+                count = self._carry(changed)
             self.rounds += 1
-        self._tell_round(changes.size)
-        return changes.size
+        self._tell_round(count)
+        return count
 
-    def _carry(self, changes: Changes) -> None:
-        """Make the target what the source is, in the transactions that are open on both."""
+    def _carry(self, changed: Changes) -> int:
+        """Make the target what the source is, in the transactions that are open on both; how much changed."""
+        source, target = self._both()
+        count = 0
+        for each in changed.tables:
+            # The server looks up rows while the file takes those before.
+            portions = prefetched(partial(source.portions, each), depth=2)
+            count += target.apply(each, self._raced(portions, self._rate_of(each.noted)))
+        others = source.other_changes(changed)
+        self._vectors.apply(others)
+        return count + len(others)
+
+    def _raced(self, portions: Iterable[Portion], rate: float) -> Iterator[Portion]:
+        """The portions; while catching up, the app is slowed down if they are hardly faster than the `rate` of its."""
+        begun, carried = monotonic(), 0
+        for keys, rows in portions:
+            yield keys, rows
+            carried += len(keys)
+            took = monotonic() - begun
+            if self._is_catching_up and took > _RACED and carried < took * rate * GAIN:
+                self._slow_down()
+
+    def _catch_up(self) -> None:
         _, target = self._both()
-        target.apply(changes.rows)
-        self._vectors.apply(changes.others)
+        self._is_catching_up = True
+        target.raw.execute("PRAGMA wal_autocheckpoint = 0")  # once, rather than in each round
+        try:
+            super()._catch_up()
+            checkpoint(target.raw)
+            super()._catch_up()  # what was changed meanwhile
+        finally:
+            self._is_catching_up = False
+            target.raw.execute(f"PRAGMA wal_autocheckpoint = {_AUTOCHECKPOINT}")
 
     def _verify(self) -> None:
         source, target = self._both()
+        pace = Pace()
         source.begin_snapshot()
         self._apply()
         for table in source.tables:
             self._tell("verifying", table=table.plan.name, rows_copied=self.rows)
             check = TableCheck(table=table.plan.name, target=table.plan.target)
-            with self._pace.unhurried(target.raw):
-                _compare(target.raw, source.raw, table.match, check, from_sqlite=False)
+            with self._pace.unhurried(target.raw), pace.unhurried():
+                _compare(target.raw, source.raw, table.match, check, from_sqlite=False, rest=pace.rest)
             if not check.equal:
                 shown = check.differences[0] if check.differences else check.problem
                 raise SwitchAborted(f"the target's {table.plan.target} differs from the source: {shown}")
@@ -248,7 +290,6 @@ class ToSQLite(Move):
     def _finish(self, patience: float) -> None:
         source, target = self._both()
         captured = target.to_be_captured(present_target(source.raw)) if self.follow_back else []
-        self._speed_up()
         post = source.raw
         post.execute("BEGIN")
         settings(post)
@@ -260,8 +301,9 @@ class ToSQLite(Move):
             post.execute(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE".encode())
         self._tell("switching")
         source.check_shape()
+        target.raw.execute("PRAGMA synchronous = FULL")
         with target.writing():
-            self._carry(source.changes())
+            self._carry(source.changed())
             target.finish(self._arriving(), source.identities())
             if self.follow_back:
                 target.capture(captured, self._vectors.arrived)

@@ -19,7 +19,7 @@ from .plan import ColumnPlan, TablePlan
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["SQLiteLoader", "bound", "postgres_batches", "postgres_rows_at", "save_odd"]
+__all__ = ["SQLiteLoader", "bound", "postgres_batches", "postgres_changes", "save_odd"]
 
 _BATCH_BYTES = 4_000_000
 _MOST_ROWS = 5000
@@ -28,11 +28,13 @@ _MOST_ROWS = 5000
 # What these would be written as for a value that SQLite cannot hold is an error, or looks like a value.
 _GUARDED = (c.Decimal, c.Epoch, c.Interval, c.Number, c.Temporal)
 
+# Types whose equal values have one spelling.
+_WHOLE = frozenset({"smallint", "integer", "bigint"})
 
-def _value(column: ColumnPlan) -> tuple[str, bool]:
-    """The expression that reads a column, and whether what it gives is still to be converted here."""
+
+def _value(column: ColumnPlan, name: str) -> tuple[str, bool]:
+    """The expression that reads a column's value under a name, and whether what it gives is still to be converted."""
     conversion = c.load(column.conversion)
-    name = POSTGRESQL.quote(column.name)
     if isinstance(conversion, c.Number) and conversion.fits_double and affinity(column.type) == "NUMERIC":
         return f"{name}::float8", False  # SQLite makes an integer of a whole one by itself
     value = conversion.sqlite_sql(name)
@@ -51,11 +53,11 @@ def _refusals(table: TablePlan) -> dict[int, str]:
     return found
 
 
-def _select(table: TablePlan, refusals: dict[int, str]) -> tuple[str, list[int]]:
-    """The query, and which of its columns are still to be converted here; with refusals, the last tells of them."""
+def _select(table: TablePlan, refusals: dict[int, str]) -> tuple[list[str], list[int]]:
+    """What to select, and which of it is still to be converted here; with refusals, the last tells of them."""
     parts, later = [], []
     for place, column in enumerate(table.copied):
-        value, unfinished = _value(column)
+        value, unfinished = _value(column, POSTGRESQL.quote(column.name))
         if place in refusals and isinstance(c.load(column.conversion), _GUARDED):
             value = f"CASE WHEN NOT ({refusals[place]}) THEN {value} END"
         if unfinished:
@@ -67,7 +69,7 @@ def _select(table: TablePlan, refusals: dict[int, str]) -> tuple[str, list[int]]
             for place, condition in refusals.items()
         ]
         parts.append(f"nullif(array_remove(ARRAY[{','.join(texts)}], NULL), '{{}}')")
-    return f"SELECT {', '.join(parts)} FROM {POSTGRESQL.quote(table.name)}", later
+    return parts, later
 
 
 def postgres_batches(
@@ -88,7 +90,8 @@ def postgres_batches(
         row = raw.execute(query.encode()).fetchone()
         if row and not row[0]:
             refusals = {}  # the same snapshot: there will be none
-    query, later = _select(table, refusals)
+    parts, later = _select(table, refusals)
+    query = f"SELECT {', '.join(parts)} FROM {POSTGRESQL.quote(table.name)}"
     if order is not None:
         name = POSTGRESQL.quote(order)
         query += f" WHERE {name} > {after:d}" if after is not None else ""
@@ -102,30 +105,50 @@ def postgres_batches(
             yield _finished(rows, bool(refusals), later)
 
 
-def postgres_rows_at(
-    raw: psycopg.Connection[Any], table: TablePlan, keys: Sequence[Sequence[str]], types: Sequence[str]
-) -> tuple[list[tuple[Any, ...]], list[tuple[int, dict[int, str]]]]:
-    """The rows with these keys, as `postgres_batches` gives them; keys that no row has are left out.
+def postgres_changes(
+    raw: psycopg.Connection[Any], table: TablePlan, noted: str, names: Sequence[str], count: int
+) -> Iterator[tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], list[tuple[int, dict[int, str]]]]]:
+    """Batches of keys that were noted, as SQLite's values, with the rows that have them, as of `postgres_batches`.
+
+    They come in the order of the key. Equal keys of different spellings are all there, each with the row.
 
     Args:
-        raw: a connection.
+        raw: a connection inside a transaction that sees one snapshot.
         table: the table's plan.
-        keys: for each column of the key, in the plan's order, the texts of its values.
-        types: the types of these columns.
+        noted: the table of the keys, in which any may stand several times.
+        names: its columns, for the columns of the key in the plan's order; all types are those of the table.
+        count: how many rows it has; its size does not tell, when others were deleted.
     """
-    from psycopg import sql
-
+    key = [table.column(name) for name in table.key]
     refusals = _refusals(table)
-    query, later = _select(table, refusals)
-    arrays = ", ".join(sql.Literal(list(texts)).as_string(raw) + "::text[]" for texts in keys)
-    names = [f"_dbadapter_k{place}" for place in range(len(types))]
-    same = " AND ".join(
-        f"{POSTGRESQL.quote(column)} = {name}::{kind}"
-        for column, name, kind in zip(table.key, names, types, strict=True)
+    parts, later = _select(table, refusals)
+    key_parts, key_later = [], []
+    for place, (column, name) in enumerate(zip(key, names, strict=True)):
+        value, unfinished = _value(column, name)
+        condition = c.load(column.conversion).refuses_sql(name)
+        key_parts.append(f"CASE WHEN NOT ({condition}) THEN {value} END" if condition else value)
+        if unfinished:
+            key_later.append(place)
+    quoted = [POSTGRESQL.quote(name) for name in table.key]
+    spelled = ", ".join(
+        name if column.declared in _WHOLE else f"{name}, {name}::text AS {name}_text"
+        for column, name in zip(key, names, strict=True)
     )
-    query += f" JOIN unnest({arrays}) AS _dbadapter_k({', '.join(names)}) ON {same}"
-    with raw.cursor(binary=True) as cursor:
-        return _finished(cursor.execute(query.encode()).fetchall(), bool(refusals), later)
+    same = " AND ".join(f"{mine} = {name}" for mine, name in zip(quoted, names, strict=True))
+    query = (
+        f"SELECT {', '.join(key_parts)}, {quoted[0]} IS NOT NULL, {', '.join(parts)} "
+        f"FROM (SELECT DISTINCT {spelled} FROM (SELECT * FROM {noted} LIMIT {count}) AS all_noted) AS noted "
+        f"LEFT JOIN {POSTGRESQL.quote(table.name)} ON {same} ORDER BY {', '.join(names)}"
+    )
+    width = len(key)
+    with raw.cursor(name="dbadapter_changes", binary=True) as cursor:
+        cursor.execute(query.encode())
+        while found := cursor.fetchmany(_size(max(table.row_bytes, 64))):
+            keys, _ = _finished([row[:width] for row in found], False, key_later)
+            rows, foreign = _finished(
+                [row[width + 1 :] for row in found if row[width]], bool(refusals), later
+            )
+            yield keys, rows, foreign
 
 
 def _finished(

@@ -125,13 +125,14 @@ def _compare(
     check: TableCheck,
     *,
     from_sqlite: bool,
+    rest: Callable[[], None] | None = None,
 ) -> None:
     utf16 = _encoding(lite)
     in_postgres, failure = [], []
 
     def ask() -> None:
         try:
-            in_postgres.append(postgres_digest(post, match))
+            in_postgres.append(postgres_digest(post, match, rest))
         except BaseException as error:  # raised again below, in the caller's thread
             failure.append(error)
 
