@@ -69,6 +69,38 @@ async def test_what_a_deleted_collection_held_is_not_found_any_more(notes: Any, 
         await notes.add("new", [1, 1])
 
 
+@pytest.mark.parametrize("dimension", [1, 191, 192, 193, 384, 385, 1000, 2001])
+async def test_vectors_of_any_dimension_come_back_bit_for_bit(
+    adapter: AsyncDatabaseAdapter, dimension: int
+) -> None:
+    """However many numbers a vector has: read, read in part, found, updated and deleted it stays itself."""
+    kept = np.random.default_rng(dimension).normal(size=(7, dimension)).astype(np.float32)
+    ids = [f"r{at}" for at in range(7)]
+    collection = await adapter.vectors.create_collection("wide", metric="l2")
+    await collection.add(ids, kept, documents=ids)
+
+    async def check() -> None:
+        everything = await collection.get(include=["embeddings", "documents"])
+        assert (everything["ids"], everything["documents"]) == (ids, ids)
+        assert everything["embeddings"].tobytes() == kept.tobytes()
+        some = await collection.get(limit=3, offset=2, include=["embeddings"])
+        assert some["ids"] == ids[2:5]
+        assert some["embeddings"].tobytes() == kept[2:5].tobytes()
+        found = await collection.query(kept[[1, 5]], n_results=1, include=["embeddings", "distances"])
+        assert found["ids"] == [[ids[1]], [ids[5]]]
+        assert found["distances"] == [[0.0], [0.0]]
+        assert [each.tobytes() for each in found["embeddings"]] == [kept[1].tobytes(), kept[5].tobytes()]
+
+    await check()
+    kept[1] = -kept[1]
+    await collection.update(ids[1], kept[1])
+    await check()
+    await collection.delete(ids[3])
+    kept = np.delete(kept, 3, axis=0)
+    del ids[3]
+    await check()
+
+
 async def test_a_second_collection_of_the_same_name_is_refused(adapter: AsyncDatabaseAdapter) -> None:
     """create fails where get_or_create returns what is there."""
     store = adapter.vectors

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,14 @@ from ..errors import ForeignKeyViolation, UndefinedColumn, UndefinedTable, Vecto
 from ..vectors.catalog import CollectionInfo, Reference
 from ..vectors.filter_sql import Condition, json_list, sqlite_condition, sqlite_value
 from ..vectors.metadata import Metadata, exact_json, merge_metadata, read_json
+from ..vectors.parts import cut, joined
 from ..vectors.records import Records
 from ..vectors.results import Hit
 from ..vectors.selection import Selection, seqs_condition
 from ..vectors.sqlite_tables import CREATE_CATALOG, HAS_CATALOG, LocalTables, Parent
 from ..vectors.text import words_of
 
-__all__ = ["IDS_IN", "SEQS_IN", "AsyncLocalRecords", "local_hit"]
+__all__ = ["IDS_IN", "SEQS_IN", "AsyncLocalRecords", "local_hits"]
 
 IDS_IN = "id IN (SELECT value FROM json_each(?))"
 SEQS_IN = "seq IN (SELECT value FROM json_each(?))"
@@ -124,9 +127,7 @@ class AsyncLocalRecords:
 
     async def _insert_rest(self, info: CollectionInfo, seqs: list[int], records: Records) -> None:
         assert records.vectors is not None
-        await self.executor.insert_many(
-            info.table + "_e", list(zip(seqs, _blobs(records.vectors), strict=True))
-        )
+        await self.executor.insert_many(info.table + "_e", cut(seqs, records.vectors))
         if records.metadatas is not None:
             await self.executor.insert_many(info.table + "_m", list(_value_rows(seqs, records.metadatas)))
         if info.has_text and records.documents is not None:
@@ -153,8 +154,8 @@ class AsyncLocalRecords:
         tables, run = LocalTables.of(info), self.executor.execute_many
         seqs = [present[each][0] for each in records.ids]
         if records.vectors is not None:
-            sql = f"UPDATE {tables.vectors} SET embedding = ? WHERE seq = ?"
-            await run(sql, list(zip(_blobs(records.vectors), seqs, strict=True)))
+            sql = f"UPDATE {tables.vectors} SET embedding = ? WHERE seq = ? AND part = ?"
+            await run(sql, [(data, seq, part) for seq, part, data in cut(seqs, records.vectors)])
         if records.uris is not None:
             changed = [(uri, seq) for uri, seq in zip(records.uris, seqs, strict=True) if uri is not None]
             await run(f"UPDATE {tables.records} SET uri = ? WHERE seq = ?", changed)
@@ -266,13 +267,13 @@ class AsyncLocalRecords:
         sql = LocalTables.of(info).select(condition.sql, vectors=vectors)
         params = [*condition.params, -1 if limit is None else limit, offset]
         rows = await self.executor.fetch_all(sql, params, row_type=tuple)
-        return [local_hit(row) for row in rows]
+        return local_hits(rows)
 
     async def batch(self, info: CollectionInfo, after: int, limit: int, *, vectors: bool) -> list[Hit]:
         """The records that come after a number, in their order."""
         sql = LocalTables.of(info).select("r.seq > ?", vectors=vectors)
         rows = await self.executor.fetch_all(sql, [after, limit, 0], row_type=tuple)
-        return [local_hit(row) for row in rows]
+        return local_hits(rows)
 
     async def numbered(self, info: CollectionInfo, seqs: list[int]) -> list[Hit]:
         """The records of these numbers, as far as they exist, with their vectors."""
@@ -285,7 +286,7 @@ class AsyncLocalRecords:
     async def _chosen(self, info: CollectionInfo, condition: str, params: list[Any]) -> list[Hit]:
         sql = LocalTables.of(info).select(condition, vectors=True)
         rows = await self.executor.fetch_all(sql, [*params, -1, 0], row_type=tuple)
-        return [local_hit(row) for row in rows]
+        return local_hits(rows)
 
     async def put(self, info: CollectionInfo, hits: list[Hit], gone: list[int]) -> None:
         """Write records under the numbers they have; see `AsyncVectorEngine`. In a transaction."""
@@ -313,16 +314,14 @@ class AsyncLocalRecords:
         await self._end_of_write(tables)
 
 
-def local_hit(row: tuple[Any, ...], distance: float | None = None) -> Hit:
-    """A record from a row of seq, id, document, uri, metadata, embedding."""
-    seq, name, document, uri, metadata, embedding = row
-    vector = None if embedding is None else np.frombuffer(embedding, "<f4")
-    return Hit(seq, name, document, uri, read_json(metadata), distance, vector)
-
-
-def _blobs(vectors: Any) -> list[bytes]:
-    data, width = vectors.astype("<f4", copy=False).tobytes(), vectors.shape[1] * 4
-    return [data[start : start + width] for start in range(0, len(data), width)]
+def local_hits(rows: Iterable[tuple[Any, ...]]) -> list[Hit]:
+    """The records of rows as `LocalTables.select` gives them."""
+    hits = []
+    for _, parts in groupby(rows, key=itemgetter(0)):
+        (seq, name, document, uri, metadata, part, embedding), *others = parts
+        vector = None if part is None else joined([embedding, *(row[-1] for row in others)])
+        hits.append(Hit(seq, name, document, uri, read_json(metadata), None, vector))
+    return hits
 
 
 def _value_rows(

@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from ..vectors._aio import Lock, in_thread
-from ..vectors.blocks import Rows, Seqs
+from ..vectors.blocks import Rows
 from ..vectors.caches import Caches, Slot, caches_of
 from ..vectors.catalog import CollectionInfo
 from ..vectors.columns import MAX_CHANGES, ColumnCache
-from ..vectors.distance import Vectors
 from ..vectors.filter_sql import json_list
 from ..vectors.local_index import LocalIndex
 from ..vectors.metadata import read_json
+from ..vectors.parts import parts_of, stacked
 from ..vectors.sqlite_tables import LocalTables
 
-__all__ = ["AsyncLocalIndexes", "State", "unpack"]
+__all__ = ["AsyncLocalIndexes", "State"]
 
 # Highest number of a record; the log's last number and its nonce.
 State = tuple[int, int, int]
@@ -84,7 +84,8 @@ class AsyncLocalIndexes:
 
     async def _load(self, info: CollectionInfo, state: State) -> LocalIndex:
         assert info.dimension is not None
-        size = await self.executor.fetch_value(f"SELECT count(*) FROM {LocalTables.of(info).vectors}")
+        # Counting the vectors would mean reading them all; the records have an index that is small.
+        size = await self.executor.fetch_value(f"SELECT count(*) FROM {LocalTables.of(info).records}")
         size *= info.dimension * 4
         self.caches.make_room(info.uid, size)
         rows = Rows(info.dimension, keep_vectors=size <= self.caches.memory)
@@ -94,19 +95,17 @@ class AsyncLocalIndexes:
 
     async def _append(self, info: CollectionInfo, index: LocalIndex, after: int, upto: int) -> list[int]:
         """Append the records numbered above ``after``, up to ``upto``."""
-        sql = (
-            f"SELECT seq, embedding FROM {LocalTables.of(info).vectors}"
-            " WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
-        )
-        appended: list[int] = []
-        while rows := await self.executor.fetch_all(sql, [after, upto, _AT_ONCE], row_type=tuple):
-            seqs, vectors = await in_thread(unpack, rows, info.dimension)
+        sql = LocalTables.of(info).vectors_where("seq > ? AND seq <= ?") + " LIMIT ?"
+        dimension, appended = index.rows.dimension, list[int]()
+        limit = _AT_ONCE * parts_of(dimension)
+        while rows := await self.executor.fetch_all(sql, [after, upto, limit], row_type=tuple):
+            seqs, vectors = await in_thread(stacked, rows, dimension)
             with index.lock:
                 index.rows.append(seqs, vectors)
             after = rows[-1][0]
             if len(appended) <= MAX_CHANGES:
-                appended += [row[0] for row in rows]
-            if len(rows) < _AT_ONCE:
+                appended += seqs.tolist()
+            if len(rows) < limit:
                 break
         return appended
 
@@ -136,9 +135,9 @@ class AsyncLocalIndexes:
 
     async def _renew(self, info: CollectionInfo, index: LocalIndex, seqs: list[int]) -> bool:
         """Read again what has changed; what is gone is deleted. False if something has no row yet."""
-        sql = f"SELECT seq, embedding FROM {LocalTables.of(info).vectors} WHERE {_LISTED} ORDER BY seq"
+        sql = LocalTables.of(info).vectors_where(_LISTED)
         rows = await self.executor.fetch_all(sql, [json_list(seqs)], row_type=tuple)
-        present, vectors = unpack(rows, info.dimension)
+        present, vectors = stacked(rows, index.rows.dimension)
         gone = np.setdiff1d(np.asarray(seqs, np.int64), present)
         with index.lock:
             if len(index.rows.rows_of(present)) < len(present):
@@ -163,10 +162,3 @@ class AsyncLocalIndexes:
             columns.note((row, read_json(text)) for row, (_, text) in zip(rows, found, strict=True))
         else:
             columns.clear()
-
-
-def unpack(rows: list[tuple[int, bytes]], dimension: int | None) -> tuple[Seqs, Vectors]:
-    """Numbers and vectors of rows of the table of vectors."""
-    seqs = np.asarray([seq for seq, _ in rows], np.int64)
-    data = np.frombuffer(b"".join([blob for _, blob in rows]), "<f4")
-    return seqs, data.reshape(len(rows), dimension or 1).astype(np.float32, copy=False)

@@ -111,12 +111,15 @@ def _from_mappings(names: tuple[str, ...], rows: Iterable[Any]) -> Iterator[tupl
 
 
 def _from_sequences(names: tuple[str, ...], rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+    count = len(names)
     for number, row in enumerate(rows, 1):
-        if isinstance(row, (str, bytes, Mapping)) or not isinstance(row, Sequence):
-            raise ParameterError(f"row {number} is a {type(row).__name__}; the first one was a sequence")
-        if len(row) != len(names):
-            raise ParameterError(f"row {number} has {len(row)} values for {len(names)} columns")
-        yield tuple(row)
+        if type(row) is not tuple:
+            if isinstance(row, (str, bytes, Mapping)) or not isinstance(row, Sequence):
+                raise ParameterError(f"row {number} is a {type(row).__name__}; the first one was a sequence")
+            row = tuple(row)
+        if len(row) != count:
+            raise ParameterError(f"row {number} has {len(row)} values for {count} columns")
+        yield row
 
 
 def _misfit(number: int, row: Any, names: tuple[str, ...]) -> ParameterError:

@@ -22,11 +22,12 @@ from ..vectors.distance import Vectors, exact_distances, nearest
 from ..vectors.filter_sql import json_list
 from ..vectors.filters import AllOf, AnyOf, Compare, Filter, OneOf, Pattern, leaves
 from ..vectors.local_index import Found, LocalIndex
+from ..vectors.parts import stacked
 from ..vectors.results import Hit, Searched, hit_order
 from ..vectors.selection import Selection
 from ..vectors.sqlite_tables import LocalTables
-from .vector_local import SEQS_IN, LocalRecords, local_hit
-from .vector_local_index import LocalIndexes, State, unpack
+from .vector_local import SEQS_IN, LocalRecords, local_hits
+from .vector_local_index import LocalIndexes, State
 
 __all__ = ["LocalSearch"]
 
@@ -83,7 +84,7 @@ class LocalSearch:
 
     def _measure(self, info: CollectionInfo, query: Vectors, k: int, found: Found) -> Found:
         """Compare candidates whose vectors are in the database only."""
-        sql = f"SELECT seq, embedding FROM {LocalTables.of(info).vectors} WHERE {SEQS_IN} ORDER BY seq"
+        sql = LocalTables.of(info).vectors_where(SEQS_IN)
         seqs, distances = [np.empty(0, np.int64)], [np.empty(0)]
         for start in range(0, len(found.seqs), _AT_ONCE):
             listed = json_list(found.seqs[start : start + _AT_ONCE].tolist())
@@ -153,7 +154,7 @@ class LocalSearch:
             wanted.update((self._first_by_id(info, k, each) if many else each.seqs).tolist())
         sql = LocalTables.of(info).found(vectors=vectors)
         rows = self._executor.fetch_all(sql, [json_list(sorted(wanted))], row_type=tuple)
-        by_seq = {row[1]: local_hit(row[1:]) for row in rows[:-1]}
+        by_seq = {hit.seq: hit for hit in local_hits(row[1:] for row in rows[:-1])}
         _, top, last, nonce, *_ = rows[-1]
         return [_ordered(each, by_seq)[:k] for each in found], (top, last, nonce)
 
@@ -176,7 +177,8 @@ def _search_each(index: LocalIndex, queries: Vectors, k: int, mask: Mask | None)
 
 def measured(info: CollectionInfo, query: Vectors, k: int, rows: list[Any]) -> tuple[Any, Any]:
     """Numbers and exact distances of the nearest of some rows of the table of vectors."""
-    seqs, vectors = unpack(rows, info.dimension)
+    assert info.dimension is not None
+    seqs, vectors = stacked(rows, info.dimension)
     distances = exact_distances(info.metric, query, vectors)
     best = nearest(distances, k)
     return seqs[best], distances[best]

@@ -1,8 +1,8 @@
 """A local collection's tables, and the statements on them.
 
 - ``<name>``: a row for each record; ``seq`` numbers them in the order they came and is never used twice.
-- ``<name>_e``: the vectors, float32 in little-endian order. They are apart so that going through documents
-  and metadata does not mean going through vectors.
+- ``<name>_e``: the vectors, float32 in little-endian order, in parts (see `parts`). They are apart so that going
+  through documents and metadata does not mean going through vectors.
 - ``<name>_m``: the metadata by key, one row for each value, or item of a list (numbered from 1); it is what
   filters look at. The metadata themselves are in ``<name>`` as JSON.
 - ``<name>_log``: what has changed after it was inserted, so that caches can catch up. Its random column tells
@@ -80,7 +80,8 @@ class LocalTables:
             f"CREATE TABLE {self.records} (seq INTEGER PRIMARY KEY AUTOINCREMENT, {key},"
             " document TEXT, uri TEXT, metadata TEXT)",
             *([by_ref] if parent else []),
-            f"CREATE TABLE {self.vectors} (seq INTEGER PRIMARY KEY, embedding BLOB NOT NULL)",
+            f"CREATE TABLE {self.vectors} (seq INTEGER NOT NULL, part INTEGER NOT NULL, embedding BLOB NOT NULL,"
+            " PRIMARY KEY (seq, part)) WITHOUT ROWID",
             f"CREATE TABLE {self.values} (seq INTEGER NOT NULL, key TEXT NOT NULL, item INTEGER NOT NULL,"
             " value NOT NULL, PRIMARY KEY (seq, key, item)) WITHOUT ROWID",
             f"CREATE INDEX {quote(self.name + '_mi')} ON {self.values} (key, value, item)",
@@ -144,22 +145,33 @@ class LocalTables:
     def found(self, *, vectors: bool) -> str:
         """The records of a JSON list of numbers, and in a last row the state at that moment.
 
-        Columns: 0, seq, id, document, uri, metadata, embedding; in the last row: 1, highest seq, n, nonce.
+        Columns: 0, and those of `select`; in the last row: 1, highest seq, n, nonce.
         """
         return (
-            f"SELECT 0, r.seq, r.id, r.document, r.uri, r.metadata, {self._joined(vectors)}"
-            " WHERE r.seq IN (SELECT value FROM json_each(?))"
-            f" UNION ALL SELECT 1, s.top, s.n, s.nonce, NULL, NULL, NULL FROM ({self._now}) AS s"
+            f"SELECT 0, {self._columns(vectors)} WHERE r.seq IN (SELECT value FROM json_each(?))"
+            f" UNION ALL SELECT 1, s.top, s.n, s.nonce, NULL, NULL, NULL, NULL FROM ({self._now}) AS s"
+            + (" ORDER BY 1, 2, 7" if vectors else "")
         )
 
     def select(self, condition: str, *, vectors: bool) -> str:
-        """The records that meet a condition, in their order, from an offset up to a limit."""
+        """The records that meet a condition, in their order, from an offset up to a limit.
+
+        Columns: seq, id, document, uri, metadata, part, embedding; with vectors a row for each part.
+        """
+        chosen = f"WHERE {condition} ORDER BY r.seq LIMIT ? OFFSET ?"
+        if not vectors:
+            return f"SELECT {self._columns(vectors)} {chosen}"
         return (
-            f"SELECT r.seq, r.id, r.document, r.uri, r.metadata, {self._joined(vectors)}"
-            f" WHERE {condition} ORDER BY r.seq LIMIT ? OFFSET ?"
+            f"SELECT {self._columns(vectors)} WHERE r.seq IN (SELECT r.seq FROM {self.records} AS r {chosen})"
+            " ORDER BY r.seq, e.part"
         )
 
-    def _joined(self, vectors: bool) -> str:
+    def _columns(self, vectors: bool) -> str:
+        columns = "r.seq, r.id, r.document, r.uri, r.metadata"
         if vectors:
-            return f"e.embedding FROM {self.records} AS r JOIN {self.vectors} AS e USING (seq)"
-        return f"NULL FROM {self.records} AS r"
+            return f"{columns}, e.part, e.embedding FROM {self.records} AS r JOIN {self.vectors} AS e USING (seq)"
+        return f"{columns}, NULL, NULL FROM {self.records} AS r"
+
+    def vectors_where(self, condition: str) -> str:
+        """Numbers and parts of the vectors whose ``seq`` meets a condition, in the order in which they belong."""
+        return f"SELECT seq, embedding FROM {self.vectors} WHERE {condition} ORDER BY seq, part"
