@@ -1,6 +1,6 @@
 """Writers that record every acknowledged transaction outside the database, and the account that is settled with them.
 
-Run as a program it is one writer process: ``python -m tests.switching.ledger NUMBER CONFIG ACKNOWLEDGED STOP``.
+Run as a program it is one writer process: ``python -m tests.switching.ledger NUMBER CONFIG ACKNOWLEDGED STOP OUTAGES``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import attrs
 
 from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType, PoolConfig
+from dbadapter.errors import DatabaseUnavailable, OutcomeUnknown, PoolExhausted
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNTS, BALANCE = 40, 1000
@@ -113,12 +114,17 @@ def adapter_is_sqlite(tx: Any) -> bool:
 
 
 def main() -> None:
-    """A writer: work until the stop file is there; a line for each acknowledged transaction."""
-    writer, config, acknowledged, stop = (
+    """A writer: work until the stop file is there; a line for each acknowledged transaction.
+
+    Where the server may be away, a line with a question mark is for a transaction of which the outcome is unknown, and
+    of one that could not be made there is no line.
+    """
+    writer, config, acknowledged, stop, outages = (
         int(sys.argv[1]),
         from_json(sys.argv[2]),
         sys.argv[3],
         Path(sys.argv[4]),
+        sys.argv[5] == "outages",
     )
     rng = random.Random(writer)
     longest = 0.0
@@ -128,7 +134,17 @@ def main() -> None:
         while n % 20 or not stop.exists():
             n += 1
             begun = time.perf_counter()
-            kept = work(adapter, writer, n, rng)
+            try:
+                kept = work(adapter, writer, n, rng)
+            except OutcomeUnknown:
+                if not outages:
+                    raise
+                file.write(f"# unknown {n}\n")
+                continue
+            except (DatabaseUnavailable, PoolExhausted):
+                if not outages:
+                    raise
+                continue
             longest = max(longest, time.perf_counter() - begun)
             if kept:
                 file.write(f"{n}\n")
@@ -147,6 +163,11 @@ class Writers:
         """The transactions that the writer was told are committed."""
         text = (self.directory / f"writer{writer}").read_text(encoding="ascii")
         return [int(line) for line in text.splitlines() if not line.startswith("#")]
+
+    def unknown(self, writer: int) -> set[int]:
+        """The transactions of which it was told that nobody knows."""
+        text = (self.directory / f"writer{writer}").read_text(encoding="ascii")
+        return {int(line.split()[2]) for line in text.splitlines() if line.startswith("# unknown")}
 
     def wait_for(self, transactions: int) -> None:
         """Wait until each has had so many more transactions acknowledged."""
@@ -178,8 +199,10 @@ class Writers:
 
 
 @contextmanager
-def writers(config: DatabaseConfig, directory: Path, count: int) -> Iterator[Writers]:
-    """Writer processes on the database of `config`; they have begun."""
+def writers(
+    config: DatabaseConfig, directory: Path, count: int, *, outages: bool = False
+) -> Iterator[Writers]:
+    """Writer processes on the database of `config`; they have begun. With `outages` its server may be away."""
     directory.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     started = Writers(directory, [], count)
@@ -188,6 +211,7 @@ def writers(config: DatabaseConfig, directory: Path, count: int) -> Iterator[Wri
             (directory / f"writer{number}").touch()
             command = [sys.executable, "-m", "tests.switching.ledger", str(number), to_json(config)]
             command += [str(directory / f"writer{number}"), str(directory / "stop")]
+            command.append("outages" if outages else "none")
             started.processes.append(
                 subprocess.Popen(
                     command,
@@ -218,9 +242,9 @@ def settle(config: DatabaseConfig, found: Writers) -> list[str]:
             wrong.append(f"the balances add up to {total}")
         for writer in range(found.count):
             rows = adapter.fetch_all("SELECT n FROM ledger WHERE writer = ?", [writer], row_type=tuple)
-            there, told = sorted(n for (n,) in rows), sorted(found.acknowledged(writer))
-            if there != told:
-                lost, phantom = sorted(set(told) - set(there)), sorted(set(there) - set(told))
+            there, told = {n for (n,) in rows}, set(found.acknowledged(writer))
+            lost, phantom = sorted(told - there), sorted(there - told - found.unknown(writer))
+            if lost or phantom:
                 wrong.append(
                     f"writer {writer}: {len(lost)} lost ({lost[:5]}), {len(phantom)} phantom ({phantom[:5]})"
                 )

@@ -10,6 +10,8 @@ import pytest
 from dbadapter import DatabaseAdapter, DatabaseConfig
 from dbadapter.errors import ConfigError
 from dbadapter.transfer import verify_transfer
+from dbadapter.transfer._digest import Match, postgres_digest
+from dbadapter.transfer.conversions import load
 
 from .conftest import Maker
 from .moving import connect, move
@@ -153,3 +155,20 @@ def test_two_of_a_kind(lite: Maker) -> None:
     file = lite("CREATE TABLE t (x)")
     with pytest.raises(ConfigError, match="both ends are sqlite"):
         verify_transfer(file, file)
+
+
+def test_a_digest_in_portions(postgres_database: DatabaseConfig) -> None:
+    """Each row is digested once, however often the digest rests in between."""
+    columns = (
+        ("id", "id", load({"kind": "integer"}), "bigint"),
+        ("name", "name", load({"kind": "text"}), "text"),
+    )
+    match = Match("t", "t", columns, ("id",))
+    with connect(postgres_database) as raw:
+        raw.execute("CREATE TABLE t (id bigint, name text)")
+        raw.execute("INSERT INTO t SELECT n, repeat('x', 500) FROM generate_series(1, 15000) n")
+        rests: list[None] = []
+        found = postgres_digest(raw, match, lambda: rests.append(None))
+        assert len(rests) > 2
+        assert found.rows == 15000
+        assert found == postgres_digest(raw, match)

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 __all__ = [
     "count_changes",
     "empty_log",
+    "functions",
     "install_log",
     "install_triggers",
     "log_columns",
     "log_of",
     "remove_capture",
+    "remove_triggers",
     "take_truncations",
 ]
 
@@ -111,15 +113,25 @@ def take_truncations(raw: psycopg.Connection[Any]) -> set[int]:
     return {number for (number,) in raw.execute(f"DELETE FROM {_TRUNCATIONS} RETURNING tbl".encode())}
 
 
-def remove_capture(raw: psycopg.Connection[Any]) -> None:
-    """Drop the logs and every capture trigger; nothing happens where there are none."""
-    functions = raw.execute(
+def functions(raw: psycopg.Connection[Any]) -> list[str]:
+    """The triggers' functions, one for each table."""
+    rows = raw.execute(
         "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace "
         "AND starts_with(p.proname, %s)",
         (_NAME,),
-    ).fetchall()
-    for (function,) in functions:
-        raw.execute(f"DROP FUNCTION {function} CASCADE".encode())
+    )
+    return [function for (function,) in rows]
+
+
+def remove_triggers(raw: psycopg.Connection[Any], function: str) -> None:
+    """Drop a table's triggers with their function."""
+    raw.execute(f"DROP FUNCTION IF EXISTS {function} CASCADE".encode())
+
+
+def remove_capture(raw: psycopg.Connection[Any]) -> None:
+    """Drop the logs and every capture trigger; nothing happens where there are none."""
+    for function in functions(raw):
+        remove_triggers(raw, function)
     logs = raw.execute(
         "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace "
         "AND c.relkind = 'r' AND starts_with(c.relname, %s)",

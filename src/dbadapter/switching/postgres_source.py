@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,13 @@ from .collections import Captured
 from .postgres_capture import (
     count_changes,
     empty_log,
+    functions,
     install_log,
     install_triggers,
     log_columns,
     log_of,
     remove_capture,
+    remove_triggers,
     take_truncations,
 )
 from .records import forget_postgres, write_postgres
@@ -124,12 +127,12 @@ class PostgresSource:
 
     def install(self, record: Record, planned_for: str) -> None:
         """Begin to note changes, and say in the record that a switch is under way."""
+        self._remove_triggers()
         with self.raw.transaction():
             remove_capture(self.raw)
             install_log(self.raw)
             self._open_gate(record)
         for table in self.tables:
-            # One by one: two tables' locks at a time could be taken crosswise by one who writes to both.
             self._capture(table.number, table.plan.name, table.plan.key)
         for number, other in enumerate(self.others, len(self.tables)):
             self._capture(number, other.table, [other.key])
@@ -139,15 +142,14 @@ class PostgresSource:
         self._with_originals = self._find_originals()
 
     def _capture(self, number: int, table: str, key: Sequence[str]) -> None:
-        def install() -> None:
-            install_triggers(self.raw, number, table, key)
-
+        install = partial(install_triggers, self.raw, number, table, key)
         self._between(install, f"a transaction that writes to {table}")
 
     def _between(self, act: Callable[[], None], waited_for: str) -> None:
-        """Do something in a transaction, between those of the app that hold its locks.
+        """Do something in a transaction that takes the lock of one table, between those of the app that hold it.
 
-        Whoever waits for a lock holds up all that come later, so this asks for moments at a time.
+        Whoever waits for a lock holds up all that come later, so this asks for moments at a time. Two tables' locks
+        could be taken crosswise by one who writes to both.
         """
         deadline = monotonic() + _PATIENCE
         while True:
@@ -193,6 +195,7 @@ class PostgresSource:
         """Leave nothing behind, and the record as it was."""
         if self.raw.info.transaction_status:
             self.raw.rollback()
+        self._remove_triggers()
 
         def remove() -> None:
             remove_capture(self.raw)
@@ -202,7 +205,13 @@ class PostgresSource:
             else:
                 write_postgres(self.raw, before)
 
-        self._between(remove, "a transaction that writes to one of the tables")
+        self._between(remove, "a transaction that writes")
+
+    def _remove_triggers(self) -> None:
+        for function in functions(self.raw):
+            self._between(
+                partial(remove_triggers, self.raw, function), "a transaction that writes to a table"
+            )
 
     def check_shape(self) -> None:
         """Raise `SwitchAborted` if tables were changed since the plan."""
