@@ -1,8 +1,8 @@
 # Generated from src/dbadapter/_async/lane.py by tools/unasync.py; do not edit.
 """A lane: interchangeable connections to one node (a Postgres server; SQLite's writer, or its readers) and their queue.
 
-Whoever waits is served in order, by whoever gives a connection back; of a single connection, after its turn. All decisions are `PoolState`'s, taken under the
-lock that the lanes of a pool share; opening and closing happen outside it.
+Whoever waits is served in order, by whoever gives a connection back (SQLite's writer: when its turn is over). All
+decisions are `PoolState`'s, taken under the lock that the lanes of a pool share; opening and closing happen outside it.
 """
 
 from __future__ import annotations
