@@ -67,7 +67,7 @@ SYNC_ONLY = "# unasync: sync-only"
 _PREFIX = re.compile(r"(_*(?:Abstract)?)Async(?=[A-Z])")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _TEXT_KEYWORD = re.compile(r"\basync\s+(?=(?:def|with|for)\b)|\bawait\s+(?=[\w.]+[(\[])|(?<=\{)\s*await\s+")
-_COMMENTED = re.compile(r"^(\s*)#\s?(.*?)\s*" + re.escape(SYNC_ONLY) + r"\s*$")
+_COMMENTED = re.compile(r"^(\s*)#\s?(.*?)\s*" + re.escape(SYNC_ONLY) + r"[ \t]*$")
 _SPACE = frozenset({tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT})
 
 

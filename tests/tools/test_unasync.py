@@ -160,6 +160,7 @@ def test_lines_of_one_world() -> None:
     source = """
 import asyncio  # unasync: async-only
 # import threading  # unasync: sync-only
+import weakref
 
 async def f(
     a: int,  # unasync: async-only
@@ -179,6 +180,7 @@ class C:
 """
     expected = """
 import threading
+import weakref
 
 
 class C:

@@ -31,6 +31,7 @@ from .values import POSTGRES_ENCODERS, ValueRefused, refusal
 __all__ = ["FAILURES", "PostgresLink", "open_raw"]
 
 FAILURES = (psycopg.Error, psycopg.Warning, UnicodeError, OverflowError)
+_Raw = psycopg.Connection
 _STALE_PLAN = "0A000"
 
 
@@ -41,7 +42,7 @@ def open_raw(host: str, port: int, config: PoolConfig, timeout: float) -> psycop
     """
     arguments = connection_arguments(host, port, config, timeout)
     try:
-        raw = psycopg.Connection.connect(**arguments)
+        raw = _Raw.connect(**arguments)
     except (psycopg.Error, OSError) as exc:
         arguments.clear()
         words = str(exc).strip() or type(exc).__name__

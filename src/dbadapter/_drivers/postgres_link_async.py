@@ -25,11 +25,14 @@ from .postgres_options import connection_arguments, without_password
 from .postgres_positions import IDENTITY, POSITION, TRANSACTION_FATE, WHOLE, read_sample
 from .postgres_types import PostgresCatalog
 from .postgres_vectors import register
+from .postgres_waiting import WaitingConnection  # unasync: async-only
 from .values import POSTGRES_ENCODERS, ValueRefused, refusal
 
 __all__ = ["FAILURES", "AsyncPostgresLink", "open_raw"]
 
 FAILURES = (psycopg.Error, psycopg.Warning, UnicodeError, OverflowError)
+_Raw = WaitingConnection  # unasync: async-only
+# _Raw = psycopg.Connection  # unasync: sync-only
 _STALE_PLAN = "0A000"
 
 
@@ -40,7 +43,7 @@ async def open_raw(host: str, port: int, config: PoolConfig, timeout: float) -> 
     """
     arguments = connection_arguments(host, port, config, timeout)
     try:
-        raw = await psycopg.AsyncConnection.connect(**arguments)
+        raw = await _Raw.connect(**arguments)
     except (psycopg.Error, OSError) as exc:
         arguments.clear()
         words = str(exc).strip() or type(exc).__name__
