@@ -85,13 +85,17 @@ END"""
         f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
         f"AS {literal(body)}".encode()
     )
+    steps = []
     for name, event, each in (
         (_NAME, "INSERT OR UPDATE OR DELETE", "ROW"),
         (f"{_NAME}_all", "TRUNCATE", "STATEMENT"),
     ):
         when = f"AFTER {event} ON {quote(table)} FOR EACH {each}"
-        raw.execute(f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {function}()".encode())
-        raw.execute(f"ALTER TABLE {quote(table)} ENABLE ALWAYS TRIGGER {name}".encode())
+        steps += [
+            f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {function}()",
+            f"ALTER TABLE {quote(table)} ENABLE ALWAYS TRIGGER {name}",
+        ]
+    raw.execute("; ".join(steps).encode())  # at one go: from the first on, writers wait
 
 
 def count_changes(raw: psycopg.Connection[Any], numbers: Iterable[int]) -> dict[int, int]:

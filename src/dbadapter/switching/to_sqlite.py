@@ -43,7 +43,6 @@ __all__ = ["ToSQLite"]
 _SOLE = 0x6462_6164_6170_7402
 _SOLE_PATIENCE = "2s"
 _CACHE_KIB = 32_768
-_AUTOCHECKPOINT = 1000  # SQLite's own default, in pages
 _RACED = 0.1  # so many seconds of a round tell how fast it is
 _OLD_TRANSACTIONS = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -92,7 +91,7 @@ class ToSQLite(Move):
         raw.execute("PRAGMA journal_mode = WAL").fetchone()
         raw.execute(
             "PRAGMA synchronous = NORMAL"
-        )  # whole after a loss of power; the last commit is forced to the disk
+        )  # a loss of power leaves it whole, and the switch undecided
         raw.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return post, raw
 
@@ -235,14 +234,17 @@ class ToSQLite(Move):
     def _catch_up(self) -> None:
         _, target = self._both()
         self._is_catching_up = True
-        target.raw.execute("PRAGMA wal_autocheckpoint = 0")  # once, rather than in each round
+        # The log is brought into the file here: not in each round, and least of all in the pause.
+        target.raw.execute("PRAGMA wal_autocheckpoint = 0")
+        target.raw.execute("PRAGMA synchronous = NORMAL")
         try:
             super()._catch_up()
             checkpoint(target.raw)
+            # Forced to the disk each time, so that there is little to be forced in the pause.
+            target.raw.execute("PRAGMA synchronous = FULL")
             super()._catch_up()  # what was changed meanwhile
         finally:
             self._is_catching_up = False
-            target.raw.execute(f"PRAGMA wal_autocheckpoint = {_AUTOCHECKPOINT}")
 
     def _verify(self) -> None:
         source, target = self._both()
@@ -301,7 +303,6 @@ class ToSQLite(Move):
             post.execute(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE".encode())
         self._tell("switching")
         source.check_shape()
-        target.raw.execute("PRAGMA synchronous = FULL")
         with target.writing():
             self._carry(source.changed())
             target.finish(self._arriving(), source.identities())
@@ -315,6 +316,8 @@ class ToSQLite(Move):
             post.execute("ROLLBACK")
             return
         self._decide(away, patience)
+        # Whoever reads the decision may do this as well, so it need not be forced to the disk.
+        target.raw.execute("PRAGMA synchronous = NORMAL")
         target.arrive(self._here())
 
     def _decide(self, away: Record, patience: float) -> None:
