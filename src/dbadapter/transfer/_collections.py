@@ -14,15 +14,9 @@ from ._endpoints import open_postgres, open_sqlite, postgres_source, sqlite_sour
 from ._faults import reporting
 from .report import CollectionCheck
 
-__all__ = ["check_collections", "collection_names", "copy_planned", "refuse_strange"]
+__all__ = ["check_collections", "copy_planned", "refuse_strange"]
 
 Progress = Callable[[str, str, int, int], None]
-
-
-def collection_names(source: DatabaseConfig) -> list[str]:
-    """The names of the collections that a database has."""
-    with _reading(source) as executor, reporting("cannot read the source"):
-        return [collection.name for collection in executor.vectors.list_collections()]
 
 
 def refuse_strange(source: DatabaseConfig, target: DatabaseConfig, names: Sequence[str]) -> None:

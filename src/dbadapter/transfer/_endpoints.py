@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -29,11 +29,13 @@ __all__ = [
     "open_sqlite",
     "postgres_source",
     "resolve",
+    "sqlite_readers",
     "sqlite_source",
 ]
 
 _MAGIC = b"SQLite format 3\x00"
 _BUSY_SECONDS = 30.0
+_ATTEMPTS = 5
 
 # What the text of values depends on. Set in every transaction, since behind PgBouncer sessions are shared.
 _SETTINGS = (
@@ -93,18 +95,63 @@ def sqlite_source(config: DatabaseConfig) -> Iterator[sqlite3.Connection]:
 
     Raises `DatabaseUnavailable` saying what is wrong with the file.
     """
+    with sqlite_readers(config, several=False) as (raw, *_):
+        yield raw
+
+
+@contextmanager
+def sqlite_readers(config: DatabaseConfig, *, several: bool = True) -> Iterator[list[sqlite3.Connection]]:
+    """Connections like that of `sqlite_source` that all see the same moment, each for a thread of its own.
+
+    There are two, or one where a second is not asked for, or where writers keep it from seeing that moment.
+    """
     path = _checked_path(config)
     _look_at(path)
     side_files = [path + "-wal", path + "-shm"]
     left_alone = any(map(os.path.exists, side_files))
     with reporting(f"cannot read {path}"):
-        raw = _connect_read_only(path)
         try:
-            with closing(raw):
-                yield raw
+            with ExitStack() as stack:
+                first, options = _connect_read_only(path)
+                stack.enter_context(closing(first))
+                second = _beside(first, path, options) if several else None
+                if second is not None:
+                    stack.enter_context(closing(second))
+                yield [first] if second is None else [first, second]
         finally:
             if not left_alone and any(map(os.path.exists, side_files)):
                 _remove_side_files(path)
+
+
+def _beside(first: sqlite3.Connection, path: str, options: str) -> sqlite3.Connection | None:
+    """Another connection that sees the same moment as `first`, which begins anew for it; None if it cannot be had."""
+    second = _open_read_only(path, options)
+    try:
+        for _ in range(_ATTEMPTS):
+            if _begin_together(first, second):
+                return second
+    except sqlite3.OperationalError:
+        pass  # a writer waits for the first to end, say
+    except BaseException:
+        second.close()
+        raise
+    second.close()
+    if not first.in_transaction:
+        _begin(first)
+    return None
+
+
+def _begin_together(first: sqlite3.Connection, second: sqlite3.Connection) -> bool:
+    """Let both begin a read transaction; whether nothing was committed between the one's beginning and the other's."""
+    for raw in (second, first):
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+    # A connection's data_version changes when others commit. The second asks for it before the first begins.
+    before = second.execute("PRAGMA data_version").fetchone()
+    _begin(first)
+    second.execute("PRAGMA busy_timeout = 0")  # a writer that waits for the first to end would wait for both
+    _begin(second)
+    return bool(second.execute("PRAGMA data_version").fetchone() == before)
 
 
 def _look_at(path: str) -> None:
@@ -121,17 +168,12 @@ def _look_at(path: str) -> None:
         raise DatabaseUnavailable(f"{path} is not an SQLite database (or it is encrypted)")
 
 
-def _connect_read_only(path: str) -> sqlite3.Connection:
-    uri = Path(path).absolute().as_uri()
+def _connect_read_only(path: str) -> tuple[sqlite3.Connection, str]:
+    """A connection inside a read transaction, and the options it was opened with."""
     for options in ("mode=ro", "mode=ro&immutable=1"):
-        raw = sqlite3.connect(
-            f"{uri}?{options}", uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS
-        )
+        raw = _open_read_only(path, options)
         try:
-            raw.execute("PRAGMA query_only = ON")
-            raw.execute("PRAGMA cell_size_check = ON")
-            raw.execute("BEGIN")
-            raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            _begin(raw)
         except sqlite3.OperationalError as error:
             raw.close()
             # A file in WAL mode in a directory where nothing can be written: nobody else has it open either,
@@ -143,8 +185,27 @@ def _connect_read_only(path: str) -> sqlite3.Connection:
             raw.close()
             raise
         else:
-            return raw
+            return raw, options
     raise AssertionError("unreachable")
+
+
+def _open_read_only(path: str, options: str) -> sqlite3.Connection:
+    uri = f"{Path(path).absolute().as_uri()}?{options}"
+    raw = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS
+    )
+    try:
+        raw.execute("PRAGMA query_only = ON")
+        raw.execute("PRAGMA cell_size_check = ON")
+    except BaseException:
+        raw.close()
+        raise
+    return raw
+
+
+def _begin(raw: sqlite3.Connection) -> None:
+    raw.execute("BEGIN")
+    raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 def _remove_side_files(path: str) -> None:

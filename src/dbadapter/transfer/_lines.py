@@ -1,39 +1,43 @@
 """COPY lines of a table that SQLite writes itself, a chunk of rows with each step.
 
 Values that conform for certain become text inside SQLite, which runs without Python's lock and makes no object for
-each value. A row with any other value is left out, and converted by `RowEncoder`; so is a whole chunk that could not
-be understood as COPY reads it.
+each value. Two readers share the work: one looks whether the rows of a chunk conform, the other writes the lines of
+those that do. Other rows are converted by `RowEncoder`; so is a whole chunk that could not be understood as COPY
+reads it.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from threading import Lock
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from .._dialects import SQLITE
 from ..errors import TransferError
 from . import conversions as c
 from ._encode import Encoded, RowEncoder
+from ._pipeline import prefetched
 from ._read import MOST_TERMS, Rows, read_batches, rows_for
 from .conversions.in_sqlite import InSQLite, in_sqlite, install
 from .plan import TablePlan
 
-__all__ = ["encoded_batches"]
+__all__ = ["COLLATIONS", "encoded_batches", "next_bound"]
 
 # Functions in SQLite take at most 127 arguments.
 _ARGUMENTS = 100
 _STRIKES = 3
 # Less than the least rowid, which is an integer of 64 bits.
 _BEFORE_ALL = -1e19
-# With others, which are the app's own, not even numbers can be compared.
-_COLLATIONS = {"BINARY", "NOCASE", "RTRIM"}
+
+COLLATIONS = {"BINARY", "NOCASE", "RTRIM"}
+"""With others, which are the app's own, not even numbers can be compared."""
 
 
 def encoded_batches(
-    raw: sqlite3.Connection,
+    readers: Sequence[sqlite3.Connection],
     table: TablePlan,
     encoder: RowEncoder,
     *,
@@ -43,7 +47,7 @@ def encoded_batches(
     """The table's rows, encoded for COPY, in the order of the rowid where there is one.
 
     Args:
-        raw: the source; other threads may use it while this one waits.
+        readers: the source, seen at one moment; other threads may use them while this one waits.
         table: the table's plan.
         encoder: converts what SQLite does not.
         after: only rows with a greater rowid.
@@ -51,13 +55,13 @@ def encoded_batches(
     """
     names = [column.name for column in table.copied]
     lock = Lock()
-    if table.rowid is not None and utf16 is None and (lines := _Lines.of(raw, table, encoder, lock)):
+    if table.rowid is not None and utf16 is None and (lines := _Lines.of(readers, table, encoder, lock)):
         yield from lines.read(after)
         if lines.finished:
             return
         after = lines.last
     batches = read_batches(
-        raw, table.name, names, rowid=table.rowid, after=after, row_bytes=table.row_bytes, utf16=utf16
+        readers[0], table.name, names, rowid=table.rowid, after=after, row_bytes=table.row_bytes, utf16=utf16
     )
     while True:
         with lock:  # the thread that writes may be reading a chunk again
@@ -67,160 +71,211 @@ def encoded_batches(
         yield encoder.encode(rows)
 
 
+def next_bound(raw: sqlite3.Connection, table: str, rowid: str, after: int | None, size: int) -> int | None:
+    """The rowid of the last of the next `size` rows (fewer at the end); None if there are none."""
+    name, quoted = SQLITE.quote(rowid), SQLITE.quote(table)
+    start = _BEFORE_ALL if after is None else after
+    query = f"SELECT {name} FROM {quoted} NOT INDEXED WHERE {name}>? ORDER BY {name} LIMIT 1 OFFSET ?"
+    found = raw.execute(query, (start, size - 1)).fetchone()
+    if found is None:
+        found = raw.execute(f"SELECT max({name}) FROM {quoted} NOT INDEXED WHERE {name}>?", (start,)).fetchone()
+    bound: int | None = found[0]
+    return bound
+
+
 @frozen
-class _Statement:
-    """The query for a chunk.
+class _Chunk:
+    """Some rows, by their rowids, as the condition finds them.
 
     Attributes:
-        condition: true of the rows which it writes.
-        separators: how many tabs a line has.
-        bare: a row with NULL in a column of numbers is not written, which spares all others the question.
-        escaping: special characters are escaped; otherwise their number tells whether there are any.
+        after, upto: the rowids between which they are.
+        rows: how many there are.
+        sure: how many of them SQLite can write.
+        backslashes: how many of them it writes into the lines of those.
+        nulls: there is a NULL among their numbers.
     """
 
-    query: str
-    condition: str
-    separators: int
-    bare: bool
-    escaping: bool
+    after: int | None
+    upto: int
+    rows: int
+    sure: int
+    backslashes: int
+    nulls: bool
 
 
 @define
 class _Lines:
     """Reads one table."""
 
-    raw: sqlite3.Connection
+    readers: Sequence[sqlite3.Connection]
     table: TablePlan
     encoder: RowEncoder
     columns: list[InSQLite]
     lock: Lock
+    size: int = 64
     last: int | None = None
     finished: bool = False
+    _condition: str = field(init=False)
+    _texts: dict[tuple[bool, bool], str] = field(factory=dict)
 
     @classmethod
-    def of(cls, raw: sqlite3.Connection, table: TablePlan, encoder: RowEncoder, lock: Lock) -> _Lines | None:
+    def of(
+        cls, readers: Sequence[sqlite3.Connection], table: TablePlan, encoder: RowEncoder, lock: Lock
+    ) -> _Lines | None:
         """For a table all of whose columns SQLite can write."""
         collations = {column.collation for column in table.copied}
-        if len(table.copied) > MOST_TERMS or not collations <= _COLLATIONS:
+        if len(table.copied) > MOST_TERMS or not collations <= COLLATIONS:
             return None
         found = [in_sqlite(c.load(column.conversion), SQLITE.quote(column.name)) for column in table.copied]
         columns = [column for column in found if column is not None]
         if not columns or len(columns) < len(found):
             return None
-        install(raw)
-        return cls(raw, table, encoder, columns, lock)
+        install(readers[0])
+        return cls(readers, table, encoder, columns, lock)
+
+    def __attrs_post_init__(self) -> None:
+        conditions = []
+        for plan, column in zip(self.table.copied, self.columns, strict=True):
+            name = SQLITE.quote(plan.name)
+            if plan.name == self.table.rowid and plan.identity:
+                continue  # it cannot be but an integer
+            conditions.append(f"({name} IS NULL OR {column.condition})" if plan.nullable else column.condition)
+        self._condition = " AND ".join(conditions) or "1"
 
     def read(self, after: int | None) -> Iterator[Encoded]:
         """Chunk after chunk; it ends early, with `finished` false, where reading row by row promises more."""
         known = self.table.row_bytes >= 0
-        size = rows_for(self.table.row_bytes) if known else 64
-        statement = self._statement(bare=True, escaping=not any(column.free for column in self.columns))
+        if known:
+            self.size = rows_for(self.table.row_bytes)
+        escaping = not any(column.free for column in self.columns)
         strikes, self.last = 0, after
-        while strikes < _STRIKES:
-            chunk = self._chunk(statement, size)
-            if chunk is None and not statement.escaping:
-                statement = self._statement(bare=statement.bare, escaping=True)
-                chunk = self._chunk(statement, size)
-            if chunk is None:
-                strikes += 1
-                yield from self._row_by_row(size)
-                continue
-            data, rows, written, last = chunk
-            if rows == 0:
-                self.finished = True
-                return
-            found = self._encoded(data, rows, written, last, statement.condition)
-            self.last = last
-            yield found
-            if written * 10 < rows * 9 and statement.bare:
-                statement = self._statement(bare=False, escaping=statement.escaping)
-            elif written * 2 < rows:
-                strikes += 1
-            else:
-                strikes = 0
-            if not known:
-                size = min(rows_for(len(data) // max(written, 1)), size * 4)
+        alone = len(self.readers) == 1
+        chunks = self._chunks(after) if alone else prefetched(lambda: self._chunks(after), depth=16)
+        with closing(chunks):
+            for chunk in chunks:
+                data = self._written(chunk, escaping=escaping)
+                if data is None and not escaping:
+                    escaping = True
+                    data = self._written(chunk, escaping=True)
+                self.last = chunk.upto
+                if data is None:
+                    yield self._by_row(chunk)
+                else:
+                    yield self._encoded(chunk, data)
+                    if not known:
+                        self.size = min(rows_for(len(data) // max(chunk.sure, 1)), self.size * 4)
+                strikes = strikes + 1 if data is None or chunk.sure * 2 < chunk.rows else 0
+                if strikes == _STRIKES:
+                    return
+        self.finished = True
 
-    def _chunk(self, statement: _Statement, size: int) -> tuple[bytes, int, int, int] | None:
-        """The next rows: (lines, rows, lines written, last rowid); None if they are not as COPY must have them."""
+    def _chunks(self, after: int | None) -> Iterator[_Chunk]:
+        """What there is to write, looked at with the last of the readers."""
+        raw = self.readers[-1]
+        lock: AbstractContextManager[object] = self.lock if len(self.readers) == 1 else nullcontext()
+        columns = list(zip(self.table.copied, self.columns, strict=True))
+        asked = [  # (its place in the answer, what NULL adds, what others add, whether NULL is none of its format)
+            (SQLITE.quote(plan.name), int(plan.nullable), column.backslashes, column.format != "%s")
+            for plan, column in columns
+            if plan.nullable or column.backslashes
+        ]
+        counts = "".join(f",count({name})" for name, *_ in asked)
+        rowid = self.table.rowid or ""
+        name = SQLITE.quote(rowid)
+        query = (
+            f"SELECT count(*),total({self._condition}){counts} FROM {SQLITE.quote(self.table.name)} NOT INDEXED "
+            f"WHERE {name}>? AND {name}<=?"
+        )
+        while True:
+            with lock:
+                upto = next_bound(raw, self.table.name, rowid, after, self.size)
+                if upto is None:
+                    return
+                place = (_BEFORE_ALL if after is None else after, upto)
+                rows, sure, *filled = raw.execute(query, place).fetchone()
+                if sure < rows:
+                    _, _, *filled = raw.execute(f"{query} AND {self._condition}", place).fetchone()
+            sure = int(sure)
+            backslashes = sum(
+                (sure - count) * of_null + count * of_others
+                for count, (_, of_null, of_others, _) in zip(filled, asked, strict=True)
+            )
+            nulls = any(count < sure and number for count, (*_, number) in zip(filled, asked, strict=True))
+            yield _Chunk(after, upto, rows, sure, backslashes, nulls)
+            after = upto
+
+    def _written(self, chunk: _Chunk, *, escaping: bool) -> bytes | None:
+        """The lines of those rows of a chunk that SQLite writes; None if they are not as COPY must have them."""
+        if not chunk.sure:
+            return b""
+        rowid = SQLITE.quote(self.table.rowid or "")
+        query = (
+            f"SELECT CAST(group_concat({self._line(chunk.nulls, escaping)},'') AS BLOB) "
+            f"FROM {SQLITE.quote(self.table.name)} NOT INDEXED WHERE {rowid}>? AND {rowid}<=?"
+        )
+        if chunk.sure < chunk.rows:
+            query += f" AND {self._condition}"
         try:
             with self.lock:
-                data, rows, written, marks, last = self.raw.execute(
-                    statement.query, (_BEFORE_ALL if self.last is None else self.last, size)
-                ).fetchone()
+                place = (_BEFORE_ALL if chunk.after is None else chunk.after, chunk.upto)
+                data: bytes = self.readers[0].execute(query, place).fetchone()[0]
         except sqlite3.DataError:  # a string too big
             return None
-        if not written:
-            return b"", rows, 0, last
-        data += b"\n"
         understood = (
-            data.count(b"\t") == written * statement.separators
-            and data.count(b"\n") == written
+            data.count(b"\t") == chunk.sure * (len(self.columns) - 1)
+            and data.count(b"\n") == chunk.sure
             and b"\r" not in data
-            and (statement.escaping or data.count(b"\\") == marks)
+            # Each backslash that SQLite puts into a line is counted; one more is the user's.
+            and (escaping or data.count(b"\\") == chunk.backslashes)
             and _is_utf8(data)
         )
-        return (data, rows, written, last) if understood else None
+        return data if understood else None
 
-    def _encoded(self, data: bytes, rows: int, written: int, last: int, condition: str) -> Encoded:
-        first = self.last
-
+    def _encoded(self, chunk: _Chunk, data: bytes) -> Encoded:
         def again() -> Encoded:
-            return self.encoder.encode(self._rows(first, last, None))
+            return self.encoder.encode(self._rows(chunk, None))
 
-        found = Encoded(data, None, read=rows, count=written, last=last, again=again)
-        if written < rows:
+        found = Encoded(data, None, read=chunk.rows, count=chunk.sure, last=chunk.upto, again=again)
+        if chunk.sure < chunk.rows:
             # Not "NOT": of a value that makes the condition NULL that is not true either.
-            odd = self.encoder.encode(self._rows(first, last, f"({condition}) IS NOT 1"))
-            if odd.read != rows - written:
-                raise TransferError(
-                    f"{rows - written - odd.read} rows of {self.table.name} were read by no query"
-                )
+            odd = self.encoder.encode(self._rows(chunk, f"({self._condition}) IS NOT 1"))
+            if odd.read != chunk.rows - chunk.sure:
+                missing = chunk.rows - chunk.sure - odd.read
+                raise TransferError(f"{missing} rows of {self.table.name} were read by no query")
             found.data += odd.data
             found.count += odd.count
             found.odd, found.dropped = odd.odd, odd.dropped
         return found
 
-    def _row_by_row(self, size: int) -> Iterator[Encoded]:
-        """The next rows, converted in Python."""
-        rows = self._rows(self.last, None, None, limit=size)
-        if rows:
-            found = self.encoder.encode(rows)
-            self.last = found.last
-            yield found
+    def _by_row(self, chunk: _Chunk) -> Encoded:
+        """The rows of a chunk, converted in Python."""
+        return self.encoder.encode(self._rows(chunk, None))
 
-    def _rows(self, after: int | None, upto: int | None, where: str | None, limit: int = -1) -> Rows:
+    def _rows(self, chunk: _Chunk, where: str | None) -> Rows:
         """Rows of a chunk as values."""
         names = [column.name for column in self.table.copied]
         with self.lock:
             batches = read_batches(
-                self.raw, self.table.name, names, rowid=self.table.rowid, after=after, upto=upto, where=where,
-                limit=limit, row_bytes=0,
+                self.readers[0], self.table.name, names, rowid=self.table.rowid, after=chunk.after,
+                upto=chunk.upto, where=where, row_bytes=0,
             )  # fmt: skip
             return [row for batch in batches for row in batch]
 
-    def _statement(self, *, bare: bool, escaping: bool) -> _Statement:
-        conditions, marks, parts = [], [], []
-        for plan, column in zip(self.table.copied, self.columns, strict=True):
-            name = SQLITE.quote(plan.name)
-            nullable = plan.nullable and not (bare and column.format != "%s")
-            conditions.append(f"({name} IS NULL OR {column.condition})" if nullable else column.condition)
-            if nullable:
-                marks.append(f"({name} IS NULL)")
-            if column.backslashes:
-                marks.append(f"{column.backslashes}*({name} IS NOT NULL)")
-            parts.append(_field(name, column, nullable=nullable, escaping=escaping))
-        condition = " AND ".join(conditions)
-        rowid = SQLITE.quote(self.table.rowid or "")
-        # Each backslash that SQLite puts into a line is counted; one more is the user's.
-        count = "0" if escaping else "+".join(marks) or "0"
-        query = (
-            "SELECT CAST(group_concat(_line,char(10)) AS BLOB), count(*), count(_line), "
-            "sum(CASE WHEN _line IS NOT NULL THEN _marks END), max(_key) FROM ("
-            f"SELECT {rowid} AS _key, {count} AS _marks, CASE WHEN {condition} THEN {_joined(parts)} END AS _line "
-            f"FROM {SQLITE.quote(self.table.name)} AS _rows WHERE {rowid}>? ORDER BY _rows.{rowid} LIMIT ?)"
-        )
-        return _Statement(query, condition, len(parts) - 1, bare, escaping)
+    def _line(self, nulls: bool, escaping: bool) -> str:
+        """The expression for a row's line; without `nulls`, numbers are not asked whether they are NULL."""
+        if (nulls, escaping) not in self._texts:
+            self._texts[nulls, escaping] = _joined(
+                [
+                    _field(
+                        SQLITE.quote(plan.name),
+                        column,
+                        nullable=plan.nullable and (nulls or column.format == "%s"),
+                        escaping=escaping,
+                    )
+                    for plan, column in zip(self.table.copied, self.columns, strict=True)
+                ]
+            )
+        return self._texts[nulls, escaping]
 
 
 def _field(name: str, column: InSQLite, *, nullable: bool, escaping: bool) -> tuple[str, str]:
@@ -244,11 +299,11 @@ def _field(name: str, column: InSQLite, *, nullable: bool, escaping: bool) -> tu
 
 
 def _joined(parts: list[tuple[str, str]]) -> str:
-    """The fields with tabs between them."""
+    """The fields with tabs between them and the line's end."""
     groups = [parts[at : at + _ARGUMENTS] for at in range(0, len(parts), _ARGUMENTS)]
     written = []
     for group in groups:
-        format = "\t".join(format for format, _ in group)
+        format = "\t".join(format for format, _ in group) + ("\n" if group is groups[-1] else "")
         written.append(f"printf('{format}',{','.join(argument for _, argument in group)})")
     return "||char(9)||".join(written)
 

@@ -6,7 +6,8 @@ What the server refuses in spite of the plan is found by the line it names, set 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -19,6 +20,7 @@ from .conversions import escape
 
 if TYPE_CHECKING:
     import psycopg
+    from psycopg import Copy
 
 __all__ = ["PostgresLoader", "copy_odd"]
 
@@ -39,32 +41,38 @@ class PostgresLoader:
     dropped: int = 0
     _waiting: list[Encoded] = field(factory=list)
     _size: int = 0
-
-    @property
-    def _copy(self) -> bytes:
-        table = self.encoder.table
-        names = ", ".join(POSTGRESQL.quote(column.target) for column in self.encoder.columns)
-        return f"COPY {POSTGRESQL.quote(table.target)} ({names}) FROM STDIN".encode()
+    _transaction: ExitStack = field(factory=ExitStack)
+    _copying: ExitStack = field(factory=ExitStack)
+    _copy: Copy | None = None
 
     def add(self, encoded: Encoded) -> None:
-        """Take a batch; every few megabytes they are written and committed."""
+        """Send a batch to the server, which works while the next is made; every few megabytes are committed.
+
+        What is not committed when this raises is undone when the connection is closed.
+        """
         self._waiting.append(encoded)
         self._size += len(encoded.data)
-        if self._size >= _GROUP_BYTES:
-            self.flush()
+        with self._mending():
+            self._send(encoded.data)
+            if self._size >= _GROUP_BYTES:
+                self._commit()
 
     def flush(self) -> None:
-        """Write and commit what is waiting."""
-        if not self._waiting:
-            return
+        """Commit what was sent."""
+        if self._waiting:
+            with self._mending():
+                self._commit()
+
+    @contextmanager
+    def _mending(self) -> Iterator[None]:
+        """Where the server refuses something of the data, all that waits is written again, step by step."""
         import psycopg
 
         try:
-            with self.raw.transaction():
-                settings(self.raw)
-                self._write([encoded.data for encoded in self._waiting])
-                self._finish(self._waiting)
+            yield
         except psycopg.Error as error:
+            self._copy = None
+            self._transaction.__exit__(type(error), error, error.__traceback__)
             if (error.sqlstate or "")[:2] not in _DATA_FAULTS:
                 raise
             self._waiting = [encoded.again() if encoded.again else encoded for encoded in self._waiting]
@@ -73,17 +81,44 @@ class PostgresLoader:
                 for encoded in self._waiting:
                     self._write_piecewise(encoded)
                 self._finish(self._waiting)
+            self._count()
+
+    def _send(self, data: bytes) -> None:
+        if not data:
+            return
+        if self._copy is None:
+            self._transaction.enter_context(self.raw.transaction())
+            self._copying = self._transaction.enter_context(ExitStack())
+            settings(self.raw)
+            cursor = self._copying.enter_context(self.raw.cursor())
+            self._copy = self._copying.enter_context(cursor.copy(self._statement))
+        self._copy.write(data)
+
+    def _commit(self) -> None:
+        if self._copy is None:  # all of it is rejected
+            self._transaction.enter_context(self.raw.transaction())
+        self._copy = None
+        self._copying.close()
+        self._finish(self._waiting)
+        self._transaction.close()
+        self._count()
+
+    def _count(self) -> None:
         for encoded in self._waiting:
             self.copied += encoded.count
             self.read += encoded.read
             self.dropped += encoded.dropped
         self._waiting, self._size = [], 0
 
-    def _write(self, data: Sequence[bytes]) -> None:
-        if any(data):
-            with self.raw.cursor() as cursor, cursor.copy(self._copy) as copy:
-                for lines in data:
-                    copy.write(lines)
+    @property
+    def _statement(self) -> bytes:
+        table = self.encoder.table
+        names = ", ".join(POSTGRESQL.quote(column.target) for column in self.encoder.columns)
+        return f"COPY {POSTGRESQL.quote(table.target)} ({names}) FROM STDIN".encode()
+
+    def _write(self, lines: bytes) -> None:
+        with self.raw.cursor() as cursor, cursor.copy(self._statement) as copy:
+            copy.write(lines)
 
     def _finish(self, group: Sequence[Encoded]) -> None:
         copy_odd(self.raw, [odd for encoded in group for odd in encoded.odd])
@@ -102,7 +137,7 @@ class PostgresLoader:
         while start < len(lines):
             try:
                 with self.raw.transaction():
-                    self._write([b"\n".join(lines[start:]) + b"\n"])
+                    self._write(b"\n".join(lines[start:]) + b"\n")
                 arrived += len(lines) - start
                 break
             except psycopg.Error as error:
@@ -114,7 +149,7 @@ class PostgresLoader:
                 column = place[2] if place else None
             if bad > start:
                 with self.raw.transaction():
-                    self._write([b"\n".join(lines[start:bad]) + b"\n"])
+                    self._write(b"\n".join(lines[start:bad]) + b"\n")
                 arrived += bad - start
             if self._mend(encoded, lines[bad], rows[bad], column, message):
                 arrived += 1
@@ -135,7 +170,7 @@ class PostgresLoader:
             data, odd = without
             try:
                 with self.raw.transaction():
-                    self._write([data])
+                    self._write(data)
             except psycopg.Error as error:
                 if (error.sqlstate or "")[:2] not in _DATA_FAULTS:
                     raise

@@ -46,7 +46,7 @@ Progress = Callable[[str, str, int, int], None]
 class _Planning:
     """What the steps of planning share."""
 
-    raw: sqlite3.Connection
+    readers: Sequence[sqlite3.Connection]
     target: Target
     catalog: Catalog
     plan: TransferPlan
@@ -57,6 +57,11 @@ class _Planning:
     relations: Namer = field(factory=Namer)
     recorded: dict[str, TablePlan] = field(factory=dict)
 
+    @property
+    def raw(self) -> sqlite3.Connection:
+        """The connection for questions."""
+        return self.readers[0]
+
     def relation(self, wanted: str) -> str:
         """A name for an index or key that no table or index has."""
         return self.relations.name(wanted)
@@ -66,7 +71,7 @@ class _Planning:
 
 
 def plan_from_sqlite(
-    raw: sqlite3.Connection,
+    readers: Sequence[sqlite3.Connection],
     target: Target,
     plan: TransferPlan,
     *,
@@ -75,13 +80,14 @@ def plan_from_sqlite(
     encoding: str | None,
     progress: Progress | None,
 ) -> None:
-    """Fill the plan.
+    """Fill the plan; the readers see the source at one moment.
 
     Raises `ConfigError` where `tables` names one that is not there.
     """
+    raw = readers[0]
     catalog = read_catalog(raw)
     recorded = {name: table for name, (state, table) in recorded_in_sqlite(raw).items() if state == "done"}
-    planning = _Planning(raw, target, catalog, plan, encoding=encoding, progress=progress, recorded=recorded)
+    planning = _Planning(readers, target, catalog, plan, encoding=encoding, progress=progress, recorded=recorded)
     database_encoding = raw.execute("PRAGMA encoding").fetchone()[0]
     planning.utf16 = {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(database_encoding)
     plan.facts = {

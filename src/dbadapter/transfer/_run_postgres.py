@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from .._dialects import POSTGRESQL
 from ..errors import TransferError
 from ._bookkeeping import ORIGINALS, REJECTS, SOURCE, TABLES, create_statements
 from ._encode import Encoded, RowEncoder
-from ._endpoints import open_postgres, settings, sqlite_source
+from ._endpoints import open_postgres, settings, sqlite_readers
 from ._faults import reporting
 from ._lines import encoded_batches
 from ._load_postgres import PostgresLoader
@@ -44,7 +44,7 @@ def to_postgres(
     assert plan.source_config
     assert plan.target_config
     report = TransferReport(source=plan.source, target=plan.target, dry_run=dry_run)
-    with sqlite_source(plan.source_config) as lite, open_postgres(plan.target_config) as post:
+    with sqlite_readers(plan.source_config) as lite, open_postgres(plan.target_config) as post:
         with reporting("cannot write to the target"):
             if resume:
                 _resume(post, plan)
@@ -169,7 +169,7 @@ class _Run:
 
     def __init__(
         self,
-        lite: sqlite3.Connection,
+        lite: Sequence[sqlite3.Connection],
         post: psycopg.Connection[Any],
         plan: TransferPlan,
         report: TransferReport,

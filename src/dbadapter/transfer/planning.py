@@ -8,9 +8,9 @@ from typing import Any
 
 from ..config import DatabaseConfig
 from ..errors import ConfigError, TransferError
-from ._endpoints import direction, display, open_postgres, postgres_source, resolve, sqlite_source
+from ._collection_names import collection_names
+from ._endpoints import direction, display, open_postgres, postgres_source, resolve, sqlite_readers
 from ._faults import reporting
-from ._plan_postgres import plan_from_postgres
 from ._plan_sqlite import Target, plan_from_sqlite
 from ._postgres_catalog import empty_tables, has_vectors, read_tables, type_names
 from .plan import TransferPlan
@@ -64,18 +64,18 @@ def plan_transfer(
         target_config=target_config,
     )
     if found == "sqlite-postgresql":
-        with sqlite_source(source_config) as raw:
+        with sqlite_readers(source_config) as readers:
             looked_at = _look_at_target(target_config)
             plan_from_sqlite(
-                raw, looked_at, plan, tables=tables, profile=profile, encoding=encoding, progress=progress
+                readers, looked_at, plan, tables=tables, profile=profile, encoding=encoding, progress=progress
             )
+            plan.collections = collection_names(readers[0]) if tables is None else []
     else:
+        from ._plan_postgres import plan_from_postgres
+
         with postgres_source(source_config) as raw, reporting("cannot read the source"):
             plan_from_postgres(raw, plan, tables=tables, profile=profile, progress=progress)
-    if tables is None:
-        from ._collections import collection_names
-
-        plan.collections = collection_names(source_config)
+            plan.collections = collection_names(raw) if tables is None else []
     return plan
 
 

@@ -19,6 +19,7 @@ from .._dialects import POSTGRESQL
 from ..config import DatabaseConfig, DatabaseType
 from ..errors import ConfigError
 from ._bookkeeping import key_text
+from ._collection_names import collection_names
 from ._digest import (
     BUCKETS,
     Match,
@@ -71,12 +72,9 @@ def verify_transfer(
         raise ConfigError(
             f"both ends are {source_config.db_type.value}; verifying compares one kind with the other"
         )
-    collections: Sequence[str] = ()
-    if tables is None:
-        from ._collections import collection_names
-
-        collections = collection_names(source_config)
-    return verify(source_config, target_config, tables=tables, collections=collections, progress=progress)
+    return verify(
+        source_config, target_config, tables=tables, collections=None if tables is None else (), progress=progress
+    )
 
 
 def verify(
@@ -84,10 +82,10 @@ def verify(
     target: DatabaseConfig,
     *,
     tables: Iterable[str] | None = None,
-    collections: Sequence[str] = (),
+    collections: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> VerifyReport:
-    """`verify_transfer` with the configurations."""
+    """`verify_transfer` with the configurations; by default all vector collections are compared."""
     started = perf_counter()
     report = VerifyReport(source=display(source), target=display(target))
     from_sqlite = source.db_type is DatabaseType.SQLITE
@@ -95,6 +93,8 @@ def verify(
         lite = stack.enter_context(sqlite_source(source if from_sqlite else target))
         post = stack.enter_context(postgres_source(target if from_sqlite else source))
         with reporting("cannot compare the two databases"):
+            if collections is None:
+                collections = collection_names(lite if from_sqlite else post)
             for match, problem in pairs(lite, post, from_sqlite=from_sqlite, tables=tables):
                 name, other = (
                     (match.sqlite, match.postgres) if from_sqlite else (match.postgres, match.sqlite)

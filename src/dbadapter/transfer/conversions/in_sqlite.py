@@ -37,6 +37,7 @@ class InSQLite:
             commas between them, as the format takes.
         free: the text is the user's: it may have characters that are special to COPY.
         backslashes: how many of them each value's text has of its own.
+        certain: what meets the condition conforms; otherwise Postgres has to look as well.
     """
 
     condition: str
@@ -44,6 +45,7 @@ class InSQLite:
     format: str = "%s"
     free: bool = False
     backslashes: int = 0
+    certain: bool = True
 
 
 def in_sqlite(conversion: Conversion, column: str) -> InSQLite | None:
@@ -65,7 +67,7 @@ def _integer(conversion: Integer, x: str) -> InSQLite | None:
 def _float(conversion: Float, x: str) -> InSQLite | None:
     if not _prints_doubles():
         return None
-    common = f"({x} BETWEEN 1e-5 AND 1e15 OR {x}=0 OR {x} BETWEEN -1e15 AND -1e-5)"
+    common = f"CASE WHEN {x} BETWEEN 1e-5 AND 1e15 THEN 1 ELSE {x}=0 OR {x} BETWEEN -1e15 AND -1e-5 END"
     # printf leaves out the sign of a zero.
     sign = f"CASE WHEN {x}=0 THEN {_SIGN}({x}) ELSE '' END"
     return InSQLite(f"typeof({x})='real' AND {common}", f"{sign},{x}", "%s%!.17g")
@@ -106,7 +108,7 @@ def _number(conversion: Number, x: str) -> InSQLite | None:
     # Texts and blobs are greater than all numbers, so that a number between two others is one.
     condition = (
         f"{x} BETWEEN {-bound} AND {bound} AND round({x}*{unit}.0)/{unit}.0={x}"
-        f" AND (typeof({x})='integer' OR {x}<>CAST({x} AS INTEGER))"
+        f" AND CASE WHEN {x}<>CAST({x} AS INTEGER) THEN 1 ELSE typeof({x})='integer' END"
     )
     return InSQLite(condition, f"round({x}*{unit}.0)", f"%de-{scale}")
 
@@ -132,7 +134,7 @@ def _json(conversion: Json, x: str) -> InSQLite | None:
     if conversion.binary:
         return None
     begins = f"(substr({x},1,1)='{{' OR substr({x},1,1)='[')"
-    return InSQLite(f"typeof({x})='text' AND {begins} AND instr({x},char(0))=0", x, free=True)
+    return InSQLite(f"typeof({x})='text' AND {begins} AND instr({x},char(0))=0", x, free=True, certain=False)
 
 
 def _bytes(conversion: Bytes, x: str) -> InSQLite | None:
@@ -171,26 +173,26 @@ def _temporal(conversion: Temporal, x: str) -> InSQLite | None:
     if conversion.digits or base is None or not format.is_iso:
         return None
     length, canonical = base
-    conditions = [f"typeof({x})='text'"]
-    if zone:
-        conditions.append(f"substr({x},{-len(zone)})={_literal(zone)} COLLATE BINARY")
     whole = f"substr({x},1,{length})"
-    plain = f"length({x})={length + len(zone)}"
-    if not zone:
-        equal = f"{plain} AND +{x}={canonical.format(x)} COLLATE BINARY"
-    else:
-        equal = f"instr({x},char(0))=0 AND {plain} AND {whole}={canonical.format(whole)} COLLATE BINARY"
+    typed = f"typeof({x})='text' AND instr({x},char(0))=0"
+    begins = f"{whole}={canonical.format(whole)} COLLATE BINARY"
+    ends = f" AND substr({x},{-len(zone)})={_literal(zone)} COLLATE BINARY" if zone else ""
+    if zone:
+        plain = f"{typed} AND length({x})={length + len(zone)} AND {begins}{ends}"
+    else:  # what equals such a text is one
+        plain = f"+{x}={canonical.format(x)} COLLATE BINARY"
+    condition = plain
     if fraction:
         digits = f"substr({x},{length + 2},length({x})-{length + 1 + len(zone)})"
-        fine = (
-            f"instr({x},char(0))=0 AND {whole}={canonical.format(whole)} COLLATE BINARY"
-            f" AND substr({x},{length + 1},1)='.'"
-            f" AND {digits} NOT GLOB '*[^0-9]*' AND length({digits}) {_DIGITS[fraction[1]].format(digits)}"
+        condition = (
+            f"{typed} AND {begins} AND substr({x},{length + 1},1)='.' AND {digits} NOT GLOB '*[^0-9]*'"
+            f" AND length({digits}) {_DIGITS[fraction[1]].format(digits)}{ends}"
         )
-        test = equal.removeprefix(f"{plain} AND ")
-        equal = fine if fraction[1].startswith(".") else f"CASE WHEN {plain} THEN {test} ELSE {fine} END"
-    conditions.append(f"({equal})")
-    return InSQLite(" AND ".join(conditions), x)
+        if fraction[1].startswith("["):
+            condition = f"CASE WHEN {plain} THEN 1 ELSE {condition} END"
+    if body.startswith("YYYY"):  # years before the first begin with a minus, or are 0000
+        condition = f"{condition} AND +{x}>='0001' COLLATE BINARY"
+    return InSQLite(condition, x)
 
 
 _DIGITS = {
