@@ -37,6 +37,15 @@ class _Booleans(Candidate):
             else:
                 self._others += count
 
+    def expected(self, sample: Sequence[Any]) -> c.Conversion | None:
+        kinds = set(map(type, sample))
+        conversions = (c.Boolean(true=true, false=false) for true, false in self._PAIRS)
+        return next((each for each in conversions if sample and each.accepts(sample, kinds)), None)
+
+    def conform(self, conversion: c.Conversion, count: int) -> None:
+        assert isinstance(conversion, c.Boolean)
+        self._seen[type(conversion.true), conversion.true] += count
+
     def ranked(self) -> list[Tally]:
         best: Tally | None = None
         for true, false in self._PAIRS:
@@ -65,6 +74,14 @@ class _Uuids(Candidate):
     def add(self, values: Sequence[Any], kinds: set[type]) -> None:
         for tally in self.tallies:
             tally.add(values, kinds)
+
+    def expected(self, sample: Sequence[Any]) -> c.Conversion | None:
+        kinds = set(map(type, sample))
+        fitting = (tally.conversion for tally in self.tallies if tally.conversion.accepts(sample, kinds))
+        return next(fitting, None) if sample else None
+
+    def conform(self, conversion: c.Conversion, count: int) -> None:
+        next(tally for tally in self.tallies if tally.conversion == conversion).exact += count
 
     def ranked(self) -> list[Tally]:
         return sorted(self.tallies, key=lambda tally: -tally.exact)[:1]

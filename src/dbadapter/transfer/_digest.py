@@ -8,6 +8,7 @@ no order is needed, duplicates count, and a difference shows in few buckets.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import sqlite3
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +20,7 @@ from attrs import define, field, frozen
 from .._dialects import POSTGRESQL, SQLITE
 from . import conversions as c
 from ._pipeline import prefetched
-from ._read import MOST_TERMS, read_batches, rows_for
+from ._read import BEFORE_ALL, MOST_TERMS, next_bound, read_batches, rows_for
 from ._tokens import Tokens, install, postgres_line, sqlite_line, tokens_of
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = ["BUCKETS", "Buckets", "Match", "postgres_digest", "row_number", "sqli
 
 BUCKETS = 1024
 _BLOCK, _PORTION = 8192, 250  # bytes, and blocks to be read at a time, which takes some 20 ms
+_BETWEEN = "\x1e"  # the separator of records
 _SHIFT = 54  # the upper ten bits, with the sign: -512 to 511
 
 
@@ -92,9 +94,9 @@ class Buckets:
 
 
 try:
-    hashlib.md5(b"")
-    _md5: Callable[[bytes], Any] = hashlib.md5
-except ValueError:  # a Python in FIPS mode wants to be told that no secret depends on it, which takes time
+    # Python's own: the quicker one for the few bytes of a row, and never forbidden, since it guards no secret.
+    _md5: Callable[[bytes], Any] = importlib.import_module("_md5").md5
+except ImportError:
     _md5 = partial(hashlib.md5, usedforsecurity=False)
 
 
@@ -108,40 +110,59 @@ def row_number(values: Iterable[Any], tokens: Sequence[Tokens]) -> int:
 # -- SQLite --------------------------------------------------------------------------------------------------------
 
 
-def sqlite_digest(raw: sqlite3.Connection, match: Match, *, row_bytes: int, utf16: str | None) -> Buckets:
+def sqlite_digest(raw: sqlite3.Connection, match: Match, *, utf16: str | None) -> Buckets:
     """Read a table in SQLite and digest it."""
     found = Buckets()
     counts, sums = found.counts, found.sums
-    for numbers in _sqlite_numbers(raw, match, row_bytes=row_bytes, utf16=utf16):
+    for numbers in _sqlite_numbers(raw, match, utf16=utf16):
         for number in numbers:
             counts[number >> _SHIFT] += 1
             sums[number >> _SHIFT] += number
     return found
 
 
-def _sqlite_numbers(
-    raw: sqlite3.Connection, match: Match, *, row_bytes: int, utf16: str | None
-) -> Iterator[Sequence[int]]:
+def _sqlite_numbers(raw: sqlite3.Connection, match: Match, *, utf16: str | None) -> Iterator[Sequence[int]]:
     """The numbers of a table's rows, many at a time; written by SQLite where its texts are UTF-8."""
     names, tokens = [column[0] for column in match.columns], match.tokens
     if utf16 is not None or len(names) > MOST_TERMS:
-        for rows in read_batches(raw, match.sqlite, names, row_bytes=row_bytes, utf16=utf16):
+        for rows in read_batches(raw, match.sqlite, names, utf16=utf16):
             yield [row_number(row, tokens) for row in rows]
         return
     install(raw, tokens)
-    for lines in prefetched(lambda: _lines(raw, match.sqlite, sqlite_line(names, tokens))):
+    line = f"CAST({sqlite_line(names, tokens)} AS BLOB)"
+    read = _lines if match.rowid is None else partial(_joined_lines, rowid=match.rowid)
+    for lines in prefetched(lambda: read(raw, SQLITE.quote(match.sqlite), line)):
         digests = b"".join([_md5(line).digest() for line in lines])
         yield struct.unpack(f">{len(lines) * 2}q", digests)[::2]
 
 
 def _lines(raw: sqlite3.Connection, table: str, line: str) -> Iterator[list[bytes]]:
     """The rows of a table as the lines that their numbers are made of."""
-    cursor = raw.execute(f"SELECT CAST({line} AS BLOB) FROM {SQLITE.quote(table)}")
+    cursor = raw.execute(f"SELECT {line} FROM {table}")
     size = 64
     while rows := cursor.fetchmany(size):
         lines = [line for (line,) in rows]
         yield lines
         size = min(rows_for(max(map(len, lines))), size * 4)
+
+
+def _joined_lines(raw: sqlite3.Connection, table: str, line: str, *, rowid: str) -> Iterator[list[bytes]]:
+    """The same for a table with a rowid, with one step of SQLite for many rows: others may work meanwhile."""
+    name = SQLITE.quote(rowid)
+    behind = f"FROM {table} NOT INDEXED WHERE {name}>? AND {name}<=?"
+    joined = f"SELECT count(*),CAST(group_concat({line},'{_BETWEEN}') AS BLOB) {behind}"
+    last, size = None, 64
+    while (upto := next_bound(raw, table, rowid, last, size)) is not None:
+        place = (BEFORE_ALL if last is None else last, upto)
+        try:
+            rows, data = raw.execute(joined, place).fetchone()
+        except sqlite3.DataError:  # a string too big
+            rows, data = -1, b""
+        lines = data.split(_BETWEEN.encode())
+        if len(lines) != rows:  # the character is in a text
+            lines = [line for (line,) in raw.execute(f"SELECT {line} {behind}", place)]
+        yield lines
+        last, size = upto, min(rows_for(max(map(len, lines))), size * 4)
 
 
 # -- Postgres ------------------------------------------------------------------------------------------------------

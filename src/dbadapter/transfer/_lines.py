@@ -20,17 +20,15 @@ from ..errors import TransferError
 from . import conversions as c
 from ._encode import Encoded, RowEncoder
 from ._pipeline import prefetched
-from ._read import MOST_TERMS, Rows, read_batches, rows_for
+from ._read import BEFORE_ALL, MOST_TERMS, Rows, next_bound, read_batches, rows_for
 from .conversions.in_sqlite import InSQLite, in_sqlite, install
 from .plan import TablePlan
 
-__all__ = ["COLLATIONS", "encoded_batches", "next_bound"]
+__all__ = ["COLLATIONS", "encoded_batches", "is_utf8"]
 
 # Functions in SQLite take at most 127 arguments.
 _ARGUMENTS = 100
 _STRIKES = 3
-# Less than the least rowid, which is an integer of 64 bits.
-_BEFORE_ALL = -1e19
 
 COLLATIONS = {"BINARY", "NOCASE", "RTRIM"}
 """With others, which are the app's own, not even numbers can be compared."""
@@ -69,18 +67,6 @@ def encoded_batches(
         if rows is None:
             return
         yield encoder.encode(rows)
-
-
-def next_bound(raw: sqlite3.Connection, table: str, rowid: str, after: int | None, size: int) -> int | None:
-    """The rowid of the last of the next `size` rows (fewer at the end); None if there are none."""
-    name, quoted = SQLITE.quote(rowid), SQLITE.quote(table)
-    start = _BEFORE_ALL if after is None else after
-    query = f"SELECT {name} FROM {quoted} NOT INDEXED WHERE {name}>? ORDER BY {name} LIMIT 1 OFFSET ?"
-    found = raw.execute(query, (start, size - 1)).fetchone()
-    if found is None:
-        found = raw.execute(f"SELECT max({name}) FROM {quoted} NOT INDEXED WHERE {name}>?", (start,)).fetchone()
-    bound: int | None = found[0]
-    return bound
 
 
 @frozen
@@ -188,10 +174,10 @@ class _Lines:
         )
         while True:
             with lock:
-                upto = next_bound(raw, self.table.name, rowid, after, self.size)
+                upto = next_bound(raw, SQLITE.quote(self.table.name), rowid, after, self.size)
                 if upto is None:
                     return
-                place = (_BEFORE_ALL if after is None else after, upto)
+                place = (BEFORE_ALL if after is None else after, upto)
                 rows, sure, *filled = raw.execute(query, place).fetchone()
                 if sure < rows:
                     _, _, *filled = raw.execute(f"{query} AND {self._condition}", place).fetchone()
@@ -217,7 +203,7 @@ class _Lines:
             query += f" AND {self._condition}"
         try:
             with self.lock:
-                place = (_BEFORE_ALL if chunk.after is None else chunk.after, chunk.upto)
+                place = (BEFORE_ALL if chunk.after is None else chunk.after, chunk.upto)
                 data: bytes = self.readers[0].execute(query, place).fetchone()[0]
         except sqlite3.DataError:  # a string too big
             return None
@@ -227,7 +213,7 @@ class _Lines:
             and b"\r" not in data
             # Each backslash that SQLite puts into a line is counted; one more is the user's.
             and (escaping or data.count(b"\\") == chunk.backslashes)
-            and _is_utf8(data)
+            and is_utf8(data)
         )
         return data if understood else None
 
@@ -308,7 +294,8 @@ def _joined(parts: list[tuple[str, str]]) -> str:
     return "||char(9)||".join(written)
 
 
-def _is_utf8(data: bytes) -> bool:
+def is_utf8(data: bytes) -> bool:
+    """Whether the bytes are text."""
     if data.isascii():
         return True
     try:

@@ -87,6 +87,19 @@ class Moments(Candidate):
                 self._found[format] = Tally(self._conversion(format))  # type: ignore[index, arg-type]
             self._found[format].add(group, {str})  # type: ignore[index]
 
+    def expected(self, sample: Sequence[Any]) -> c.Conversion | None:
+        """See `Candidate`: where texts are of one format, that."""
+        if set(map(type, sample)) != {str}:
+            return None
+        formats = set(map(self._format, sample))
+        format = formats.pop() if len(formats) == 1 else None
+        return None if format is None else self._conversion(format)
+
+    def conform(self, conversion: c.Conversion, count: int) -> None:
+        """See `Candidate`."""
+        assert isinstance(conversion, c.Temporal)
+        self._found[conversion.format] = Tally(conversion, exact=count)
+
     def _format(self, text: str) -> str | None:
         if len(text) > _LONGEST:
             return None

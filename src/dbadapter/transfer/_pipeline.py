@@ -5,12 +5,40 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, Full, Queue
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["prefetched"]
+__all__ = ["at_once", "prefetched"]
 
 T = TypeVar("T")
 _END = object()
+
+
+def at_once(*jobs: Callable[[], T]) -> list[T]:
+    """What the jobs return, the first done in this thread and each other in one of its own.
+
+    All have ended when this returns or raises what the first of them that failed has raised.
+    """
+    results: list[Any] = [None] * len(jobs)
+    failures: list[BaseException] = []
+
+    def work(place: int) -> None:
+        try:
+            results[place] = jobs[place]()
+        except BaseException as error:  # raised again below, in the caller's thread
+            failures.append(error)
+
+    threads = [
+        threading.Thread(target=work, args=(place,), name="dbadapter-transfer", daemon=True)
+        for place in range(1, len(jobs))
+    ]
+    for thread in threads:
+        thread.start()
+    work(0)
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return results
 
 
 def prefetched(items: Callable[[], Iterable[T]], depth: int = 4) -> Iterator[T]:

@@ -158,7 +158,7 @@ def _plan_table(
     if profile:
         report = planning.progress
         found = profile_table(
-            planning.raw,
+            planning.readers,
             table,
             checked=checked,
             utf16=planning.utf16,
@@ -300,7 +300,7 @@ def _keys(planning: _Planning, table: SQLiteTable, planned: TablePlan, found: Ta
     by_name = {column.name: column for column in planned.columns}
     if alias is not None:
         planned.key = [alias]
-        planned.next_identity = _next_identity(planning.raw, table, found.columns[alias].high)
+        planned.next_identity = _next_identity(planning.raw, table)
     elif table.primary_key and not nulls:
         planned.key = list(table.primary_key)
     if nulls and alias is None:
@@ -312,14 +312,11 @@ def _keys(planning: _Planning, table: SQLiteTable, planned: TablePlan, found: Ta
         by_name[name].nullable = False
 
 
-def _next_identity(raw: sqlite3.Connection, table: SQLiteTable, high: int | None) -> int:
+def _next_identity(raw: sqlite3.Connection, table: SQLiteTable) -> int:
     """One more than any number given out so far."""
-    highest = high if high is not None else 0
-    if high is None:
-        row = raw.execute(
-            f"SELECT max({SQLITE.quote(table.rowid_alias or '')}) FROM {SQLITE.quote(table.name)}"
-        ).fetchone()
-        highest = row[0] or 0
+    name, quoted = SQLITE.quote(table.rowid_alias or ""), SQLITE.quote(table.name)
+    row = raw.execute(f"SELECT max({name}) FROM {quoted}").fetchone()
+    highest = row[0] or 0
     if table.autoincrement:
         row = raw.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).fetchone()
         if row and isinstance(row[0], int):

@@ -28,8 +28,6 @@ class ColumnProfile:
         classes: how many values there are of each storage class.
         broken: TEXT values that are not valid in the database's encoding.
         whole_reals: REAL values that are whole numbers of 64 bits.
-        low: the least integer.
-        high: the greatest integer.
         longest: the length of the longest text, in characters.
         tried: what the conversions that come into question make of the values.
     """
@@ -37,8 +35,6 @@ class ColumnProfile:
     classes: Counter[str] = field(factory=Counter)
     broken: int = 0
     whole_reals: int = 0
-    low: int | None = None
-    high: int | None = None
     longest: int = 0
     tried: Candidate = field(factory=lambda: candidates("", checked=False))
 
@@ -61,11 +57,6 @@ class ColumnProfile:
         if not kinds:
             return 0
         largest = 8
-        if int in kinds:
-            integers = _of(int, values, kinds)
-            low, high = min(integers), max(integers)
-            self.low = low if self.low is None else min(self.low, low)
-            self.high = high if self.high is None else max(self.high, high)
         if float in kinds and len(kinds) > 1:
             self.whole_reals += sum(map(_is_whole, values))
         if str in kinds:
@@ -99,7 +90,7 @@ class TableProfile:
 
 
 def profile_table(
-    raw: sqlite3.Connection,
+    readers: Sequence[sqlite3.Connection],
     table: SQLiteTable,
     *,
     checked: Iterable[str] = (),
@@ -107,32 +98,52 @@ def profile_table(
     encoding: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> TableProfile:
-    """Read every value of a table once.
+    """Look at every value of a table.
 
     Args:
-        raw: the source.
+        readers: the source, seen at one moment, a connection for each thread.
         table: the table.
         checked: columns whose declared type a check of the adapter's own DDL enforces.
         utf16: see `read_batches`.
         encoding: how text that is not valid UTF-8 is to be read.
         progress: called with the rows read so far.
     """
+    from ._profile_in_sqlite import profile_conforming
+
     found = TableProfile()
     checked = set(checked)
     for column in table.columns:
         tried = candidates(column.declared, checked=column.name in checked, encoding=encoding)
         found.columns[column.name] = ColumnProfile(tried=tried)
-    profiles = list(found.columns.values())
     names = [column.name for column in table.columns]
+    if utf16 is None:
+        names = profile_conforming(readers, table, found, progress)
+    if names:
+        _look_at_each(readers[0], table, names, found, utf16, progress)
+    return found
+
+
+def _look_at_each(
+    raw: sqlite3.Connection,
+    table: SQLiteTable,
+    names: Sequence[str],
+    found: TableProfile,
+    utf16: str | None,
+    progress: Callable[[int], None] | None,
+) -> None:
+    """Profile columns by reading each value."""
+    for name in names:
+        found.columns[name].longest = 0  # of a column that seemed to conform
+    profiles = [found.columns[name] for name in names]
+    found.rows, others = 0, found.row_bytes
     for rows in read_batches(raw, table.name, names, utf16=utf16):
         found.rows += len(rows)
         columns = zip(*rows, strict=True)
         # The largest value of each column together: no row of the batch is larger.
         size = sum(profile.add(values) for profile, values in zip(profiles, columns, strict=True))
-        found.row_bytes = max(found.row_bytes, size)
+        found.row_bytes = max(found.row_bytes, others + size)
         if progress:
             progress(found.rows)
-    return found
 
 
 def try_on_all(

@@ -9,12 +9,15 @@ from typing import Any
 from .._dialects import SQLITE
 from ._values import RawText
 
-__all__ = ["MOST_TERMS", "Rows", "read_batches", "rows_for"]
+__all__ = ["BEFORE_ALL", "MOST_TERMS", "Rows", "next_bound", "read_batches", "rows_for"]
 
 Rows = list[tuple[Any, ...]]
 
 MOST_TERMS = 400
 """Expressions of more columns may be deeper than SQLite allows by default."""
+
+BEFORE_ALL = -1e19
+"""Less than the least rowid, which is an integer of 64 bits."""
 
 _BATCH_BYTES = 2_000_000
 _MOST_ROWS = 2000
@@ -68,7 +71,20 @@ def read_batches(
             size = min(rows_for(_sample_bytes(rows)), size * 4)
 
 
+def next_bound(raw: sqlite3.Connection, table: str, rowid: str, after: int | None, size: int) -> int | None:
+    """The rowid of the last of the next `size` rows (fewer at the end) of a quoted table; None if there are none."""
+    name = SQLITE.quote(rowid)
+    start = BEFORE_ALL if after is None else after
+    query = f"SELECT {name} FROM {table} NOT INDEXED WHERE {name}>? ORDER BY {name} LIMIT 1 OFFSET ?"
+    found = raw.execute(query, (start, size - 1)).fetchone()
+    if found is None:
+        found = raw.execute(f"SELECT max({name}) FROM {table} NOT INDEXED WHERE {name}>?", (start,)).fetchone()
+    bound: int | None = found[0]
+    return bound
+
+
 def rows_for(row_bytes: int) -> int:
+    """How many rows of a size are read at once."""
     return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
 
 

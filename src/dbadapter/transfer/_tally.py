@@ -71,6 +71,15 @@ class Candidate:
                     wider.exact += len(values)
                 return
 
+    def expected(self, sample: Sequence[Any]) -> c.Conversion | None:
+        """What all values probably conform to, going by a few of them (none NULL); None if there is no telling."""
+        return self.tallies[0].conversion
+
+    def conform(self, conversion: c.Conversion, count: int) -> None:
+        """Count values in that all conform to what was expected; there are no others."""
+        for tally in self.tallies:
+            tally.exact += count
+
     def ranked(self) -> list[Tally]:
         """The tallies, the most wanted first."""
         return self.tallies

@@ -1,7 +1,8 @@
 """The part of a row's digest that one value makes: written by SQLite, by Postgres and by Python, each for itself.
 
 A token is the stored value of SQLite with its class, so that no two values of a column have the same: ``i5;``,
-``t3:abc;`` (the length is in bytes), ``b00ff;``, and for a REAL what both engines write quickly and exactly:
+``t3:abc;`` (the length is in bytes), ``m2024-01-31;`` for a text without a semicolon in a column of dates or times,
+``b00ff;``, and for a REAL what both engines write quickly and exactly:
 
 * of a `double precision`: the whole part, and the rest in units of 2^-62: ``r2:1152921504606846976;`` is 2.25. This is
   exact from 2^-10 to 2^53;
@@ -15,6 +16,7 @@ NULL is the column's form with nothing in it: ``i;``. Values that are not what t
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import Any
 
@@ -22,13 +24,14 @@ from attrs import frozen
 
 from .._dialects import POSTGRESQL, SQLITE
 from . import conversions as c
-from ._values import to_token
+from ._values import RawText, to_token
 
 __all__ = ["Tokens", "install", "postgres_line", "sqlite_line", "tokens_of"]
 
 _LOW, _HIGH, _UNITS = 2.0**-10, 2**53, 2**62
 # Functions take at most 127 arguments in SQLite and 100 in Postgres.
 _ARGUMENTS = 99
+_CONSTANT = re.compile("'[^']*'")
 
 
 def _plain(x: str) -> str:
@@ -101,6 +104,32 @@ class _Texts(Tokens):
         return condition, "t%s:%s;", [f"length(CAST({x} AS BLOB))", x]
 
 
+class _Moments(Tokens):
+    """Of dates and times as text, which are short, and need no length."""
+
+    def python(self, value: Any) -> bytes:
+        if isinstance(value, (str, RawText)):
+            data = value.data if isinstance(value, RawText) else value.encode("utf-8", "surrogatepass")
+            if not (b";" in data or b"\0" in data):
+                return b"m%b;" % data
+        return super().python(value)
+
+    def postgres(self, x: str) -> list[str]:
+        token = f"concat('m',{self.conversion.sqlite_sql(x)},';')"
+        if refuses := self.conversion.refuses_sql(x):
+            return [f"CASE WHEN {refuses} THEN {self._postgres_general(x)} ELSE {token} END"]
+        return [token]
+
+    def _plain(self, x: str) -> str:
+        return f"typeof({x})='text' AND instr({x},';')=0 AND instr({x},char(0))=0"
+
+    def usual(self, x: str) -> tuple[str, str, list[str]]:
+        return f"({x} IS NULL OR {self._plain(x)})", "m%s;", [x]
+
+    def exact(self, x: str) -> str:
+        return f"CASE WHEN {self._plain(x)} THEN 'm'||{x}||';' ELSE {super().exact(x)} END"
+
+
 class _Blobs(Tokens):
     def usual(self, x: str) -> tuple[str, str, list[str]]:
         return f"typeof({x}) IN ('blob','null')", "b%s;", [f"lower(hex({x}))"]
@@ -152,7 +181,8 @@ class _Decimals(Tokens):
     def postgres(self, x: str) -> list[str]:
         rounded = f"round({x},{self.places})"
         return [
-            f"CASE WHEN abs({x})<{self.bound} AND {x}={rounded} THEN concat('d',{rounded},';') "
+            f"CASE WHEN abs({x})<{self.bound} AND scale({x})={self.places} THEN concat('d',{x},';') "
+            f"WHEN abs({x})<{self.bound} AND {x}={rounded} THEN concat('d',{rounded},';') "
             f"ELSE {self._postgres_general(x)} END"
         ]
 
@@ -197,6 +227,8 @@ def tokens_of(conversion: c.Conversion) -> Tokens:
         precision, places = conversion.precision, conversion.scale or 0
         if precision is not None and precision <= 15 and 0 < places <= precision:
             return _Decimals(conversion, "n;", places, 10 ** (precision - places))
+    if isinstance(conversion, c.Temporal) and conversion.storage == "text" and ";" not in conversion.format:
+        return _Moments(conversion, "m;")
     kind, null = _OF_STORAGE.get(conversion.storage, (Tokens, "n;"))
     return kind(conversion, null)
 
@@ -227,10 +259,12 @@ def sqlite_line(names: list[str], tokens: list[Tokens]) -> str:
 
 def postgres_line(names: list[str], tokens: list[Tokens]) -> str:
     """A Postgres expression for all tokens of a row."""
-    parts = [
-        part
-        for each, name in zip(tokens, names, strict=True)
-        for part in each.postgres(POSTGRESQL.quote(name))
-    ]
+    parts: list[str] = []
+    for each, name in zip(tokens, names, strict=True):
+        for part in each.postgres(POSTGRESQL.quote(name)):
+            if parts and _CONSTANT.fullmatch(parts[-1]) and _CONSTANT.fullmatch(part):
+                parts[-1] = parts[-1][:-1] + part[1:]  # each argument costs
+            else:
+                parts.append(part)
     groups = [parts[at : at + _ARGUMENTS] for at in range(0, len(parts), _ARGUMENTS)]
     return "||".join(f"concat({','.join(group)})" for group in groups)

@@ -140,7 +140,7 @@ def _compare(
     thread = Thread(target=ask, name="dbadapter-verify")
     thread.start()
     try:
-        in_sqlite = sqlite_digest(lite, match, row_bytes=-1, utf16=utf16)
+        in_sqlite = sqlite_digest(lite, match, utf16=utf16)
     finally:
         thread.join()
     if failure:
