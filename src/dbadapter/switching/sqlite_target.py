@@ -230,7 +230,7 @@ class SQLiteTarget:
     def to_be_captured(self, old: Target) -> list[CapturedTable]:
         """The tables as a move back to `old` will number and capture them."""
         plan = TransferPlan(direction="sqlite-postgresql", source="", target="")
-        plan_from_sqlite(self.raw, old, plan, tables=None, profile=False, encoding=None, progress=None)
+        plan_from_sqlite([self.raw], old, plan, tables=None, profile=False, encoding=None, progress=None)
         return [table.captured for table in moved_tables(self.raw, plan)]
 
     def capture(self, tables: Sequence[CapturedTable], others: Sequence[Captured]) -> None:

@@ -94,7 +94,7 @@ class ToPostgres(Move):
         try:
             version = int(raw.execute("PRAGMA schema_version").fetchone()[0])
             plan_from_sqlite(
-                raw, target, plan, tables=None, profile=True, encoding=None,
+                [raw], target, plan, tables=None, profile=True, encoding=None,
                 progress=lambda phase, table, rows, total: self._tell("examining", table=table, rows=rows),
             )  # fmt: skip
         finally:

@@ -132,7 +132,7 @@ def _sqlite_numbers(raw: sqlite3.Connection, match: Match, *, utf16: str | None)
     line = f"CAST({sqlite_line(names, tokens)} AS BLOB)"
     read = _lines if match.rowid is None else partial(_joined_lines, rowid=match.rowid)
     for lines in prefetched(lambda: read(raw, SQLITE.quote(match.sqlite), line)):
-        digests = b"".join([_md5(line).digest() for line in lines])
+        digests = b"".join([_md5(each).digest() for each in lines])
         yield struct.unpack(f">{len(lines) * 2}q", digests)[::2]
 
 
@@ -151,8 +151,9 @@ def _joined_lines(raw: sqlite3.Connection, table: str, line: str, *, rowid: str)
     name = SQLITE.quote(rowid)
     behind = f"FROM {table} NOT INDEXED WHERE {name}>? AND {name}<=?"
     joined = f"SELECT count(*),CAST(group_concat({line},'{_BETWEEN}') AS BLOB) {behind}"
-    last, size = None, 64
-    while (upto := next_bound(raw, table, rowid, last, size)) is not None:
+    size = 64
+    last, upto = None, next_bound(raw, table, rowid, None, size)
+    while upto is not None:
         place = (BEFORE_ALL if last is None else last, upto)
         try:
             rows, data = raw.execute(joined, place).fetchone()
@@ -161,8 +162,10 @@ def _joined_lines(raw: sqlite3.Connection, table: str, line: str, *, rowid: str)
         lines = data.split(_BETWEEN.encode())
         if len(lines) != rows:  # the character is in a text
             lines = [line for (line,) in raw.execute(f"SELECT {line} {behind}", place)]
+        size = min(rows_for(max(map(len, lines))), size * 4)
+        # Asked before the lines are given away: whoever works on them keeps Python's lock from so short a question.
+        last, upto = upto, next_bound(raw, table, rowid, upto, size)
         yield lines
-        last, size = upto, min(rows_for(max(map(len, lines))), size * 4)
 
 
 # -- Postgres ------------------------------------------------------------------------------------------------------
@@ -178,6 +181,8 @@ def postgres_digest(
     raw: psycopg.Connection[Any], match: Match, rest: Callable[[], None] | None = None
 ) -> Buckets:
     """Let Postgres digest a table; with `rest`, a little at a time, with a call of it after each."""
+    # SQLite takes its time as well, and as a rule works at the same time on a core of its own: one is enough here.
+    raw.execute("SET LOCAL max_parallel_workers_per_gather = 0")
     found = Buckets()
     for where in [""] if rest is None else _portions(raw, match.postgres):
         # OFFSET 0 keeps the number from being computed twice, once for the bucket and once for the sum.

@@ -191,9 +191,7 @@ def _connect_read_only(path: str) -> tuple[sqlite3.Connection, str]:
 
 def _open_read_only(path: str, options: str) -> sqlite3.Connection:
     uri = f"{Path(path).absolute().as_uri()}?{options}"
-    raw = sqlite3.connect(
-        uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS
-    )
+    raw = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
     try:
         raw.execute("PRAGMA query_only = ON")
         raw.execute("PRAGMA cell_size_check = ON")

@@ -9,7 +9,7 @@ reads it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from threading import Lock
 
@@ -125,7 +125,9 @@ class _Lines:
             name = SQLITE.quote(plan.name)
             if plan.name == self.table.rowid and plan.identity:
                 continue  # it cannot be but an integer
-            conditions.append(f"({name} IS NULL OR {column.condition})" if plan.nullable else column.condition)
+            conditions.append(
+                f"({name} IS NULL OR {column.condition})" if plan.nullable else column.condition
+            )
         self._condition = " AND ".join(conditions) or "1"
 
     def read(self, after: int | None) -> Iterator[Encoded]:
@@ -155,7 +157,7 @@ class _Lines:
                     return
         self.finished = True
 
-    def _chunks(self, after: int | None) -> Iterator[_Chunk]:
+    def _chunks(self, after: int | None) -> Generator[_Chunk, None, None]:
         """What there is to write, looked at with the last of the readers."""
         raw = self.readers[-1]
         lock: AbstractContextManager[object] = self.lock if len(self.readers) == 1 else nullcontext()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from queue import Empty, Full, Queue
 from typing import Any, TypeVar
 
@@ -41,7 +41,7 @@ def at_once(*jobs: Callable[[], T]) -> list[T]:
     return results
 
 
-def prefetched(items: Callable[[], Iterable[T]], depth: int = 4) -> Iterator[T]:
+def prefetched(items: Callable[[], Iterable[T]], depth: int = 4) -> Generator[T, None, None]:
     """The items, made in a thread of their own that is at most `depth` of them ahead.
 
     An exception in that thread is raised here. When the caller stops early, so does the thread.

@@ -87,7 +87,9 @@ def plan_from_sqlite(
     raw = readers[0]
     catalog = read_catalog(raw)
     recorded = {name: table for name, (state, table) in recorded_in_sqlite(raw).items() if state == "done"}
-    planning = _Planning(readers, target, catalog, plan, encoding=encoding, progress=progress, recorded=recorded)
+    planning = _Planning(
+        readers, target, catalog, plan, encoding=encoding, progress=progress, recorded=recorded
+    )
     database_encoding = raw.execute("PRAGMA encoding").fetchone()[0]
     planning.utf16 = {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(database_encoding)
     plan.facts = {

@@ -26,6 +26,7 @@ from .conversions.in_sqlite import in_sqlite
 __all__ = ["profile_conforming"]
 
 _SAMPLE = 64
+_ORDINARY = 40  # no number, date or UUID is longer
 # Each column asks up to four questions, and a query has at most 2,000 columns.
 _MOST_COLUMNS = 400
 
@@ -54,7 +55,7 @@ class _Column:
         questions = [f"count({x})", f"total({found.condition})"]
         if number:
             questions.append(f"total(typeof({x})='integer')")
-        elif conversion.storage in ("text", "blob"):
+        elif found.free or conversion.storage == "blob":
             questions.append(f"max(length({x}))")
         if found.free:  # whether it is valid UTF-8 SQLite cannot tell
             questions.append(f"CAST(group_concat({x},char(10)) AS BLOB)")
@@ -72,7 +73,7 @@ class _Column:
             return None
         assert isinstance(filled, int)
         self.filled += filled
-        largest = 8 if filled else 0
+        largest = _ORDINARY if filled else 0
         if isinstance(self.conversion, c.Number):
             assert isinstance(more[0], float)
             self.integers += int(more[0])
@@ -156,7 +157,10 @@ class _Survey:
     def carry_out(self, raw: sqlite3.Connection) -> None:
         """Ask, chunk after chunk."""
         last, size = None, _SAMPLE
-        while self.asked and (upto := next_bound(raw, SQLITE.quote(self.table.name), self.rowid, last, size)) is not None:
+        while (
+            self.asked
+            and (upto := next_bound(raw, SQLITE.quote(self.table.name), self.rowid, last, size)) is not None
+        ):
             try:
                 place = (BEFORE_ALL if last is None else last, upto)
                 rows, *answers = raw.execute(self._query, place).fetchone()

@@ -78,7 +78,9 @@ def next_bound(raw: sqlite3.Connection, table: str, rowid: str, after: int | Non
     query = f"SELECT {name} FROM {table} NOT INDEXED WHERE {name}>? ORDER BY {name} LIMIT 1 OFFSET ?"
     found = raw.execute(query, (start, size - 1)).fetchone()
     if found is None:
-        found = raw.execute(f"SELECT max({name}) FROM {table} NOT INDEXED WHERE {name}>?", (start,)).fetchone()
+        found = raw.execute(
+            f"SELECT max({name}) FROM {table} NOT INDEXED WHERE {name}>?", (start,)
+        ).fetchone()
     bound: int | None = found[0]
     return bound
 

@@ -89,7 +89,7 @@ class _Integers(Tokens):
         return ["'i'", self.conversion.sqlite_sql(x), "';'"]
 
     def usual(self, x: str) -> tuple[str, str, list[str]]:
-        return f"typeof({x}) IN ('integer','null')", "i%s;", [x]
+        return f"(typeof({x})='integer' OR {x} IS NULL)", "i%s;", [x]
 
 
 class _Texts(Tokens):
@@ -194,7 +194,7 @@ class _Decimals(Tokens):
         unit, last, plain = 10**self.places, self.bound - 1, _plain(x)
         condition = (
             f"{plain} BETWEEN {-last} AND {last} AND "
-            f"(typeof({x})='integer' OR {plain}<>CAST({x} AS INTEGER) AND round({x}*{unit}.0)/{unit}.0={plain})"
+            f"({plain}<>CAST({x} AS INTEGER) AND round({x}*{unit}.0)/{unit}.0={plain} OR typeof({x})='integer')"
         )
         return condition, f"d%.{self.places}f;", [x]
 

@@ -73,7 +73,11 @@ def verify_transfer(
             f"both ends are {source_config.db_type.value}; verifying compares one kind with the other"
         )
     return verify(
-        source_config, target_config, tables=tables, collections=None if tables is None else (), progress=progress
+        source_config,
+        target_config,
+        tables=tables,
+        collections=None if tables is None else (),
+        progress=progress,
     )
 
 
