@@ -116,3 +116,31 @@ def test_a_long_transaction_is_in_nobodys_way(there: DatabaseConfig) -> None:
             mover.join()
         assert adapter.db_type is SQLITE
         assert adapter.fetch_value("SELECT count(*) FROM t") == 19
+
+
+def test_a_vacuum_is_waited_for_before_the_pause(there: DatabaseConfig) -> None:
+    """Who keeps a table as a vacuum does is waited for while the app goes on, and its changes are carried over."""
+    with DatabaseAdapter(there) as adapter, open_postgres(there) as vacuum, open_postgres(there) as other:
+        adapter.execute("CREATE TABLE t (a bigint PRIMARY KEY)")
+        seen: list[str] = []
+
+        def begin(told: Any) -> None:
+            seen.append(told["phase"])
+            if told["phase"] == "verifying":
+                vacuum.execute("SELECT pg_sleep(0.3)")  # what began earlier would be waited for in any case
+                vacuum.execute("BEGIN")
+                vacuum.execute("LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE")
+
+        options = {"carry_data": True, "progress": begin}
+        mover = threading.Thread(target=adapter.switch_database, args=(SQLITE,), kwargs=options)
+        mover.start()
+        try:
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass"
+            while other.execute(waiting).fetchone() == (0,):  # else the time limit of the test says so
+                assert mover.is_alive()
+            assert "switching" not in seen
+            adapter.execute("INSERT INTO t VALUES (1)")
+        finally:
+            vacuum.execute("COMMIT")
+            mover.join()
+        assert (adapter.db_type, adapter.fetch_value("SELECT count(*) FROM t")) == (SQLITE, 1)

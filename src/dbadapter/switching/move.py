@@ -86,6 +86,7 @@ class Move:
             self._verify()
             self._catch_up()
             self._wait_for_notice()
+            self._make_ready()
             self._speed_up()
 
     def attach(self) -> None:
@@ -152,6 +153,9 @@ class Move:
     def _wait_for_notice(self) -> None:
         """Every process that uses the source has to know by now that it must look before it writes."""
         raise NotImplementedError
+
+    def _make_ready(self) -> None:
+        """Put out of the way what the pause would have to wait for."""
 
     def _finish(self, patience: float) -> None:
         """See `finish`."""

@@ -117,14 +117,14 @@ def take_truncations(raw: psycopg.Connection[Any]) -> set[int]:
     return {number for (number,) in raw.execute(f"DELETE FROM {_TRUNCATIONS} RETURNING tbl".encode())}
 
 
-def functions(raw: psycopg.Connection[Any]) -> list[str]:
-    """The triggers' functions, one for each table."""
-    rows = raw.execute(
-        "SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace "
+def functions(raw: psycopg.Connection[Any]) -> list[tuple[str, str | None]]:
+    """The triggers' functions, each with its table."""
+    return raw.execute(
+        "SELECT p.oid::regprocedure::text, (SELECT min(t.tgrelid::regclass::text) FROM pg_trigger t "
+        "WHERE t.tgfoid = p.oid) FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace "
         "AND starts_with(p.proname, %s)",
         (_NAME,),
-    )
-    return [function for (function,) in rows]
+    ).fetchall()
 
 
 def remove_triggers(raw: psycopg.Connection[Any], function: str) -> None:
@@ -134,7 +134,7 @@ def remove_triggers(raw: psycopg.Connection[Any], function: str) -> None:
 
 def remove_capture(raw: psycopg.Connection[Any]) -> None:
     """Drop the logs and every capture trigger; nothing happens where there are none."""
-    for function in functions(raw):
+    for function, _ in functions(raw):
         remove_triggers(raw, function)
     logs = raw.execute(
         "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace "

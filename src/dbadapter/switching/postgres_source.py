@@ -54,7 +54,7 @@ FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
     AND (NOT starts_with(c.relname, '_dbadapter_') OR c.relname = '_dbadapter_collections')
 """
-_PATIENCE, _REST = 10.0, 0.05  # seconds
+_PATIENCE, _REST, _LONG = 10.0, 0.05, 0.1  # seconds
 _LOCK_TIMEOUT = "100ms"
 _LOCK_NOT_AVAILABLE = "55P03"
 
@@ -143,9 +143,29 @@ class PostgresSource:
 
     def _capture(self, number: int, table: str, key: Sequence[str]) -> None:
         install = partial(install_triggers, self.raw, number, table, key)
-        self._between(install, f"a transaction that writes to {table}")
+        self._between(install, f"a transaction that writes to {table}", quote(table))
 
-    def _between(self, act: Callable[[], None], waited_for: str) -> None:
+    def keep_vacuum_away(self, tables: Sequence[str]) -> bool:
+        """Begin a transaction in which no vacuum works on `tables`; False, and none is open, if that took long.
+
+        The server calls off an automatic one, but only after a second in which somebody has waited for it.
+        """
+        begun = monotonic()
+        self.raw.execute("BEGIN")
+        settings(self.raw)
+        if tables:
+            self._call_vacuum_off(", ".join(map(quote, tables)))
+        if monotonic() - begun < _LONG:
+            return True
+        self.raw.execute("ROLLBACK")
+        return False
+
+    def _call_vacuum_off(self, tables: str) -> None:
+        # This lock is in the way of no reader or writer, nor is whoever waits for it.
+        self.raw.execute(f"SET LOCAL lock_timeout = '{_PATIENCE:g}s'".encode())
+        self.raw.execute(f"LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE".encode())
+
+    def _between(self, act: Callable[[], None], waited_for: str, table: str | None = None) -> None:
         """Do something in a transaction that takes the lock of one table, between those of the app that hold it.
 
         Whoever waits for a lock holds up all that come later, so this asks for moments at a time. Two tables' locks
@@ -155,6 +175,8 @@ class PostgresSource:
         while True:
             try:
                 with self.raw.transaction():
+                    if table is not None:
+                        self._call_vacuum_off(table)
                     self.raw.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'".encode())
                     act()
                 return
@@ -208,10 +230,9 @@ class PostgresSource:
         self._between(remove, "a transaction that writes")
 
     def _remove_triggers(self) -> None:
-        for function in functions(self.raw):
-            self._between(
-                partial(remove_triggers, self.raw, function), "a transaction that writes to a table"
-            )
+        for function, table in functions(self.raw):
+            remove = partial(remove_triggers, self.raw, function)
+            self._between(remove, f"a transaction that writes to {table}", table)
 
     def check_shape(self) -> None:
         """Raise `SwitchAborted` if tables were changed since the plan."""

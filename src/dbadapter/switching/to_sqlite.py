@@ -287,18 +287,25 @@ class ToSQLite(Move):
             sleep(max(min(left, 0.05), 0.005))
             self._round()
 
+    def _make_ready(self) -> None:
+        source, _ = self._both()
+        while not source.keep_vacuum_away(self._locked):
+            self._catch_up()  # what was changed while we waited
+
+    @property
+    def _locked(self) -> list[str]:
+        """The tables that nobody is to write to from the last round on."""
+        return [*(table.plan.name for table in self._both()[0].tables), *self._vectors.tables]
+
     # -- in the pause ----------------------------------------------------------------------------------------------
 
     def _finish(self, patience: float) -> None:
         source, target = self._both()
         captured = target.to_be_captured(present_target(source.raw)) if self.follow_back else []
-        post = source.raw
-        post.execute("BEGIN")
-        settings(post)
+        post = source.raw  # in the transaction that keeps vacuum away
         post.execute(f"SET LOCAL lock_timeout = {int(patience * 1000) or 1}".encode())
         source.close_gate()
-        names = [*(table.plan.name for table in source.tables), *self._vectors.tables]
-        if names:
+        if names := self._locked:
             locked = ", ".join(map(POSTGRESQL.quote, names))
             post.execute(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE".encode())
         self._tell("switching")
