@@ -104,6 +104,13 @@ def made_up_vectors(count: int, chance: np.random.Generator) -> Any:
     return vectors[:count], vectors[count:]
 
 
+def save(directory: Path, vectors: Any, queries: Any) -> None:
+    """Write what the contenders read, to the disk itself: it must not be busy with it when they begin."""
+    np.save(directory / "vectors.npy", vectors)
+    np.save(directory / "queries.npy", queries)
+    os.sync()
+
+
 def truth(vectors: Any, queries: Any) -> list[set[str]]:
     """The ten nearest of each query, compared one by one."""
     lengths = np.linalg.norm(vectors, axis=1)
@@ -200,7 +207,10 @@ def local(directory: Path, count: int, expected: list[set[str]], kinds: list[tup
 
 
 def server(directory: Path, count: int, expected: list[set[str]]) -> list[str]:
-    """pgvector, by hand and through the adapter."""
+    """pgvector, through the adapter and by hand: a load each, then searches of the same table and index.
+
+    Of two indexes one may be luckier than the other, or lie in the server's memory more often.
+    """
     from dbadapter.embedded import EmbeddedPostgres
 
     kinds = [("dbadapter on pgvector", "OursOnPostgres"), ("pgvector by hand", "RawPostgres")]
@@ -226,8 +236,7 @@ def growth(directory: Path, largest: int, plots: Path | None) -> list[str]:
         with tempfile.TemporaryDirectory(dir=directory) as scratch:
             home = Path(scratch)
             vectors, queries = real_vectors(count, chance) or made_up_vectors(count, chance)
-            np.save(home / "vectors.npy", vectors)
-            np.save(home / "queries.npy", queries)
+            save(home, vectors, queries)
             expected = truth(vectors, queries)
             del vectors
             with contender("dbadapter", "Ours", home) as ours:
@@ -265,8 +274,7 @@ def comparison(directory: Path, count: int, kind: str, without: list[str]) -> It
         return
     vectors, queries = found
     yield [f"### {count:,} × {DIMENSION}, {kind}"]
-    np.save(directory / "vectors.npy", vectors)
-    np.save(directory / "queries.npy", queries)
+    save(directory, vectors, queries)
     expected = truth(vectors, queries)
     del vectors, found
     if "local" not in without:

@@ -305,6 +305,7 @@ async def test_an_index_changes_no_small_answer(
     ]
     queries = [*numbers[:5], np.ones(8, np.float32), np.zeros(8, np.float32)]
     before = [await collection.query(queries, n_results=20, **each) for each in arguments]
+    distant = await collection.query(queries, n_results=250)
     await collection.create_index(
         kind, **({"lists": 5, "probes": 5} if kind == "ivfflat" else {"ef_search": 400})
     )
@@ -313,6 +314,8 @@ async def test_an_index_changes_no_small_answer(
     assert len(after[2]["ids"][0]) == 20
     everything = await collection.query([np.ones(8)], n_results=300)
     assert len(everything["ids"][0]) == 300
+    # Most of these are further away than zero vectors are, which no index on cosine distance has.
+    assert await collection.query(queries, n_results=250) == distant
     assert await collection.check_recall(samples=10) == 1.0
     await collection.reindex()
     await collection.drop_index()

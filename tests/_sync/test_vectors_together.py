@@ -304,12 +304,15 @@ def test_an_index_changes_no_small_answer(adapter: DatabaseAdapter, kind: str, m
     ]
     queries = [*numbers[:5], np.ones(8, np.float32), np.zeros(8, np.float32)]
     before = [collection.query(queries, n_results=20, **each) for each in arguments]
+    distant = collection.query(queries, n_results=250)
     collection.create_index(kind, **({"lists": 5, "probes": 5} if kind == "ivfflat" else {"ef_search": 400}))
     after = [collection.query(queries, n_results=20, **each) for each in arguments]
     assert before == after
     assert len(after[2]["ids"][0]) == 20
     everything = collection.query([np.ones(8)], n_results=300)
     assert len(everything["ids"][0]) == 300
+    # Most of these are further away than zero vectors are, which no index on cosine distance has.
+    assert collection.query(queries, n_results=250) == distant
     assert collection.check_recall(samples=10) == 1.0
     collection.reindex()
     collection.drop_index()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Protocol
 
 from ..vectors.caches import Caches
@@ -128,16 +129,21 @@ class AsyncVectorEngine(Protocol):
 
 def new_engine(executor: Any, caches: Caches, *, in_transaction: bool) -> AsyncVectorEngine:
     """The engine of the backend that an adapter or transaction works on."""
+    return _engine_of(executor.dialect.name)(executor, caches, in_transaction=in_transaction)
 
-    def local() -> AsyncVectorEngine:
+
+@cache
+def _engine_of(dialect: str) -> Callable[..., AsyncVectorEngine]:
+    """The class of a backend's engine, which is imported when it is first wanted."""
+
+    def local() -> Callable[..., AsyncVectorEngine]:
         from .vector_local_engine import AsyncLocalEngine
 
-        return AsyncLocalEngine(executor, caches, in_transaction=in_transaction)
+        return AsyncLocalEngine
 
-    def postgres() -> AsyncVectorEngine:
+    def postgres() -> Callable[..., AsyncVectorEngine]:
         from .vector_postgres_engine import AsyncPostgresEngine
 
-        return AsyncPostgresEngine(executor, caches, in_transaction=in_transaction)
+        return AsyncPostgresEngine
 
-    engines: dict[str, Callable[[], AsyncVectorEngine]] = {"sqlite": local, "postgresql": postgres}
-    return engines[executor.dialect.name]()
+    return {"sqlite": local, "postgresql": postgres}[dialect]()

@@ -35,6 +35,7 @@ from .values import (
     INT64_MAX,
     INT64_MIN,
     POSTGRES_ENCODERS,
+    PackedVector,
     ValueRefused,
     encode,
     refusal,
@@ -72,8 +73,10 @@ class AsyncPostgresConnection(AsyncPostgresLink):
         """The first `limit` rows (None: all) as tuples, and their columns."""
         text, values = statement.bind_numbered(params)
         cursor = self._cursor
+        # Who sends a vector asks for vectors, as bytes: as text those would be twice as long.
+        packed = PackedVector in map(type, values)
         try:
-            await cursor.execute(cast(Any, text), encode(values, POSTGRES_ENCODERS))
+            await cursor.execute(cast(Any, text), encode(values, POSTGRES_ENCODERS), binary=packed)
             result = cursor.pgresult
             if result is None or not result.nfields:
                 return NO_COLUMNS, []

@@ -46,7 +46,10 @@ class ValueRefused(Exception):
 
 
 class PackedVector:
-    """A float32 array without NaN for Postgres only, sent in binary; it has to stand in ``CAST(? AS vector)``."""
+    """A float32 array without NaN for Postgres only, sent in binary; it has to stand in ``CAST(? AS vector)``.
+
+    The rows of a statement that it is bound to come in binary too: integers, text and bytes are the same either way.
+    """
 
     __slots__ = ("numbers",)
 

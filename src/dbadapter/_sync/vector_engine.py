@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Protocol
 
 from ..vectors.caches import Caches
@@ -127,16 +128,21 @@ class VectorEngine(Protocol):
 
 def new_engine(executor: Any, caches: Caches, *, in_transaction: bool) -> VectorEngine:
     """The engine of the backend that an adapter or transaction works on."""
+    return _engine_of(executor.dialect.name)(executor, caches, in_transaction=in_transaction)
 
-    def local() -> VectorEngine:
+
+@cache
+def _engine_of(dialect: str) -> Callable[..., VectorEngine]:
+    """The class of a backend's engine, which is imported when it is first wanted."""
+
+    def local() -> Callable[..., VectorEngine]:
         from .vector_local_engine import LocalEngine
 
-        return LocalEngine(executor, caches, in_transaction=in_transaction)
+        return LocalEngine
 
-    def postgres() -> VectorEngine:
+    def postgres() -> Callable[..., VectorEngine]:
         from .vector_postgres_engine import PostgresEngine
 
-        return PostgresEngine(executor, caches, in_transaction=in_transaction)
+        return PostgresEngine
 
-    engines: dict[str, Callable[[], VectorEngine]] = {"sqlite": local, "postgresql": postgres}
-    return engines[executor.dialect.name]()
+    return {"sqlite": local, "postgresql": postgres}[dialect]()

@@ -55,8 +55,9 @@ class PostgresSearch:
             info = evolve(info, options=self._options[info.uid])
         condition = self._records.condition(info, selection)
         searched = [self._nearest(info, query, k, selection, condition) for query in queries]
-        last = searched[-1]
-        return evolve(last, hits=[each.hits[0] for each in searched])
+        if len(searched) == 1:
+            return searched[0]
+        return evolve(searched[-1], hits=[each.hits[0] for each in searched])
 
     def _nearest(
         self, info: CollectionInfo, query: Vectors, k: int, selection: Selection, condition: Condition
@@ -131,11 +132,15 @@ class PostgresSearch:
         k: int,
         condition: Condition,
         margin: int = _INDEX_MARGIN,
+        zeros: bool = False,
     ) -> Searched | None:
-        """What the index finds, and the zero vectors, which are in no index on cosine distance.
+        """What the index finds.
 
         None where that is not enough: there are fewer than wanted, or so many ties that the first by id may
         not be among those found.
+
+        Zero vectors are in no index on cosine distance. They are at distance 1 from everything, so only where the
+        last of the wanted records is not nearer than that is the search made again, ``zeros`` included.
 
         The settings hold for this statement (or transaction); they are in force before the scan begins,
         since the condition on them is evaluated once and first.
@@ -150,19 +155,21 @@ class PostgresSearch:
             f" AND {condition.sql} ORDER BY {tables.indexed_distance} LIMIT {wanted:d})"
         )
         params = [*condition.params, PackedVector(query)]
-        if info.metric == "cosine":
+        if zeros:
             sql += (
                 f" UNION ALL (SELECT {_COLUMNS} FROM {tables.records} WHERE vector_norm(embedding) = 0"
                 f" AND {condition.sql} ORDER BY id LIMIT {k:d})"
             )
             params += condition.params
         hits = self._measured(info, query, self._executor.fetch_all(sql, params, row_type=tuple))
+        if info.metric == "cosine" and not zeros and (len(hits) < k or not _is_nearer(hits[k - 1], 1.0)):
+            return self._by_index(info, query, k, condition, margin, zeros=True)
         if len(hits) < k:
             return None
         if len(hits) > k and hits[k - 1].distance == hits[-1].distance:
             # Twins, as the same text twice makes them: a few more show where they end.
             if margin == _INDEX_MARGIN:
-                return self._by_index(info, query, k, condition, _MARGIN_FOR_TWINS)
+                return self._by_index(info, query, k, condition, _MARGIN_FOR_TWINS, zeros)
             return None
         return Searched([hits[:k]], kind, len(hits), None)
 
@@ -220,6 +227,10 @@ def _settings(options: dict[str, Any], wanted: int) -> dict[str, str]:
             "hnsw.iterative_scan": "strict_order",
         }
     return {"ivfflat.probes": str(int(options["probes"])), "ivfflat.iterative_scan": "relaxed_order"}
+
+
+def _is_nearer(hit: Hit, distance: float) -> bool:
+    return hit.distance is not None and hit.distance < distance
 
 
 def _is_settled(info: CollectionInfo, query: Vectors, k: int, hits: list[Hit]) -> bool:

@@ -81,4 +81,5 @@ _open: WeakKeyDictionary[Any, Caches] = WeakKeyDictionary()
 
 def caches_of(owner: Any, new_lock: Any) -> Caches:
     """The caches that live as long as ``owner``: an open pool, or a transaction."""
-    return _open.setdefault(owner, Caches(new_lock))
+    found = _open.get(owner)
+    return _open.setdefault(owner, Caches(new_lock)) if found is None else found

@@ -32,6 +32,8 @@ class InvalidRecord(VectorError, DataError, ValueError):
     """A record's id, vector, metadata or document cannot be held as it is; nothing was written."""
 
 
+# As `json.loads`, without looking for white space around: there is none.
+_read = json.JSONDecoder().raw_decode
 _INT64 = range(-(2**63), 2**63)
 _INFINITY = "1" + "0" * 400 + ".0"
 # From here on repr() of a float has an exponent, and jsonb would give it back expanded, as an integer.
@@ -171,4 +173,4 @@ def _quoted(value: Scalar) -> str:
 
 def read_json(text: str | None) -> Metadata | None:
     """The metadata that `exact_json` wrote."""
-    return None if text is None else json.loads(text)
+    return None if text is None else _read(text)[0]

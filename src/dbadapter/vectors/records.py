@@ -204,11 +204,13 @@ def as_matrix(embeddings: Any, what: str) -> Vectors:
         array = array[None]
     if array.ndim != 2 or not array.size:
         raise InvalidRecord(f"{what} must be vectors of at least one number, not of shape {array.shape}")
-    with np.errstate(over="ignore"):
-        matrix: Vectors = np.ascontiguousarray(array, dtype=np.float32)
-    finite = np.isfinite(matrix).all(axis=1)
+    if array.dtype != np.float32:
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32)
+    matrix: Vectors = np.ascontiguousarray(array)
+    finite = np.isfinite(matrix)
     if not finite.all():
-        position = int(np.argmin(finite))
+        position = int(np.argmin(finite.all(axis=1)))
         raise InvalidRecord(f"{what}[{position}] holds NaN, an infinity or a number beyond single precision")
     return matrix
 
