@@ -19,7 +19,7 @@ __all__ = ["Brake"]
 
 logger = logging.getLogger("dbadapter.switch")
 
-_CLOSED, _OPEN = 0.02, 0.01
+_CLOSED, _OPEN = 0.03, 0.01
 # Whoever has passed the gate and takes long is not waited for: those behind us in the queue would wait as well.
 _PATIENCE = "50ms"
 # The server opens the gate by itself, however busy this process is.
