@@ -170,10 +170,9 @@ class Lane:
         try:
             self._stand(waiter, deadline)
             if patience is None and not waiter.delivered and waiter in state.held_back:
+                # A switch is short, with a time limit of its own.
                 while not waiter.delivered and waiter in state.held_back:
-                    self._stand(
-                        waiter, perf_counter() + 0.1
-                    )  # a switch is short, with a time limit of its own
+                    self._stand(waiter, perf_counter() + 0.1)
                 if not waiter.delivered:  # it was called off: only now does the wait for a connection begin
                     self._stand(waiter, perf_counter() + self._timeout)
         except BaseException:

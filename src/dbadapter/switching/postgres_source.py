@@ -246,9 +246,8 @@ class PostgresSource:
         self.raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         settings(self.raw)
         self.raw.execute("SET LOCAL row_security = off")
-        self.raw.execute(
-            "SET LOCAL max_parallel_workers_per_gather = 0"
-        )  # the app has work for the processors
+        # The app has work for the processors.
+        self.raw.execute("SET LOCAL max_parallel_workers_per_gather = 0")
         self.raw.execute("SET LOCAL cursor_tuple_fraction = 1")  # cursors are read to their end
         self.raw.execute("SET LOCAL random_page_cost = 0.1")  # what was just changed is in memory
 

@@ -191,7 +191,6 @@ class ToPostgres(Move):
                 check = TableCheck(table=table.plan.name, target=table.plan.target)
                 with target.raw.transaction(), pace.unhurried():
                     settings(target.raw)
-                    target.raw.execute("SET LOCAL max_parallel_workers_per_gather = 0")
                     _compare(source.raw, target.raw, table.match, check, from_sqlite=True, rest=pace.rest)
                 if not check.equal:
                     shown = check.differences[0] if check.differences else check.problem

@@ -89,9 +89,8 @@ class ToSQLite(Move):
         raw = open_source(path)
         self._stack.callback(raw.close)
         raw.execute("PRAGMA journal_mode = WAL").fetchone()
-        raw.execute(
-            "PRAGMA synchronous = NORMAL"
-        )  # a loss of power leaves it whole, and the switch undecided
+        # A loss of power leaves the file whole, and the switch undecided.
+        raw.execute("PRAGMA synchronous = NORMAL")
         raw.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return post, raw
 

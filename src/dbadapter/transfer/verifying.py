@@ -11,7 +11,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from threading import Thread
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,7 @@ from ._endpoints import display, postgres_source, resolve, sqlite_source
 from ._faults import reporting
 from ._overlay import Restored, has_bookkeeping, postgres_overlay, postgres_rows, sqlite_overlay, sqlite_rows
 from ._pairs import pairs
+from ._pipeline import at_once
 from ._read import read_batches
 from ._values import from_tag, show
 from .report import Difference, TableCheck, VerifyReport
@@ -132,28 +132,14 @@ def _compare(
     rest: Callable[[], None] | None = None,
 ) -> None:
     utf16 = _encoding(lite)
-    in_postgres, failure = [], []
-
-    def ask() -> None:
-        try:
-            in_postgres.append(postgres_digest(post, match, rest))
-        except BaseException as error:  # raised again below, in the caller's thread
-            failure.append(error)
-
-    # Two engines, two digests: at the same time.
-    thread = Thread(target=ask, name="dbadapter-verify")
-    thread.start()
-    try:
-        in_sqlite = sqlite_digest(lite, match, utf16=utf16)
-    finally:
-        thread.join()
-    if failure:
-        raise failure[0]
+    in_sqlite, in_postgres = at_once(
+        lambda: sqlite_digest(lite, match, utf16=utf16), lambda: postgres_digest(post, match, rest)
+    )
     tokens = match.tokens
     changes: dict[str, list[Restored]] = {"sqlite": [], "postgres": []}
     overlays = [("sqlite", in_sqlite, sqlite_overlay(lite, match))]
     if has_bookkeeping(post):
-        overlays.append(("postgres", in_postgres[0], postgres_overlay(post, match)))
+        overlays.append(("postgres", in_postgres, postgres_overlay(post, match)))
     for side, buckets, overlay in overlays:
         for restored in overlay:
             if restored.now is not None:
@@ -163,10 +149,10 @@ def _compare(
             check.rejected += restored.rejected
             if len(changes[side]) < _MOST_ROWS:
                 changes[side].append(restored)
-    first, second = (in_sqlite, in_postgres[0]) if from_sqlite else (in_postgres[0], in_sqlite)
+    first, second = (in_sqlite, in_postgres) if from_sqlite else (in_postgres, in_sqlite)
     check.source_rows, check.target_rows = first.rows, second.rows
     check.source_digest, check.target_digest = first.hexdigest(), second.hexdigest()
-    if differing := in_sqlite.differing(in_postgres[0]):
+    if differing := in_sqlite.differing(in_postgres):
         share = max(1, min(16, _MOST_ROWS * BUCKETS // max(in_sqlite.rows, 1)))
         finder = _Finder(lite, post, match, utf16, set(differing[:share]))
         check.differences = finder.differences(changes, from_sqlite=from_sqlite)
