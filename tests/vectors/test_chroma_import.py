@@ -8,6 +8,7 @@ import os
 import pickle
 import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -268,6 +269,21 @@ def test_damage_that_cannot_even_be_told(adapter: DatabaseAdapter, chroma: Path)
         import_chroma(chroma, adapter)
 
 
+def leaves_of(data: bytearray, size: int, page: int) -> list[int]:
+    """The numbers of the pages that hold a table's rows, in the order of its keys.
+
+    Source: "The SQLite Database File Format", section 1.6: a table's inner page is of type 5, with the number of cells
+    at 3, the page of the largest keys at 8, and from 12 on the places of its cells, each of which begins with a page.
+    """
+    at = (page - 1) * size
+    if data[at] != 5:
+        return [page]
+    (count, last) = struct.unpack_from(">H3xI", data, at + 3)
+    cells = struct.unpack_from(f">{count}H", data, at + 12)
+    below = [struct.unpack_from(">I", data, at + cell)[0] for cell in cells]
+    return [leaf for each in (*below, last) for leaf in leaves_of(data, size, each)]
+
+
 def test_a_damaged_table_gives_its_other_rows(
     adapter: DatabaseAdapter, chroma: Path, expected: Expected
 ) -> None:
@@ -278,9 +294,9 @@ def test_a_damaged_table_gives_its_other_rows(
     ((size,),) = connection.execute("PRAGMA page_size")
     connection.close()
     data = bytearray(file.read_bytes())
-    # The last page that is a leaf of a table and far from the root.
-    leaves = [at for at in range(root * size, len(data), size) if data[at] == 13]
-    for at in leaves[len(leaves) // 2 : len(leaves) // 2 + 2]:
+    leaves = leaves_of(data, size, root)
+    for page in leaves[len(leaves) // 2 : len(leaves) // 2 + 2]:
+        at = (page - 1) * size
         data[at : at + size] = b"\xff" * size
     file.write_bytes(data)
     report = import_chroma(chroma, adapter)
