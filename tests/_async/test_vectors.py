@@ -210,6 +210,9 @@ async def test_update_merges_metadata_and_passes_over_what_is_missing(notes: Any
     await notes.update(ids="5", metadatas={"new": None})
     assert (await notes.get("5"))["metadatas"] == [None]
     assert (await notes.get(where={"new": "x"}))["ids"] == []
+    await notes.update(ids="later", embeddings=[8, 8])
+    await notes.add(ids="later", embeddings=[2, 2])
+    assert (await notes.get("later", include=["embeddings"]))["embeddings"].tolist() == [[2, 2]]
 
 
 async def test_upsert_adds_and_updates_in_one_call(notes: Any) -> None:

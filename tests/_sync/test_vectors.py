@@ -207,6 +207,9 @@ def test_update_merges_metadata_and_passes_over_what_is_missing(notes: Any) -> N
     notes.update(ids="5", metadatas={"new": None})
     assert notes.get("5")["metadatas"] == [None]
     assert notes.get(where={"new": "x"})["ids"] == []
+    notes.update(ids="later", embeddings=[8, 8])
+    notes.add(ids="later", embeddings=[2, 2])
+    assert notes.get("later", include=["embeddings"])["embeddings"].tolist() == [[2, 2]]
 
 
 def test_upsert_adds_and_updates_in_one_call(notes: Any) -> None:

@@ -59,7 +59,7 @@ def agree(
         gave = each.do(on, method, arguments, arrays)
         alike = same_ranking(gave, theirs) if ranked else same(gave, theirs)
         if not alike:
-            pytest.fail(f"{method}({arguments})\nours: {gave}\nChroma's: {theirs}", pytrace=False)
+            raise AssertionError(f"{method}({arguments})\nours: {gave}\nChroma's: {theirs}")
     return theirs
 
 
@@ -132,14 +132,20 @@ steps = st.lists(
 def test_random_changes_and_filters(
     peer: Peer, ours: list[Ours], metric: str, plan: list[Any], asked: list[Any]
 ) -> None:
-    """After any changes, everything is there as in Chroma, and every filter finds the same."""
+    """After any changes, everything is there as in Chroma, and every filter finds the same.
+
+    Of an id that is not there, Chroma remembers an update's vector: added later, that id has the vector of then, with
+    the document and metadata of now. So nothing is updated here that is not there.
+    """
     with fresh(peer, ours, metric):
         agree(peer, ours, "add", {"ids": ["zero"], "embeddings": [[0.0, 0.0, 1.0]]})
         for verb, argument in plan:
             if verb != "delete":
-                columns = ("ids", "embeddings", "metadatas", "documents")
-                values = map(list, zip(*argument, strict=True))
-                agree(peer, ours, verb, dict(zip(columns, values, strict=True)))
+                there = agree(peer, ours, "get", {"include": []})["ids"]
+                if known := [each for each in argument if verb != "update" or each[0] in there]:
+                    columns = ("ids", "embeddings", "metadatas", "documents")
+                    values = map(list, zip(*known, strict=True))
+                    agree(peer, ours, verb, dict(zip(columns, values, strict=True)))
             elif argument != (None, None):
                 agree(peer, ours, verb, {"where": argument[0], "where_document": argument[1]})
         agree(peer, ours, "get", {"include": EVERYTHING})
