@@ -1,6 +1,7 @@
 """Collections against the real Chroma: the same calls, the same answers, on both backends.
 
-What Chroma loses in silence, and we refuse or keep (NaN, infinities, integers beyond 64 bits), is not asked for here.
+What Chroma loses in silence, and we refuse or keep (NaN, infinities, integers beyond 64 bits), is not asked for here;
+nor is whether 2.0 is in a list that has the integer 2, which to Chroma, in lists only, is another number.
 """
 
 from __future__ import annotations
@@ -94,7 +95,24 @@ def is_finite(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-scalars, lists = some.scalars.filter(is_finite), some.homogeneous.filter(is_finite)
+def is_whole(value: Any) -> bool:
+    """Whether a value is a float that an integer could equal."""
+    return isinstance(value, float) and value.is_integer()
+
+
+def asks_for_whole(where: Any) -> bool:
+    """Whether a filter asks for such a float in lists."""
+    if isinstance(where, list):
+        return any(map(asks_for_whole, where))
+    if not isinstance(where, dict):
+        return False
+    return any(
+        asks_for_whole(value) or ("contains" in key and is_whole(value)) for key, value in where.items()
+    )
+
+
+scalars = some.scalars.filter(is_finite)
+lists = some.homogeneous.filter(is_finite).filter(lambda values: not any(map(is_whole, values)))
 # Halves, so that distances are exact in single precision, too.
 vectors = st.lists(st.integers(-4, 4).map(lambda n: n / 2), min_size=3, max_size=3)
 
@@ -110,7 +128,8 @@ def records(values: Any) -> Any:
     )
 
 
-filters = st.tuples(st.none() | some.wheres.filter(is_finite), st.none() | some.document_wheres)
+wheres = some.wheres.filter(is_finite).filter(lambda where: not asks_for_whole(where))
+filters = st.tuples(st.none() | wheres, st.none() | some.document_wheres)
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("add"), records(scalars | lists)),
