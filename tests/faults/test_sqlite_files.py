@@ -294,7 +294,7 @@ def test_finding_out_which_foreign_key_is_given_up_in_time(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In tables that take long to look through, the violation is reported without the columns, and nothing breaks."""
-    monkeypatch.setattr("dbadapter._drivers.sqlite._DIAGNOSIS_SECONDS", -1.0)  # over before it begins
+    monkeypatch.setattr("dbadapter._drivers.sqlite_link._DIAGNOSIS_SECONDS", -1.0)  # over before it begins
     with DatabaseAdapter(DatabaseConfig(sqlite_path=str(path))) as adapter:
         adapter.execute("CREATE TABLE house (id INTEGER PRIMARY KEY)")
         adapter.execute(
