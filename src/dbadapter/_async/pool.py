@@ -315,7 +315,7 @@ class AsyncPool:
         recycled recycled_reasons reads leaks nodes holders``; times in ``wait_ms`` are milliseconds, ``utilization`` is
         active / max.
         """
-        holders = [holder for lane in self._lanes for holder in lane.holders()]
+        holders = [holder for lane in self._lanes for holder in lane.holders.listed()]
         with self._lock:
             figures = [LaneFigures.of(lane.state) for lane in self._lanes]
             nodes = self._nodes(figures)

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from .._concurrency._threads import Waiter, current_holder, describe_holder, live_place
+from .._concurrency._threads import Waiter, current_holder
 from .._core.pool_state import Grant, PoolState
 from ..config import PoolConfig
 from ..errors import DatabaseUnavailable, PoolClosed, PoolExhausted
+from .holders import Holders
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -43,6 +44,7 @@ class Lane:
     Attributes:
         serves_writes: writers wait here for their server to come back; readers of a replica have others to ask.
         cluster: the servers that this one belongs to, if there are several.
+        holders: who holds its connections.
     """
 
     def __init__(
@@ -89,8 +91,7 @@ class Lane:
         self._stats = stats
         self._start_anew = start_anew
         self._probe_after = probe_after
-        self._leak_threshold = config.leak_threshold
-        self._leaked: dict[Any, str] = {}
+        self.holders = Holders(name, self.state, config.leak_threshold)
 
     # -- checkout --------------------------------------------------------------------------------------------------
 
@@ -299,8 +300,8 @@ class Lane:
         """Give a connection back; what its user left open is rolled back."""
         given = False
         try:
-            if self._leaked:
-                self._note_return(connection)
+            if self.holders.leaked:
+                self.holders.note_return(connection)
             usable = connection.is_clean() or connection.reset()
             with self._lock:
                 reason = self.state.give_back(connection, perf_counter(), usable)
@@ -355,44 +356,13 @@ class Lane:
         with self._lock:
             closing = self.state.expired(perf_counter())
         close_all(closing)
-        if self._leak_threshold is not None:
-            self._report_leaks(self._leak_threshold)
+        self.holders.report_leaks()
         if not fill:
             return
         try:
             self.fill()
         except DatabaseUnavailable as exc:
             logger.warning("%s: cannot open a connection: %s", self.name, exc)
-
-    def _report_leaks(self, threshold: float) -> None:
-        """Log each connection that is held for longer than `threshold`, once."""
-        now = perf_counter()
-        with self._lock:
-            late = [
-                connection
-                for connection in self.state.active
-                if connection.holder is not None
-                and now - connection.held_since > threshold
-                and connection not in self._leaked
-            ]
-            self.state.leaks += len(late)
-        for connection in late:
-            holder = self._describe(connection, now)
-            place = f"{holder['task'] or holder['thread']} at {holder['where'] or 'an unknown place'}"
-            self._leaked[connection] = place
-            logger.warning(
-                "%s: a connection is held for %.1f s (leak_threshold %g s) by %s",
-                self.name,
-                holder["seconds"],
-                threshold,
-                place,
-            )
-
-    def _note_return(self, connection: Any) -> None:
-        place = self._leaked.pop(connection, None)
-        if place is not None:
-            held = perf_counter() - connection.held_since
-            logger.warning("%s: the connection held by %s is back after %.1f s", self.name, place, held)
 
     def refuse(self, grant: Grant) -> None:
         """Serve nobody any more: `grant` says why. Connections in use are closed when they are given back."""
@@ -435,29 +405,10 @@ class Lane:
         for connection in list(self.state.active):
             connection.abort()
 
-    # -- figures ---------------------------------------------------------------------------------------------------
-
-    def holders(self) -> list[dict[str, Any]]:
-        """Who holds a connection: ``[{thread, task, seconds, where}]``, the longest first."""
-        now = perf_counter()
-        held = [connection for connection in list(self.state.active) if connection.holder is not None]
-        held.sort(key=lambda connection: float(connection.held_since))
-        return [self._describe(connection, now) for connection in held]
-
-    def _describe(self, connection: Any, now: float) -> dict[str, Any]:
-        holder = connection.holder
-        thread, task = describe_holder(holder)
-        return {
-            "thread": thread,
-            "task": task,
-            "seconds": round(now - connection.held_since, 3),
-            "where": connection.where or live_place(holder),
-        }
-
     def exhausted(self, problem: str) -> PoolExhausted:
         """The error with the numbers and the holders in it."""
         state = self.state
-        holders = self.holders()
+        holders = self.holders.listed()
         places = "; ".join(
             f"{holder['task'] or holder['thread']} for {holder['seconds']:.1f} s at {holder['where']}"
             for holder in holders[:5]
