@@ -141,6 +141,8 @@ def _flag(name: str, text: str) -> bool:
 
 def config_arguments_from_env(environ: Mapping[str, str]) -> dict[str, Any]:
     """The arguments that the environment spells out, first match wins; a variable of blanks is one that is not set."""
+    if not isinstance(environ, Mapping) or not all(isinstance(value, str) for value in environ.values()):
+        raise ConfigError("environ must be a mapping of names to text, as os.environ is")
     environ = {name: value for name, value in environ.items() if value.strip()}
     if environ.get("DATABASE_URL"):
         arguments = config_arguments_from_url(environ["DATABASE_URL"])

@@ -94,13 +94,22 @@ def _one_of(options: tuple[str, ...]) -> Callable[[Any, attrs.Attribute[Any], An
     return check
 
 
+def _is_sendable(value: object) -> bool:
+    """It is text that libpq takes. Of other text, the driver's complaint shows all it was given, the password too."""
+    return (
+        isinstance(value, str)
+        and "\0" not in value
+        and not any("\ud800" <= char <= "\udfff" for char in value)
+    )
+
+
 def _text(*, optional: bool = False, empty: bool = False) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
     def check(_instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         if value is None and optional:
             return
-        if not isinstance(value, str) or "\0" in value or not (value or empty):
-            accepts = "text without a NUL" if empty else "text that is not empty, without a NUL"
-            _fail(attribute.name, accepts + (" or None" if optional else ""), value)
+        if not _is_sendable(value) or not (value or empty):
+            accepts = ("text" if empty else "text that is not empty,") + " without a NUL or lone surrogates"
+            _fail(attribute.name, accepts + (", or None" if optional else ""), value)
         if "://" in value:  # a URL may hold a password, so it is not shown
             raise ConfigError(f"{attribute.name} must not be a URL: give that to DatabaseConfig.from_url")
 
@@ -118,9 +127,11 @@ def _port(_instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
 
 
 def _password(_instance: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if (isinstance(value, str) and "\0" not in value) or value is None or callable(value):
+    if _is_sendable(value) or value is None or callable(value):
         return
-    raise ConfigError(f"{attribute.name} must be text without a NUL, a function that returns it, or None")
+    raise ConfigError(
+        f"{attribute.name} must be text without a NUL or lone surrogates, a function that returns it, or None"
+    )
 
 
 def _default_minimum(config: PoolConfig) -> int:
@@ -191,7 +202,10 @@ class PoolConfig:
                 f"min_connections must be at most max_connections ({self.max_connections}), "
                 f"not {self.min_connections}"
             )
-        self.primary_nodes, self.read_nodes  # noqa: B018  (malformed host lists are refused here, not at connect)
+        # Malformed lists of hosts are refused here, not at connect.
+        if not self.primary_nodes:
+            _fail("host", "host or host:port", self.host)
+        self.read_nodes  # noqa: B018
 
     @property
     def primary_nodes(self) -> tuple[tuple[str, int], ...]:
@@ -222,8 +236,13 @@ class PoolConfig:
         return host, int(port) if port else self.port
 
     def current_password(self) -> str | None:
-        """The password to connect with now."""
-        return self.password() if callable(self.password) else self.password
+        """The password to connect with now. Raises `ConfigError` if the function for it gives none that can be sent."""
+        if not callable(self.password):
+            return self.password
+        given = self.password()
+        if given is not None and not _is_sendable(given):
+            raise ConfigError("password() must return text without a NUL or lone surrogates")
+        return given
 
 
 def _sqlite_path(value: str | os.PathLike[str]) -> str:

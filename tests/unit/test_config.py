@@ -66,6 +66,8 @@ def test_configs_are_frozen_keyword_only_values() -> None:
     [
         ("host", ""),
         ("host", None),
+        ("host", " , "),
+        ("host", "h\ud800"),
         ("host", 5),
         ("port", 0),
         ("port", 65536),
@@ -74,8 +76,10 @@ def test_configs_are_frozen_keyword_only_values() -> None:
         ("database", ""),
         ("database", "a\0b"),
         ("user", 7),
+        ("user", "me\ud800"),
         ("password", 7),
         ("password", "a\0b"),
+        ("password", "a\ud800b"),
         ("min_connections", -1),
         ("min_connections", 11),
         ("min_connections", 1.5),
@@ -315,6 +319,15 @@ def test_a_password_can_be_a_function() -> None:
     pool = PoolConfig(password=lambda: SECRET)
     assert pool.current_password() == SECRET
     assert "password" not in repr(pool)
+
+
+@pytest.mark.parametrize("given", [SECRET + "\ud800", SECRET + "\0", SECRET.encode()])
+def test_a_function_that_gives_no_password(given: Any) -> None:
+    """What cannot be sent is refused before the driver sees it, whose complaint would show it."""
+    pool = PoolConfig(host="127.0.0.1", port=1, password=lambda: given, user="me", connection_timeout=2)
+    with pytest.raises(ConfigError, match="without a NUL or lone surrogates") as caught:
+        DatabaseAdapter(DatabaseConfig(db_type=DatabaseType.POSTGRESQL, pool=pool)).initialize()
+    assert "s3cr3t" not in shown(caught.value)
 
 
 @pytest.mark.parametrize("field", ["database", "user", "application_name"])

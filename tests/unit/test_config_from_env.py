@@ -155,3 +155,10 @@ def test_a_wrong_variable_is_named(environ: dict[str, str], variable: str) -> No
     with pytest.raises(ConfigError, match=variable) as caught:
         DatabaseConfig.from_env(environ)
     assert "hunter" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [5, [], {"DATABASE_URL": 5}])
+def test_what_is_no_environment(wrong: object) -> None:
+    """It is refused as such."""
+    with pytest.raises(ConfigError, match="environ must be a mapping of names to text"):
+        DatabaseConfig.from_env(wrong)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from ..config import PoolConfig
-from ..errors import DatabaseUnavailable
+from ..errors import ConfigError, DatabaseUnavailable
 
 __all__ = ["connection_arguments", "without_password"]
 
@@ -19,7 +19,7 @@ _SHORTEST_TIMEOUT = 2  # seconds; libpq takes no less
 def connection_arguments(host: str, port: int, config: PoolConfig, timeout: float) -> dict[str, Any]:
     """The arguments of ``psycopg.connect``; `timeout` is how many seconds the attempt may take.
 
-    Raises `DatabaseUnavailable` when the function that gives the password fails.
+    Raises `DatabaseUnavailable` when the function that gives the password fails, `ConfigError` when it gives none.
     """
     settings = {"TimeZone": "UTC"}
     if config.statement_timeout is not None:
@@ -70,6 +70,8 @@ def without_password(exc: Exception) -> Exception:
 def _password(config: PoolConfig) -> str | None:
     try:
         return config.current_password()
+    except ConfigError:
+        raise
     except Exception as exc:
         # Its words may hold what is not to be shown; the chained exception is the host app's own affair.
         raise DatabaseUnavailable(
