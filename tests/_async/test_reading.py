@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from dbadapter import AsyncDatabaseAdapter, DatabaseConfig
-from dbadapter.errors import DatabaseAdapterError, DataError, UndefinedTable
+from dbadapter.errors import ConfigError, DatabaseAdapterError, DataError, UndefinedTable
 
 
 @attrs.frozen
@@ -163,14 +163,27 @@ async def test_a_stream_shares_its_transaction(three: AsyncDatabaseAdapter) -> N
     assert await three.fetch_value("SELECT count(*) FROM people WHERE age = 44") == 53
 
 
+async def test_a_stream_left_early_gives_its_connection_back(three: AsyncDatabaseAdapter) -> None:
+    """Closed after its first row, it costs no connection: that is used again."""
+    await three.insert_many("people", [{"name": "n" * 1000} for _ in range(2000)])
+    for _ in range(3):
+        async with three.stream("SELECT * FROM people ORDER BY id", batch_size=2) as rows:
+            assert (await anext(rows))["id"] == 1
+        stats = three.get_stats()
+        assert (stats["active"], stats["recycled_reasons"]) == (0, {})
+    assert await three.fetch_value("SELECT count(*) FROM people") == 2003
+
+
 async def test_stream_reports_errors(three: AsyncDatabaseAdapter) -> None:
     """The statement's errors come out of the iteration; a wrong batch size is refused."""
     with pytest.raises(UndefinedTable):
         async for _ in three.stream("SELECT * FROM missing"):
             pass
-    with pytest.raises((DatabaseAdapterError, ValueError), match="batch_size"):
-        async for _ in three.stream("SELECT 1", batch_size=0):
-            pass
+    for wrong in (0, -1, 2**31, 10**12, None, True, 1.5):
+        with pytest.raises(ConfigError, match="batch_size must be an integer of at least 1 and at most"):
+            async for _ in three.stream("SELECT 1", batch_size=wrong):  # type: ignore[arg-type]
+                pass
+    assert [row async for row in three.stream("SELECT 1", batch_size=2**31 - 1, row_type=tuple)] == [(1,)]
     with pytest.raises(DataError):
         async for _ in three.stream("SELECT ?", ("a\x00",)):
             pass

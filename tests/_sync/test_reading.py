@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig
-from dbadapter.errors import DatabaseAdapterError, DataError, UndefinedTable
+from dbadapter.errors import ConfigError, DatabaseAdapterError, DataError, UndefinedTable
 
 
 @attrs.frozen
@@ -162,14 +162,27 @@ def test_a_stream_shares_its_transaction(three: DatabaseAdapter) -> None:
     assert three.fetch_value("SELECT count(*) FROM people WHERE age = 44") == 53
 
 
+def test_a_stream_left_early_gives_its_connection_back(three: DatabaseAdapter) -> None:
+    """Closed after its first row, it costs no connection: that is used again."""
+    three.insert_many("people", [{"name": "n" * 1000} for _ in range(2000)])
+    for _ in range(3):
+        with three.stream("SELECT * FROM people ORDER BY id", batch_size=2) as rows:
+            assert next(rows)["id"] == 1
+        stats = three.get_stats()
+        assert (stats["active"], stats["recycled_reasons"]) == (0, {})
+    assert three.fetch_value("SELECT count(*) FROM people") == 2003
+
+
 def test_stream_reports_errors(three: DatabaseAdapter) -> None:
     """The statement's errors come out of the iteration; a wrong batch size is refused."""
     with pytest.raises(UndefinedTable):
         for _ in three.stream("SELECT * FROM missing"):
             pass
-    with pytest.raises((DatabaseAdapterError, ValueError), match="batch_size"):
-        for _ in three.stream("SELECT 1", batch_size=0):
-            pass
+    for wrong in (0, -1, 2**31, 10**12, None, True, 1.5):
+        with pytest.raises(ConfigError, match="batch_size must be an integer of at least 1 and at most"):
+            for _ in three.stream("SELECT 1", batch_size=wrong):  # type: ignore[arg-type]
+                pass
+    assert [row for row in three.stream("SELECT 1", batch_size=2**31 - 1, row_type=tuple)] == [(1,)]
     with pytest.raises(DataError):
         for _ in three.stream("SELECT ?", ("a\x00",)):
             pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import attrs
 import pytest
@@ -101,6 +101,27 @@ async def test_a_cancelled_statement_stops_at_the_database(tight: AsyncDatabaseA
                     await tx.execute("INSERT INTO n (i) VALUES (1)")
                     await tx.fetch_value(LONG)
     assert await tight.fetch_value("SELECT count(*) FROM n") == 0
+    await everything_is_back(tight)
+
+
+async def test_a_cancelled_bulk_load_ends(tight: AsyncDatabaseAdapter) -> None:
+    """It stops with one of the next rows, also when these are slow to make, and leaves nothing behind."""
+    for begun in (0, 1, 100):
+        made: list[int] = []
+
+        def rows(made: list[int] = made) -> Iterator[dict[str, int]]:
+            for number in range(20_000):
+                made.append(sum(range(2000)))
+                yield {"i": number}
+
+        task = asyncio.create_task(tight.insert_many("n", rows()))
+        while len(made) < begun:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert len(made) < 20_000
+        assert await tight.fetch_value("SELECT count(*) FROM n") == 0
     await everything_is_back(tight)
 
 

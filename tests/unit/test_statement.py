@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbadapter._core.parsing import parse
-from dbadapter._core.statement import MAX_PARAMETERS
+from dbadapter._core.parsing import parse, parse_work
+from dbadapter._core.remembered import Remembered
+from dbadapter._core.statement import MAX_PARAMETERS, MOST_PLACEHOLDERS
 from dbadapter.errors import ParameterError, QueryError, SQLSyntaxError
 
 
@@ -122,9 +123,37 @@ def test_too_many_values() -> None:
 
 def test_what_is_no_text() -> None:
     """A statement that is not text is refused as such."""
-    for wrong in (None, b"SELECT 1", 5):
-        with pytest.raises(SQLSyntaxError, match="text"):
-            parse(wrong)  # type: ignore[arg-type]
+    for wrong in (None, b"SELECT 1", 5, ["SELECT 1"], {"SELECT 1"}):
+        for read in (parse, parse_work):
+            with pytest.raises(SQLSyntaxError, match="a statement is text, not"):
+                read(wrong)  # type: ignore[arg-type]
+
+
+def test_too_many_placeholders() -> None:
+    """Postgres counts placeholders in 16 bits, so that is how many there may be; marks are counted once each."""
+    for marker in ("?", ":name"):
+        text = f"SELECT 1 IN ({', '.join([marker] * MOST_PLACEHOLDERS)})"
+        assert len(parse(text).slots) == MOST_PLACEHOLDERS
+        with pytest.raises(ParameterError, match=r"65,536 placeholders are too many.*insert_many"):
+            parse(text.replace("(", f"({marker}, ", 1))
+    assert [slot.key for slot in parse("SELECT ?, '?', ?, ?").slots] == [0, 1, 2]
+
+
+def test_what_is_remembered_of_statements_has_bounds() -> None:
+    """However many texts there are, and however long they are; a long one is not remembered at all."""
+    memory: Remembered[int] = Remembered()
+    assert memory.keep("x" * 200_000, 1) == 1
+    assert not memory.known
+    for number in range(10_000):
+        assert memory.keep(f"SELECT {number}", number) == number
+        assert memory.known[f"SELECT {number}"] == number
+        assert len(memory.known) <= 4096
+    for number in range(500):
+        text = f"{number}" + "x" * 50_000
+        memory.keep(text, number)
+        assert memory.keep(text, -number) == memory.known[text] == -number
+        assert sum(map(len, memory.known)) <= 4_000_000
+    assert len(memory.known) > 1
 
 
 @given(st.text(st.sampled_from("?:ab'\"$-/*%;()[]|&E\n 1."), max_size=30))

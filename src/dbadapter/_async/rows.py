@@ -12,6 +12,8 @@ from ..querylog import QueryLog
 
 __all__ = ["AsyncRowStream"]
 
+_LARGEST_BATCH = 2_147_483_647  # drivers count rows in 32 bits
+
 
 class AsyncRowStream:
     """An iterator of rows that holds a connection from the first row to the last.
@@ -31,8 +33,14 @@ class AsyncRowStream:
         on_error: Callable[[BaseException], None] | None = None,
         again: Callable[[Any, DatabaseAdapterError], Awaitable[bool]] | None = None,
     ) -> None:
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise ConfigError(f"batch_size must be an integer of at least 1, not {batch_size!r}")
+        if (
+            isinstance(batch_size, bool)
+            or not isinstance(batch_size, int)
+            or not 1 <= batch_size <= _LARGEST_BATCH
+        ):
+            raise ConfigError(
+                f"batch_size must be an integer of at least 1 and at most {_LARGEST_BATCH:,}, not {batch_size!r}"
+            )
         self._rows = self._generate(acquire, statement, params, batch_size, row_type, log, on_error, again)
 
     def __aiter__(self) -> AsyncIterator[Any]:

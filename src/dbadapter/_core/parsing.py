@@ -7,10 +7,10 @@ are left alone. A ``?`` is a placeholder where an operand is due and an operator
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from ..errors import ParameterError, SQLSyntaxError
-from .statement import Slot, Statement
+from .remembered import Remembered
+from .statement import MOST_PLACEHOLDERS, Slot, Statement
 
 __all__ = ["TOKEN", "parse", "parse_work"]
 
@@ -55,9 +55,12 @@ _TRANSACTION_CONTROL = frozenset(
 _SCHEMA_CHANGES = frozenset({"create", "alter", "drop", "attach", "detach", "vacuum", "rollback"})
 
 
-@lru_cache(maxsize=4096)
+_parsed: Remembered[Statement] = Remembered()
+_work: Remembered[Statement] = Remembered()
+
+
 def parse(text: str) -> Statement:
-    """Parse `text`; the last 4,096 distinct texts are remembered.
+    """Parse `text`; 4,096 distinct texts are remembered, fewer where they are long.
 
     Raises:
         SQLSyntaxError: more than one statement, an unterminated quote or comment, or nothing at all.
@@ -65,12 +68,18 @@ def parse(text: str) -> Statement:
     """
     if not isinstance(text, str):
         raise SQLSyntaxError(f"a statement is text, not {type(text).__name__}", sqlstate="42601")
-    return _Parser(text).parse()
+    return _parsed.known.get(text) or _parsed.keep(text, _Parser(text).parse())
 
 
-@lru_cache(maxsize=4096)
 def parse_work(text: str) -> Statement:
     """As `parse`, for statements of the app's: `SQLSyntaxError` too for what would begin or end a transaction."""
+    try:
+        return _work.known[text]
+    except (KeyError, TypeError):  # not seen yet, or nothing that could be
+        return _work.keep(text, _checked_work(text))
+
+
+def _checked_work(text: str) -> Statement:
     statement = parse(text)
     if statement.verb in _TRANSACTION_CONTROL:
         raise SQLSyntaxError(
@@ -88,6 +97,7 @@ class _Parser:
         self.text = text
         self.pieces: list[str] = []
         self.slots: list[Slot] = []
+        self.marks = 0  # how many of them are `?`
         self.words: list[str] = []  # the statement's words in lower case, outside parentheses first
         self.piece_start = self.last_piece_start = 0
         self.operand_due = True
@@ -167,7 +177,8 @@ class _Parser:
                     statement=self.text,
                     sqlstate="07001",
                 )
-            self._slot(sum(isinstance(slot.key, int) for slot in self.slots), start, end, in_start)
+            self._slot(self.marks, start, end, in_start)
+            self.marks += 1
             self.alone = enclosing
         elif kind in ("literal", "quoted", "dollar"):
             if kind == "quoted":
@@ -276,6 +287,13 @@ class _Parser:
             if not self.words:
                 raise SQLSyntaxError("the statement is empty", statement=self.text, sqlstate="42601")
         self.pieces.append(self.text[self.piece_start :])
+        if len(self.slots) > MOST_PLACEHOLDERS:
+            raise ParameterError(
+                f"{len(self.slots):,} placeholders are too many for one statement (at most {MOST_PLACEHOLDERS:,}); "
+                "insert_many takes any number of rows",
+                statement=self.text,
+                sqlstate="07001",
+            )
         kinds = {type(slot.key) for slot in self.slots}
         if len(kinds) > 1:
             name = next(slot.key for slot in self.slots if isinstance(slot.key, str))

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from ..errors import ConfigError
 from .consistency import CONSISTENCIES, Token
+from .remembered import Remembered
 from .statement import Statement
 from .topology import NodeState
 
 __all__ = ["Chooser", "StatementMemory", "check_consistency"]
 
-_MAX_TEXTS = 4096
 # How many reads in a row a replica is given that is no busier than the others.
 _STAY = 32
 
@@ -35,19 +35,19 @@ class StatementMemory:
     __slots__ = ("_texts",)
 
     def __init__(self) -> None:
-        self._texts: dict[str, bool] = {}
+        self._texts: Remembered[bool] = Remembered()
 
     def may_read(self, statement: Statement) -> bool:
         """The statement is not known to write."""
-        return not (statement.writes or self._texts.get(statement.text, False))
+        return not (statement.writes or self._texts.known.get(statement.text, False))
 
     def reads(self, statement: Statement) -> bool:
         """The statement was let through where nothing can be written."""
-        return self._texts.get(statement.text) is False
+        return self._texts.known.get(statement.text) is False
 
     def is_known(self, statement: Statement) -> bool:
         """The statement certainly writes, or the database has said what it does."""
-        return statement.writes or statement.text in self._texts
+        return statement.writes or statement.text in self._texts.known
 
     def is_harmless(self, statement: Statement) -> bool:
         """The statement was let through where nothing can be written, or calls no function and so most likely reads."""
@@ -59,9 +59,7 @@ class StatementMemory:
 
     def remember(self, statement: Statement, *, writes: bool = True) -> None:
         """The database has taken the statement for a read, or refused it as a write; a refusal is for good."""
-        if len(self._texts) >= _MAX_TEXTS:
-            self._texts.clear()
-        self._texts[statement.text] = writes or self._texts.get(statement.text, False)
+        self._texts.keep(statement.text, writes or self._texts.known.get(statement.text, False))
 
 
 class Chooser:

@@ -12,10 +12,11 @@ import attrs
 
 from ..errors import ParameterError
 
-__all__ = ["MAX_PARAMETERS", "Parameters", "Slot", "Statement"]
+__all__ = ["MAX_PARAMETERS", "MOST_PLACEHOLDERS", "Parameters", "Slot", "Statement"]
 
 # The smallest of the backends' limits: SQLite's SQLITE_MAX_VARIABLE_NUMBER (Postgres: 65,535).
 MAX_PARAMETERS = 32_766
+MOST_PLACEHOLDERS = 65_535  # Postgres counts them in 16 bits
 
 # The usual sequences of parameters; others are looked at more closely.
 _SIMPLE = frozenset({tuple, list})

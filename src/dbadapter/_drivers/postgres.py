@@ -249,13 +249,16 @@ class PostgresConnection(PostgresLink):
             with RawCursor(self.raw) as cursor:
                 batch: list[tuple[Any, ...]] = []
                 rows = cursor.stream(cast(Any, text), encode(values, POSTGRES_ENCODERS), size=batch_size)
-                for row in rows:
-                    if shape is None:
-                        shape = self._streamed_shape(cursor, text)
-                    batch.append(row)
-                    if len(batch) == batch_size:
-                        yield shape.columns, shape.decode(batch) if shape.decoders else batch
-                        batch = []
+                try:
+                    for row in rows:
+                        if shape is None:
+                            shape = self._streamed_shape(cursor, text)
+                        batch.append(row)
+                        if len(batch) == batch_size:
+                            yield shape.columns, shape.decode(batch) if shape.decoders else batch
+                            batch = []
+                finally:  # left early, the connection is good again only once psycopg has stopped the query
+                    rows.close()  # type: ignore[attr-defined]
                 if batch and shape is not None:
                     yield shape.columns, shape.decode(batch) if shape.decoders else batch
         except (ValueRefused, *FAILURES) as exc:

@@ -253,13 +253,16 @@ class AsyncPostgresConnection(AsyncPostgresLink):
             async with AsyncRawCursor(self.raw) as cursor:
                 batch: list[tuple[Any, ...]] = []
                 rows = cursor.stream(cast(Any, text), encode(values, POSTGRES_ENCODERS), size=batch_size)
-                async for row in rows:
-                    if shape is None:
-                        shape = await self._streamed_shape(cursor, text)
-                    batch.append(row)
-                    if len(batch) == batch_size:
-                        yield shape.columns, shape.decode(batch) if shape.decoders else batch
-                        batch = []
+                try:
+                    async for row in rows:
+                        if shape is None:
+                            shape = await self._streamed_shape(cursor, text)
+                        batch.append(row)
+                        if len(batch) == batch_size:
+                            yield shape.columns, shape.decode(batch) if shape.decoders else batch
+                            batch = []
+                finally:  # left early, the connection is good again only once psycopg has stopped the query
+                    await rows.aclose()  # type: ignore[attr-defined]
                 if batch and shape is not None:
                     yield shape.columns, shape.decode(batch) if shape.decoders else batch
         except (ValueRefused, *FAILURES) as exc:

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from .._core.remembered import Remembered
 from .._core.rows import Columns
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
 
 # Object ids from here on are given out by the database itself: what is below is the same everywhere.
 FIRST_OWN_OID = 16384
-_MAX_SHAPES = 4096
 
 TYPE_NAMES = "SELECT oid, typname FROM pg_catalog.pg_type WHERE oid = ANY($1)"
 
@@ -96,7 +96,7 @@ class PostgresCatalog:
     def __init__(self) -> None:
         self.type_names: dict[int, str] = {}
         self.integer_keys: dict[str, str | None] = {}
-        self._shapes: dict[str, Shape] = {}
+        self._shapes: Remembered[Shape] = Remembered()
 
     def clear(self) -> None:
         """Forget what a change of tables may have made untrue; type ids stay what they are."""
@@ -106,7 +106,7 @@ class PostgresCatalog:
 
     def known_shape(self, text: str, fields: tuple[tuple[bytes | None, int], ...]) -> Shape | None:
         """The shape of the statement's last result, if this one has the same fields."""
-        shape = self._shapes.get(text)
+        shape = self._shapes.known.get(text)
         return shape if shape is not None and shape.fields == fields else None
 
     def unknown_types(self, fields: Sequence[tuple[bytes | None, int]]) -> list[int]:
@@ -121,7 +121,4 @@ class PostgresCatalog:
         )
         decoders = tuple((position, decoder) for position, decoder in found if decoder is not None)
         shape = Shape(fields, Columns([(name or b"").decode() for name, _ in fields]), decoders)
-        if len(self._shapes) >= _MAX_SHAPES:
-            self._shapes.clear()
-        self._shapes[text] = shape
-        return shape
+        return self._shapes.keep(text, shape)

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from .._core.parsing import parse
 from .._core.rows import NO_COLUMNS, Columns
@@ -22,6 +22,8 @@ from .sqlite_setup import set_up
 from .values import SQLITE_ENCODERS, ValueRefused, encode
 
 __all__ = ["SQLiteConnection", "connect"]
+
+T = TypeVar("T")
 
 _BATCHED = frozenset({"insert", "update", "delete", "replace"})  # what sqlite3's executemany takes
 
@@ -87,7 +89,7 @@ class SQLiteConnection(SQLiteLink):
         if description is None:
             return NO_COLUMNS, []
         catalog = self._catalog
-        shape = catalog.shapes.get(text)
+        shape = catalog.shapes.known.get(text)
         if shape is None or self.held_since > catalog.recheck_at or shape.description != description:
             shape = catalog.shape(self, statement, text, description)
         if shape.echoes:
@@ -129,7 +131,7 @@ class SQLiteConnection(SQLiteLink):
 
     def execute_many(self, statement: Statement, rows: Iterable[Parameters]) -> int:
         """Run a statement once for each row, all or nothing; the number of rows affected."""
-        current: Parameters = None
+        rows, current = self._until_stopped(rows), None
 
         def bound() -> Iterator[Sequence[Any]]:
             nonlocal current
@@ -153,7 +155,7 @@ class SQLiteConnection(SQLiteLink):
 
         def encoded() -> Iterator[Sequence[Any]]:
             nonlocal current
-            for current in rows:
+            for current in self._until_stopped(rows):
                 yield encode(current, SQLITE_ENCODERS)
 
         try:
@@ -163,6 +165,13 @@ class SQLiteConnection(SQLiteLink):
             if isinstance(exc, (ValueRefused, OverflowError)):
                 raise self._error(exc, parse(sql), dict(zip(columns, current, strict=False))) from exc
             raise self._error(exc, parse(sql), current) from exc
+
+    def _until_stopped(self, rows: Iterable[T]) -> Iterator[T]:
+        """`rows`, until the batch is to stop: SQLite interrupts a statement, and between two of them there is none."""
+        for row in rows:
+            if self.is_stopped:
+                raise sqlite3.OperationalError("interrupted")
+            yield row
 
     @contextmanager
     def _atomically(self) -> Iterator[None]:

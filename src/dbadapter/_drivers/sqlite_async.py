@@ -63,6 +63,9 @@ def _settle(future: asyncio.Future[Any], outcome: Any, error: BaseException | No
         future.set_exception(error)
 
 
+_STOP_AGAIN = 0.05  # seconds
+
+
 async def connect(
     path: str,
     *,
@@ -129,6 +132,7 @@ class AsyncSQLiteConnection:
 
     async def _call(self, function: Callable[..., T], *args: Any) -> T:
         self.inner.held_since = self.held_since
+        self.inner.is_stopped = False
         try:
             return await self._worker.submit(function, *args)
         except asyncio.CancelledError:
@@ -136,12 +140,15 @@ class AsyncSQLiteConnection:
             raise
 
     async def _settle_down(self) -> None:
-        """Stop the statement under way and wait for its end, so that nobody else meets it."""
-        self.inner.interrupt()
+        """Stop the statement under way and wait for its end, so that nobody else meets it.
+
+        It is stopped again until it ends: the thread may not have come to it yet.
+        """
         ended = self._worker.submit(bool)
         while not ended.done():
+            self.inner.interrupt()
             try:
-                await asyncio.wait([ended])
+                await asyncio.wait([ended], timeout=_STOP_AGAIN)
             except asyncio.CancelledError:
                 continue
 

@@ -14,6 +14,7 @@ import attrs
 
 from .._core.bulk import conflict_clause
 from .._core.parsing import parse
+from .._core.remembered import Remembered
 from .._core.result_types import ADDING, KEEPING, echoes, reduced, told_types
 from .._core.rows import Columns
 from .._core.statement import Statement
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SQLiteCatalog", "Shape"]
 
-_MAX_SHAPES = 4096
 # How long another process' change of a column's declared type may go unnoticed (a change of names is seen at once).
 _RECHECK_SECONDS = 0.1
 _READS = frozenset({"select", "with", "values"})
@@ -86,7 +86,7 @@ class SQLiteCatalog:
     """
 
     def __init__(self) -> None:
-        self.shapes: dict[str, Shape] = {}
+        self.shapes: Remembered[Shape] = Remembered()
         self.recheck_at = 0.0
         self._integer_keys: dict[str, tuple[str, bool] | None] = {}
         self._version: int | None = None
@@ -100,12 +100,9 @@ class SQLiteCatalog:
         """The shape of the result that `statement` just gave on `connection`."""
         if connection.held_since > self.recheck_at:
             self._check_version(connection)
-        shape = self.shapes.get(text)
+        shape = self.shapes.known.get(text)
         if shape is None or shape.description != description:
-            shape = self._look_up(connection, statement, description)
-            if len(self.shapes) >= _MAX_SHAPES:
-                self.shapes.clear()
-            self.shapes[text] = shape
+            shape = self.shapes.keep(text, self._look_up(connection, statement, description))
         return shape
 
     def _check_version(self, connection: SQLiteConnection) -> None:

@@ -43,6 +43,7 @@ class SQLiteLink:
         "expires_at",
         "held_since",
         "holder",
+        "is_stopped",
         "raw",
         "read_only",
         "released_at",
@@ -83,6 +84,7 @@ class SQLiteLink:
         self._guarded = False
         self._patience = patience
         self._is_waiting = False
+        self.is_stopped = False  # a batch under way is to end with its next row
         if patience:
             raw.execute(_NO_WAITING)
         if statement_timeout is not None:
@@ -236,8 +238,9 @@ class SQLiteLink:
         return False
 
     def interrupt(self) -> None:
-        """Stop the statement that another thread is running here, or its waiting for the lock."""
+        """Stop the statement or the batch that another thread is running here, or its waiting for the lock."""
         self._is_waiting = False
+        self.is_stopped = True
         self.raw.interrupt()
 
     def ping(self) -> None:
