@@ -15,6 +15,7 @@ from dbadapter.errors import (
     DatabaseBusy,
     PoolExhausted,
     SerializationFailure,
+    TransactionFailed,
     UniqueViolation,
 )
 from tests.crowd import AsyncCrowd, AsyncSignal
@@ -117,6 +118,29 @@ async def test_a_transaction_is_over_after_its_block(numbers: AsyncDatabaseAdapt
         async for _ in tx.stream("SELECT 1"):
             pass
     assert await held(numbers) == [1, 2]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+async def test_a_transaction_is_for_one_block(numbers: AsyncDatabaseAdapter, nested: bool) -> None:
+    """Using it before its block, or beginning it once more, inside the block or after it, is refused."""
+    outer = numbers.transaction()
+    if nested:
+        await outer.__aenter__()
+    tx = outer.transaction() if nested else outer
+    with pytest.raises(TransactionFailed, match="has not begun"):
+        await tx.execute(ADD, (1,))
+    async with tx:
+        with pytest.raises(TransactionFailed, match="for one with statement"):
+            await tx.__aenter__()
+        await tx.execute(ADD, (2,))
+    with pytest.raises(TransactionFailed, match="for one with statement"):
+        async with tx:
+            await tx.execute(ADD, (3,))
+    await tx.__aexit__(None, None, None)  # it has ended: nothing is to be done
+    if nested:
+        await outer.__aexit__(None, None, None)
+    assert await held(numbers) == [2]
+    assert numbers.get_stats()["active"] == 0
 
 
 @pytest.mark.parametrize("level", ["read committed", "repeatable read", "serializable"])

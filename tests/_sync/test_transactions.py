@@ -16,6 +16,7 @@ from dbadapter.errors import (
     DatabaseBusy,
     PoolExhausted,
     SerializationFailure,
+    TransactionFailed,
     UniqueViolation,
 )
 from tests.crowd import Crowd, Signal
@@ -118,6 +119,29 @@ def test_a_transaction_is_over_after_its_block(numbers: DatabaseAdapter) -> None
         for _ in tx.stream("SELECT 1"):
             pass
     assert held(numbers) == [1, 2]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_transaction_is_for_one_block(numbers: DatabaseAdapter, nested: bool) -> None:
+    """Using it before its block, or beginning it once more, inside the block or after it, is refused."""
+    outer = numbers.transaction()
+    if nested:
+        outer.__enter__()
+    tx = outer.transaction() if nested else outer
+    with pytest.raises(TransactionFailed, match="has not begun"):
+        tx.execute(ADD, (1,))
+    with tx:
+        with pytest.raises(TransactionFailed, match="for one with statement"):
+            tx.__enter__()
+        tx.execute(ADD, (2,))
+    with pytest.raises(TransactionFailed, match="for one with statement"):
+        with tx:
+            tx.execute(ADD, (3,))
+    tx.__exit__(None, None, None)  # it has ended: nothing is to be done
+    if nested:
+        outer.__exit__(None, None, None)
+    assert held(numbers) == [2]
+    assert numbers.get_stats()["active"] == 0
 
 
 @pytest.mark.parametrize("level", ["read committed", "repeatable read", "serializable"])

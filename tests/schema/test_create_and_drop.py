@@ -45,6 +45,14 @@ def test_dependency_order() -> None:
     assert [table.name for table in long.in_creation_order()][:2] == ["t2999", "t2998"]
 
 
+def test_what_is_no_schema(sync_adapter: DatabaseAdapter) -> None:
+    """It is refused as such, for making tables as for dropping them."""
+    for use in (sync_adapter.create_tables, sync_adapter.drop_tables):
+        for wrong in (None, [], "CREATE TABLE t (i INTEGER)"):
+            with pytest.raises(ConfigError, match=r"schema must be a dbadapter\.schema\.Schema"):
+                use(wrong)  # type: ignore[arg-type]
+
+
 def test_only_what_is_missing(sync_adapter: DatabaseAdapter) -> None:
     """Tables that are there stay as they are, with their rows; creating again changes nothing."""
     schema = Schema(_chain("a", "b", "c"))

@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["check_schema", "create_tables", "drop_tables", "read_schema"]
 
 
+def _require_schema(schema: object) -> None:
+    if not isinstance(schema, Schema):
+        raise ConfigError(f"schema must be a dbadapter.schema.Schema, not {type(schema).__name__}")
+
+
 async def create_tables(adapter: AsyncDatabaseAdapter, schema: Schema) -> None:
     """Create the tables that are missing; those there are stay as they are. All or nothing."""
+    _require_schema(schema)
     dialect = adapter.dialect
     require_fit(schema.tables, dialect.name)
     async with adapter.transaction() as tx:
@@ -42,6 +48,7 @@ async def create_tables(adapter: AsyncDatabaseAdapter, schema: Schema) -> None:
 
 async def drop_tables(adapter: AsyncDatabaseAdapter, schema: Schema) -> None:
     """Drop the tables that are there, those that refer to others first. All or nothing."""
+    _require_schema(schema)
     dialect = adapter.dialect
     there = await _table_keys(adapter)
     found = [table for table in schema.in_creation_order() if dialect.table_key(table.name) in there]

@@ -55,6 +55,7 @@ class AsyncTransaction:
         self._isolation = isolation
         self._where = where
         self._consistency, self._after = consistency, after
+        self._is_used = False  # a `with` statement has taken it
         self._has_begun = False
         self._owes = False  # something is to be done before the next statement
         self._lane: AsyncLane | None = None
@@ -65,6 +66,7 @@ class AsyncTransaction:
     # -- life ------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> AsyncTransaction:
+        self._use()
         await self._acquire()
         try:
             if self._connection.begins_late:
@@ -75,6 +77,13 @@ class AsyncTransaction:
             await self._leave()
             raise
         return self
+
+    def _use(self) -> None:
+        if self._is_used:
+            raise TransactionFailed(
+                "a transaction is for one with statement: transaction() gives another one", sqlstate="25001"
+            )
+        self._is_used = True
 
     async def _acquire(self) -> None:
         self._lane, self._connection = await self._adapter._acquire(
@@ -141,7 +150,7 @@ class AsyncTransaction:
                 raise
 
     async def _leave(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._has_begun = self._connection, None, False
         if self._lane is not None and connection is not None:
             await self._lane.release(connection)
             if self._lane.cluster is not None and not self._read_only:
@@ -161,7 +170,11 @@ class AsyncTransaction:
         if self._failure is not None:
             raise self._failed()
         if self._connection is None:
-            raise TransactionFailed("this transaction has ended; begin another one", sqlstate="25P01")
+            if self._is_used:
+                raise TransactionFailed("this transaction has ended; begin another one", sqlstate="25P01")
+            raise TransactionFailed(
+                "this transaction has not begun: use it in a with statement", sqlstate="25P01"
+            )
         if self._owes:
             await self._prepare(writes)
         return self._connection
@@ -318,6 +331,7 @@ class AsyncSavepoint(AsyncTransaction):
         self._name = f"dbadapter_{self._depth}"
 
     async def __aenter__(self) -> AsyncTransaction:
+        self._use()
         self._connection = await self._outer._ready(writes=False)
         await self._connection.run(f"SAVEPOINT {self._name}")
         return self
@@ -332,6 +346,8 @@ class AsyncSavepoint(AsyncTransaction):
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: object
     ) -> None:
         connection, self._connection = self._connection, None
+        if connection is None:
+            return
         try:
             if exc is not None or self._failure is not None:
                 await connection.run(f"ROLLBACK TO SAVEPOINT {self._name}")

@@ -56,6 +56,7 @@ class Transaction:
         self._isolation = isolation
         self._where = where
         self._consistency, self._after = consistency, after
+        self._is_used = False  # a `with` statement has taken it
         self._has_begun = False
         self._owes = False  # something is to be done before the next statement
         self._lane: Lane | None = None
@@ -66,6 +67,7 @@ class Transaction:
     # -- life ------------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Transaction:
+        self._use()
         self._acquire()
         try:
             if self._connection.begins_late:
@@ -76,6 +78,13 @@ class Transaction:
             self._leave()
             raise
         return self
+
+    def _use(self) -> None:
+        if self._is_used:
+            raise TransactionFailed(
+                "a transaction is for one with statement: transaction() gives another one", sqlstate="25001"
+            )
+        self._is_used = True
 
     def _acquire(self) -> None:
         self._lane, self._connection = self._adapter._acquire(
@@ -140,7 +149,7 @@ class Transaction:
                 raise
 
     def _leave(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._has_begun = self._connection, None, False
         if self._lane is not None and connection is not None:
             self._lane.release(connection)
             if self._lane.cluster is not None and not self._read_only:
@@ -160,7 +169,11 @@ class Transaction:
         if self._failure is not None:
             raise self._failed()
         if self._connection is None:
-            raise TransactionFailed("this transaction has ended; begin another one", sqlstate="25P01")
+            if self._is_used:
+                raise TransactionFailed("this transaction has ended; begin another one", sqlstate="25P01")
+            raise TransactionFailed(
+                "this transaction has not begun: use it in a with statement", sqlstate="25P01"
+            )
         if self._owes:
             self._prepare(writes)
         return self._connection
@@ -317,6 +330,7 @@ class Savepoint(Transaction):
         self._name = f"dbadapter_{self._depth}"
 
     def __enter__(self) -> Transaction:
+        self._use()
         self._connection = self._outer._ready(writes=False)
         self._connection.run(f"SAVEPOINT {self._name}")
         return self
@@ -329,6 +343,8 @@ class Savepoint(Transaction):
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> None:
         connection, self._connection = self._connection, None
+        if connection is None:
+            return
         try:
             if exc is not None or self._failure is not None:
                 connection.run(f"ROLLBACK TO SAVEPOINT {self._name}")
