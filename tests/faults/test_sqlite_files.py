@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import shutil
 import sqlite3
 import tempfile
@@ -247,7 +247,7 @@ def test_a_damaged_file(path: Path) -> None:
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(4096)
-        file.write(os.urandom(size - 4096))
+        file.write(random.Random(1).randbytes(size - 4096))
     with pytest.raises((DatabaseUnavailable, DataError)) as caught:
         with DatabaseAdapter(DatabaseConfig(sqlite_path=str(path))) as adapter:
             adapter.fetch_all("SELECT sum(a) FROM t")
