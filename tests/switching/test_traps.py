@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import attrs
@@ -53,6 +54,27 @@ def test_a_transaction_that_has_not_begun(both: DatabaseConfig, home: DatabaseTy
             tx.execute("INSERT INTO t VALUES (1)")
         assert other.db_type is target
         assert adapter.fetch_value("SELECT count(*) FROM t") == 1
+
+
+def test_a_fence_after_the_other(both: DatabaseConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many switches a process meets the fences of, each is another one, and looking helps."""
+    ahead = 0.0
+
+    def clock() -> float:
+        return perf_counter() + ahead
+
+    for module in ("access", "following"):
+        monkeypatch.setattr(f"dbadapter._sync.{module}.perf_counter", clock)
+    monkeypatch.setattr("dbadapter._sync.following.LOOK_INTERVAL", 1e9)  # nobody looks but at a fence
+    with DatabaseAdapter(both) as adapter, DatabaseAdapter(both) as other:
+        adapter.execute("CREATE TABLE t (a BIGINT NOT NULL PRIMARY KEY)")
+        for number, target in enumerate([POSTGRES, SQLITE] * 2):
+            other.execute("INSERT INTO t VALUES (?)", (number,))
+            adapter.switch_database(target, carry_data=True)
+            ahead += 6
+            other.execute("INSERT INTO t VALUES (?)", (100 + number,))
+            assert other.db_type is target
+        assert adapter.fetch_value("SELECT count(*) FROM t") == 8
 
 
 @pytest.mark.parametrize(

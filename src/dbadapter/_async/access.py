@@ -122,7 +122,7 @@ class AsyncAccess:
             DatabaseUnavailable, PoolExhausted, PoolClosed: no connection.
         """
         statement = parse_work(sql)
-        refusals = 0
+        refusals, fenced_at = 0, 0.0
         while True:
             lane, connection = await self._acquire()
             try:
@@ -134,7 +134,8 @@ class AsyncAccess:
                 if refusals > _WRITE_RETRIES or not await self._has_stepped_down(lane, connection):
                     raise
             except DatabaseMoved:
-                if not self._watch.is_met():
+                fenced_at = fenced_at or perf_counter()
+                if not self._watch.is_met(fenced_at):
                     raise
             except ConnectionLost as exc:
                 raise await self._unknown(lane, exc) from exc
@@ -218,7 +219,7 @@ class AsyncAccess:
     ) -> tuple[Columns, list[Any]]:
         """Run a statement that is expected to read; where it turns out to write, on the writer."""
         statement = parse_work(sql)
-        failures, on_primary = 0, False
+        failures, on_primary, fenced_at = 0, False, 0.0
         while True:
             pool = self._pool
             cluster = pool.cluster
@@ -266,7 +267,8 @@ class AsyncAccess:
                 if failures > READ_RETRIES or not await self._has_stepped_down(lane, connection):
                     raise
             except DatabaseMoved:
-                if not self._watch.is_met():
+                fenced_at = fenced_at or perf_counter()
+                if not self._watch.is_met(fenced_at):
                     raise
             except SerializationFailure:
                 if not is_standby:

@@ -71,16 +71,14 @@ class Watch:
     ahead: AsyncAhead = attrs.field(factory=AsyncAhead)
     following: Any = attrs.field(factory=threading.Lock)
     _is_met: bool = False
-    _met_at: float = float("-inf")
-    _met_since: float = 0.0
 
-    def is_met(self) -> bool:
-        """A statement met the fence: look before the next one. False if looking has not helped for a while."""
-        now = perf_counter()
-        if now - self._met_at > _FENCE_PATIENCE:
-            self._met_since = now
-        self._met_at, self.look_after, self._is_met = now, 0.0, True
-        return now - self._met_since < _FENCE_PATIENCE
+    def is_met(self, since: float) -> bool:
+        """A statement met the fence, for the first time at `since`, so that whoever comes next looks.
+
+        False if looking has not helped for a while.
+        """
+        self.look_after, self._is_met = 0.0, True
+        return perf_counter() - since < _FENCE_PATIENCE
 
     def stands_fenced(self) -> bool:
         """Whether a fence was met since this was asked before: where the data live, nobody has taken it away."""

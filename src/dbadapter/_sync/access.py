@@ -123,7 +123,7 @@ class Access:
             DatabaseUnavailable, PoolExhausted, PoolClosed: no connection.
         """
         statement = parse_work(sql)
-        refusals = 0
+        refusals, fenced_at = 0, 0.0
         while True:
             lane, connection = self._acquire()
             try:
@@ -135,7 +135,8 @@ class Access:
                 if refusals > _WRITE_RETRIES or not self._has_stepped_down(lane, connection):
                     raise
             except DatabaseMoved:
-                if not self._watch.is_met():
+                fenced_at = fenced_at or perf_counter()
+                if not self._watch.is_met(fenced_at):
                     raise
             except ConnectionLost as exc:
                 raise self._unknown(lane, exc) from exc
@@ -219,7 +220,7 @@ class Access:
     ) -> tuple[Columns, list[Any]]:
         """Run a statement that is expected to read; where it turns out to write, on the writer."""
         statement = parse_work(sql)
-        failures, on_primary = 0, False
+        failures, on_primary, fenced_at = 0, False, 0.0
         while True:
             pool = self._pool
             cluster = pool.cluster
@@ -267,7 +268,8 @@ class Access:
                 if failures > READ_RETRIES or not self._has_stepped_down(lane, connection):
                     raise
             except DatabaseMoved:
-                if not self._watch.is_met():
+                fenced_at = fenced_at or perf_counter()
+                if not self._watch.is_met(fenced_at):
                     raise
             except SerializationFailure:
                 if not is_standby:
