@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from time import perf_counter
@@ -12,6 +13,8 @@ import attrs
 import pytest
 
 from dbadapter import AsyncDatabaseAdapter, DatabaseAdapter, DatabaseConfig, DatabaseType
+from dbadapter._drivers.postgres_link import PostgresLink
+from dbadapter._drivers.sqlite_link import SQLiteLink
 from dbadapter.errors import SwitchAborted
 from dbadapter.switching.ends import is_on_network
 from dbadapter.transfer._endpoints import open_postgres
@@ -54,6 +57,47 @@ def test_a_transaction_that_has_not_begun(both: DatabaseConfig, home: DatabaseTy
             tx.execute("INSERT INTO t VALUES (1)")
         assert other.db_type is target
         assert adapter.fetch_value("SELECT count(*) FROM t") == 1
+
+
+@pytest.mark.parametrize("home", [SQLITE, POSTGRES])
+def test_a_transaction_that_begins_late(
+    both: DatabaseConfig, home: DatabaseType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits to begin, another thread goes over to the new home: the body runs there, once."""
+    config = attrs.evolve(both, db_type=home)
+    link = {SQLITE: SQLiteLink, POSTGRES: PostgresLink}[home]
+    waits, go = threading.Event(), threading.Event()
+    begin: Any = link.begin
+
+    def slow_begin(self: Any, **how: Any) -> None:
+        if threading.current_thread() is late:
+            waits.set()
+            assert go.wait(60)
+        begin(self, **how)
+
+    bodies: list[DatabaseType] = []
+
+    def work() -> None:
+        with other.transaction() as tx:
+            tx.execute("INSERT INTO t VALUES (1)")
+            bodies.append(tx.db_type)
+
+    late = threading.Thread(target=work)
+    with DatabaseAdapter(config) as adapter, DatabaseAdapter(config) as other:
+        adapter.execute("CREATE TABLE t (a BIGINT NOT NULL PRIMARY KEY)")
+        monkeypatch.setattr(link, "begin", slow_begin)
+        late.start()
+        try:
+            assert waits.wait(60)
+            adapter.switch_database(POSTGRES if home is SQLITE else SQLITE, carry_data=True)
+            monkeypatch.setattr("dbadapter._sync.following.LOOK_INTERVAL", 1e9)
+            assert other.fetch_all("SELECT a FROM t") == []
+            assert other.db_type is not home
+        finally:
+            go.set()
+            late.join()
+        assert bodies == [other.db_type]
+        assert adapter.fetch_value("SELECT a FROM t") == 1
 
 
 def test_a_fence_after_the_other(both: DatabaseConfig, monkeypatch: pytest.MonkeyPatch) -> None:

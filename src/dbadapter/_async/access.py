@@ -52,10 +52,14 @@ class AsyncAccess:
     # -- getting a connection --------------------------------------------------------------------------------------
 
     @property
-    def _pool(self) -> AsyncPool:
+    def _opened(self) -> AsyncBackend:
         if not self._is_open:
             raise PoolClosed("the adapter is not open: call initialize(), or use it in a with statement")
-        return self._backend.pool
+        return self._backend
+
+    @property
+    def _pool(self) -> AsyncPool:
+        return self._opened.pool
 
     async def _acquire(
         self,
@@ -64,11 +68,15 @@ class AsyncAccess:
         where: str | None = None,
         consistency: str | None = None,
         after: str | None = None,
-    ) -> tuple[AsyncLane, Any]:
-        """A connection of the backend in use, and the lane to give it back to."""
+    ) -> tuple[AsyncBackend, AsyncLane, Any]:
+        """A connection, the lane to give it back to, and the backend that both belong to.
+
+        By the time this returns, another thread or task may have gone over to another backend.
+        """
         failures = 0
         while True:
-            pool = self._pool
+            backend = self._opened
+            pool = backend.pool
             upsets = pool.upsets
             reads = read_only and failures < READ_RETRIES
             lane = pool.reading_lane(consistency, after) if reads else pool.writer
@@ -84,12 +92,13 @@ class AsyncAccess:
             if not lane.serves_writes and upsets != pool.upsets:
                 await lane.release(connection)
                 continue
-            if connection.held_since <= self._watch.look_after or await self._is_home(lane, connection):
-                return lane, connection
+            if connection.held_since <= self._watch.look_after:
+                return backend, lane, connection
+            if await self._is_home(backend, lane, connection):
+                return backend, lane, connection
 
-    async def _is_home(self, lane: AsyncLane, connection: Any) -> bool:
-        """Whether the data still live where `connection` leads; if not, it is given back and the adapter moves on."""
-        backend = self._backend
+    async def _is_home(self, backend: AsyncBackend, lane: AsyncLane, connection: Any) -> bool:
+        """Whether the data still live in `backend`; if not, `connection` is given back and the adapter moves on."""
         try:
             record = await look(self._watch, backend, connection)
         except DatabaseAdapterError:
@@ -124,7 +133,7 @@ class AsyncAccess:
         statement = parse_work(sql)
         refusals, fenced_at = 0, 0.0
         while True:
-            lane, connection = await self._acquire()
+            backend, lane, connection = await self._acquire()
             try:
                 result: Result = await connection.execute(statement, params)
                 break
@@ -147,7 +156,7 @@ class AsyncAccess:
                 if lane.cluster is not None:
                     lane.cluster.note_write()
                     if statement.changes_schema:
-                        self._backend.pool.statements.forget()
+                        backend.pool.statements.forget()
         if self._query_log is not None:
             self._query_log.note(statement.text, params, connection.released_at - connection.held_since)
         return result
@@ -221,7 +230,8 @@ class AsyncAccess:
         statement = parse_work(sql)
         failures, on_primary, fenced_at = 0, False, 0.0
         while True:
-            pool = self._pool
+            backend = self._opened
+            pool = backend.pool
             cluster = pool.cluster
             upsets = 0 if cluster is None else cluster.topology.upsets
             lane = pool.writer if on_primary else pool.lane_for(statement, consistency, after)
@@ -241,7 +251,8 @@ class AsyncAccess:
                     connection
                 )  # the replica may have come back older than it was when it was chosen
                 continue
-            if connection.held_since > self._watch.look_after and not await self._is_home(lane, connection):
+            is_due = connection.held_since > self._watch.look_after
+            if is_due and not await self._is_home(backend, lane, connection):
                 continue
             try:
                 # On a standby the server itself sees to it that nothing is written; elsewhere a text that it has not
@@ -365,7 +376,10 @@ class AsyncAccess:
 
         async def opened() -> tuple[AsyncLane, Any]:
             reads = self._pool.statements.may_read(statement) and failures < READ_RETRIES
-            return await self._acquire(read_only=reads, where=where, consistency=consistency, after=after)
+            _, lane, connection = await self._acquire(
+                read_only=reads, where=where, consistency=consistency, after=after
+            )
+            return lane, connection
 
         async def again(lane: AsyncLane, exc: DatabaseAdapterError) -> bool:
             """Before the first row: whether to begin anew on another connection."""
@@ -389,7 +403,7 @@ class AsyncAccess:
 
         It is short and made of letters, digits and hyphens, so it fits into a cookie. One round trip to the primary.
         """
-        lane, connection = await self._acquire()
+        _, lane, connection = await self._acquire()
         try:
             token: str = await connection.token()
             return token

@@ -206,7 +206,7 @@ class AsyncDatabaseAdapter(AsyncAccess):
 
         What is left uncommitted at the end is rolled back, and settings we rely on are put back.
         """
-        lane, connection = await self._acquire(where=caller_place())
+        _, lane, connection = await self._acquire(where=caller_place())
         try:
             yield await connection.lend()
         finally:

@@ -17,6 +17,7 @@ from .._drivers.values import ValueRefused
 from ..config import DatabaseType
 from ..errors import ConnectionLost, DatabaseAdapterError, TransactionFailed
 from ..types import Result
+from .backend import AsyncBackend
 from .following import pass_gate
 from .lane import AsyncLane
 from .outcome import learn_fate
@@ -58,6 +59,7 @@ class AsyncTransaction:
         self._is_used = False  # a `with` statement has taken it
         self._has_begun = False
         self._owes = False  # something is to be done before the next statement
+        self._backend: AsyncBackend = adapter._backend
         self._lane: AsyncLane | None = None
         self._connection: Any = None
         self._failure: BaseException | None = None
@@ -86,7 +88,7 @@ class AsyncTransaction:
         self._is_used = True
 
     async def _acquire(self) -> None:
-        self._lane, self._connection = await self._adapter._acquire(
+        self._backend, self._lane, self._connection = await self._adapter._acquire(
             read_only=self._read_only, where=self._where, consistency=self._consistency, after=self._after
         )
 
@@ -98,21 +100,29 @@ class AsyncTransaction:
             late = self._connection.begins_late and not self._read_only
             if late and perf_counter() > adapter._watch.look_after:
                 assert self._lane is not None
-                lane, connection, self._connection = self._lane, self._connection, None
-                if not await adapter._is_home(lane, connection):
+                connection, self._connection = self._connection, None
+                if not await adapter._is_home(self._backend, self._lane, connection):
                     await self._acquire()
                     continue
                 self._connection = connection
             await self._connection.begin(read_only=self._read_only, isolation=self._isolation, writes=writes)
-            if self._read_only or not self._adapter._watch.is_due() or await self._is_home():
+            if self._read_only or not self._is_due() or await self._is_home():
                 break
             await self._acquire()
         self._has_begun = True
 
+    def _is_due(self) -> bool:
+        """Whether it has to be looked up, now that the transaction has begun, where the data live.
+
+        Waiting for the lock may have taken long. In this order: whoever has gone over to another backend meanwhile has
+        looked at that one since.
+        """
+        return self._adapter._watch.is_due() or self._adapter._backend is not self._backend
+
     async def _is_home(self) -> bool:
         """Whether the data live, and stay, where the transaction was begun; if not, nothing was done yet."""
-        adapter, backend = self._adapter, self._adapter._backend
-        if await pass_gate(adapter._watch, backend, self._connection):
+        adapter, backend = self._adapter, self._backend
+        if adapter._backend is backend and await pass_gate(adapter._watch, backend, self._connection):
             return True
         await self._connection.rollback()
         await self._leave()
@@ -139,7 +149,7 @@ class AsyncTransaction:
             await self._connection.commit()
         except CommitInDoubt as doubt:
             if not self._read_only:
-                await learn_fate(self._adapter._backend.pool, doubt)
+                await learn_fate(self._backend.pool, doubt)
 
     async def _roll_back(self, exc: BaseException | None) -> None:
         try:
@@ -306,12 +316,12 @@ class AsyncTransaction:
     @property
     def db_type(self) -> DatabaseType:
         """The backend that this transaction runs on."""
-        return self._adapter.db_type
+        return self._backend.db_type
 
     @property
     def dialect(self) -> Dialect:
         """That backend's quoting and catalog."""
-        return self._adapter.dialect
+        return self._backend.dialect
 
     @property
     def vectors(self) -> AsyncVectorStore:
@@ -333,6 +343,7 @@ class AsyncSavepoint(AsyncTransaction):
     async def __aenter__(self) -> AsyncTransaction:
         self._use()
         self._connection = await self._outer._ready(writes=False)
+        self._backend = self._outer._backend
         await self._connection.run(f"SAVEPOINT {self._name}")
         return self
 

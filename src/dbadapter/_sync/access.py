@@ -53,10 +53,14 @@ class Access:
     # -- getting a connection --------------------------------------------------------------------------------------
 
     @property
-    def _pool(self) -> Pool:
+    def _opened(self) -> Backend:
         if not self._is_open:
             raise PoolClosed("the adapter is not open: call initialize(), or use it in a with statement")
-        return self._backend.pool
+        return self._backend
+
+    @property
+    def _pool(self) -> Pool:
+        return self._opened.pool
 
     def _acquire(
         self,
@@ -65,11 +69,15 @@ class Access:
         where: str | None = None,
         consistency: str | None = None,
         after: str | None = None,
-    ) -> tuple[Lane, Any]:
-        """A connection of the backend in use, and the lane to give it back to."""
+    ) -> tuple[Backend, Lane, Any]:
+        """A connection, the lane to give it back to, and the backend that both belong to.
+
+        By the time this returns, another thread or task may have gone over to another backend.
+        """
         failures = 0
         while True:
-            pool = self._pool
+            backend = self._opened
+            pool = backend.pool
             upsets = pool.upsets
             reads = read_only and failures < READ_RETRIES
             lane = pool.reading_lane(consistency, after) if reads else pool.writer
@@ -85,12 +93,13 @@ class Access:
             if not lane.serves_writes and upsets != pool.upsets:
                 lane.release(connection)
                 continue
-            if connection.held_since <= self._watch.look_after or self._is_home(lane, connection):
-                return lane, connection
+            if connection.held_since <= self._watch.look_after:
+                return backend, lane, connection
+            if self._is_home(backend, lane, connection):
+                return backend, lane, connection
 
-    def _is_home(self, lane: Lane, connection: Any) -> bool:
-        """Whether the data still live where `connection` leads; if not, it is given back and the adapter moves on."""
-        backend = self._backend
+    def _is_home(self, backend: Backend, lane: Lane, connection: Any) -> bool:
+        """Whether the data still live in `backend`; if not, `connection` is given back and the adapter moves on."""
         try:
             record = look(self._watch, backend, connection)
         except DatabaseAdapterError:
@@ -125,7 +134,7 @@ class Access:
         statement = parse_work(sql)
         refusals, fenced_at = 0, 0.0
         while True:
-            lane, connection = self._acquire()
+            backend, lane, connection = self._acquire()
             try:
                 result: Result = connection.execute(statement, params)
                 break
@@ -148,7 +157,7 @@ class Access:
                 if lane.cluster is not None:
                     lane.cluster.note_write()
                     if statement.changes_schema:
-                        self._backend.pool.statements.forget()
+                        backend.pool.statements.forget()
         if self._query_log is not None:
             self._query_log.note(statement.text, params, connection.released_at - connection.held_since)
         return result
@@ -222,7 +231,8 @@ class Access:
         statement = parse_work(sql)
         failures, on_primary, fenced_at = 0, False, 0.0
         while True:
-            pool = self._pool
+            backend = self._opened
+            pool = backend.pool
             cluster = pool.cluster
             upsets = 0 if cluster is None else cluster.topology.upsets
             lane = pool.writer if on_primary else pool.lane_for(statement, consistency, after)
@@ -242,7 +252,8 @@ class Access:
                     connection
                 )  # the replica may have come back older than it was when it was chosen
                 continue
-            if connection.held_since > self._watch.look_after and not self._is_home(lane, connection):
+            is_due = connection.held_since > self._watch.look_after
+            if is_due and not self._is_home(backend, lane, connection):
                 continue
             try:
                 # On a standby the server itself sees to it that nothing is written; elsewhere a text that it has not
@@ -366,7 +377,10 @@ class Access:
 
         def opened() -> tuple[Lane, Any]:
             reads = self._pool.statements.may_read(statement) and failures < READ_RETRIES
-            return self._acquire(read_only=reads, where=where, consistency=consistency, after=after)
+            _, lane, connection = self._acquire(
+                read_only=reads, where=where, consistency=consistency, after=after
+            )
+            return lane, connection
 
         def again(lane: Lane, exc: DatabaseAdapterError) -> bool:
             """Before the first row: whether to begin anew on another connection."""
@@ -390,7 +404,7 @@ class Access:
 
         It is short and made of letters, digits and hyphens, so it fits into a cookie. One round trip to the primary.
         """
-        lane, connection = self._acquire()
+        _, lane, connection = self._acquire()
         try:
             token: str = connection.token()
             return token

@@ -207,7 +207,7 @@ class DatabaseAdapter(Access):
 
         What is left uncommitted at the end is rolled back, and settings we rely on are put back.
         """
-        lane, connection = self._acquire(where=caller_place())
+        _, lane, connection = self._acquire(where=caller_place())
         try:
             yield connection.lend()
         finally:

@@ -18,6 +18,7 @@ from .._drivers.values import ValueRefused
 from ..config import DatabaseType
 from ..errors import ConnectionLost, DatabaseAdapterError, TransactionFailed
 from ..types import Result
+from .backend import Backend
 from .following import pass_gate
 from .lane import Lane
 from .outcome import learn_fate
@@ -59,6 +60,7 @@ class Transaction:
         self._is_used = False  # a `with` statement has taken it
         self._has_begun = False
         self._owes = False  # something is to be done before the next statement
+        self._backend: Backend = adapter._backend
         self._lane: Lane | None = None
         self._connection: Any = None
         self._failure: BaseException | None = None
@@ -87,7 +89,7 @@ class Transaction:
         self._is_used = True
 
     def _acquire(self) -> None:
-        self._lane, self._connection = self._adapter._acquire(
+        self._backend, self._lane, self._connection = self._adapter._acquire(
             read_only=self._read_only, where=self._where, consistency=self._consistency, after=self._after
         )
 
@@ -99,21 +101,29 @@ class Transaction:
             late = self._connection.begins_late and not self._read_only
             if late and perf_counter() > adapter._watch.look_after:
                 assert self._lane is not None
-                lane, connection, self._connection = self._lane, self._connection, None
-                if not adapter._is_home(lane, connection):
+                connection, self._connection = self._connection, None
+                if not adapter._is_home(self._backend, self._lane, connection):
                     self._acquire()
                     continue
                 self._connection = connection
             self._connection.begin(read_only=self._read_only, isolation=self._isolation, writes=writes)
-            if self._read_only or not self._adapter._watch.is_due() or self._is_home():
+            if self._read_only or not self._is_due() or self._is_home():
                 break
             self._acquire()
         self._has_begun = True
 
+    def _is_due(self) -> bool:
+        """Whether it has to be looked up, now that the transaction has begun, where the data live.
+
+        Waiting for the lock may have taken long. In this order: whoever has gone over to another backend meanwhile has
+        looked at that one since.
+        """
+        return self._adapter._watch.is_due() or self._adapter._backend is not self._backend
+
     def _is_home(self) -> bool:
         """Whether the data live, and stay, where the transaction was begun; if not, nothing was done yet."""
-        adapter, backend = self._adapter, self._adapter._backend
-        if pass_gate(adapter._watch, backend, self._connection):
+        adapter, backend = self._adapter, self._backend
+        if adapter._backend is backend and pass_gate(adapter._watch, backend, self._connection):
             return True
         self._connection.rollback()
         self._leave()
@@ -138,7 +148,7 @@ class Transaction:
             self._connection.commit()
         except CommitInDoubt as doubt:
             if not self._read_only:
-                learn_fate(self._adapter._backend.pool, doubt)
+                learn_fate(self._backend.pool, doubt)
 
     def _roll_back(self, exc: BaseException | None) -> None:
         try:
@@ -305,12 +315,12 @@ class Transaction:
     @property
     def db_type(self) -> DatabaseType:
         """The backend that this transaction runs on."""
-        return self._adapter.db_type
+        return self._backend.db_type
 
     @property
     def dialect(self) -> Dialect:
         """That backend's quoting and catalog."""
-        return self._adapter.dialect
+        return self._backend.dialect
 
     @property
     def vectors(self) -> VectorStore:
@@ -332,6 +342,7 @@ class Savepoint(Transaction):
     def __enter__(self) -> Transaction:
         self._use()
         self._connection = self._outer._ready(writes=False)
+        self._backend = self._outer._backend
         self._connection.run(f"SAVEPOINT {self._name}")
         return self
 
