@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType
-from dbadapter.errors import SwitchAborted
+from dbadapter.errors import ConfigError, SwitchAborted
 
 POSTGRES = DatabaseType.POSTGRESQL
 
@@ -115,3 +115,43 @@ def test_a_rehearsal_changes_nothing(both: DatabaseConfig) -> None:
         assert (report.rows_copied, report.verified) == (51, True)
         adapter.execute("INSERT INTO t (b) VALUES ('still there')")
         assert adapter.fetch_value("SELECT count(*) FROM t") == 52
+
+
+@pytest.mark.parametrize("start", list(DatabaseType))
+def test_no_plain_way_back_into_the_past(both: DatabaseConfig, start: DatabaseType) -> None:
+    """A database that its data have left is not switched to as it is; with its data it is."""
+    away = next(kind for kind in DatabaseType if kind is not start)
+    with DatabaseAdapter(attrs.evolve(both, db_type=start)) as adapter:
+        adapter.execute("CREATE TABLE t (a BIGINT PRIMARY KEY)")
+        adapter.switch_database(away, carry_data=True)
+        adapter.execute("INSERT INTO t VALUES (1)")
+        with pytest.raises(SwitchAborted, match="is of the past: carry_data=True"):
+            adapter.switch_database(start)
+        assert adapter.db_type is away
+        adapter.execute("INSERT INTO t VALUES (2)")
+        adapter.switch_database(start, carry_data=True)
+        assert adapter.db_type is start
+        assert adapter.fetch_all("SELECT a FROM t ORDER BY a", row_type=tuple) == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("start", list(DatabaseType))
+def test_the_way_back_that_was_kept_open_loses_nothing(both: DatabaseConfig, start: DatabaseType) -> None:
+    """With follow_back the old database is switched back to with all that is new, also by a plain switch."""
+    away = next(kind for kind in DatabaseType if kind is not start)
+    with DatabaseAdapter(attrs.evolve(both, db_type=start)) as adapter:
+        adapter.execute("CREATE TABLE t (a BIGINT PRIMARY KEY)")
+        adapter.switch_database(away, carry_data=True, follow_back=True)
+        adapter.execute("INSERT INTO t VALUES (1)")
+        assert adapter.switch_database(start).target == start.value
+        assert adapter.fetch_value("SELECT a FROM t") == 1
+        adapter.execute("INSERT INTO t VALUES (2)")
+        assert adapter.db_type is start
+
+
+@pytest.mark.parametrize("wrong", [{"carry_data": "no"}, {"follow_back": 1}, {"progress": "bar"}])
+def test_what_is_no_wish(both: DatabaseConfig, wrong: dict[str, Any]) -> None:
+    """A text that would count as true, and a progress that cannot be called, are refused before anything is done."""
+    with DatabaseAdapter(both) as adapter:
+        with pytest.raises(ConfigError, match=f"{next(iter(wrong))} must be"):
+            adapter.switch_database(POSTGRES, **wrong)
+        assert adapter.db_type is DatabaseType.SQLITE

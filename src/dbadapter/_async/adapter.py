@@ -28,7 +28,7 @@ from .backend import AsyncBackend, new_backend, open_backend
 from .following import Watch, settled_backend
 from .lane import PoolMoved
 from .pool import AsyncPool
-from .switch import Progress, check_drain_timeout, switch_backend, target_config
+from .switch import Progress, check_wishes, switch_backend, target_config
 from .transaction import AsyncTransaction
 
 if TYPE_CHECKING:
@@ -254,7 +254,8 @@ class AsyncDatabaseAdapter(AsyncAccess):
 
         Args:
             target: the other backend of this adapter's config, or another config.
-            carry_data: move rows and vectors too; else the target's own data are used.
+            carry_data: move rows and vectors too; else the target's own data are used. The way back to a backend that
+                `follow_back` keeps up to date always brings what is still to be brought.
             drain_timeout: seconds that work in flight is given to end on the old backend.
             follow_back: keep the old backend up to date afterwards, so that switching back loses nothing.
             progress: called with a mapping that has at least ``phase``.
@@ -264,14 +265,14 @@ class AsyncDatabaseAdapter(AsyncAccess):
             SwitchInProgress: another switch is under way.
         """
         config = target_config(self.config, target)
-        check_drain_timeout(drain_timeout)
+        check_wishes(drain_timeout, progress, carry_data=carry_data, follow_back=follow_back)
         if not self._switching.acquire(blocking=False):
             raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
         try:
             self._pool.require_open()
             if config == self.config:
                 raise SwitchAborted(f"the target is the {self.db_type.value} database already in use")
-            if carry_data or follow_back:
+            if carry_data or follow_back or self._is_followed_by(config):
                 from .carry import switch_with_data
 
                 return await switch_with_data(self, config, drain_timeout, follow_back, progress)
@@ -301,7 +302,7 @@ class AsyncDatabaseAdapter(AsyncAccess):
             SwitchAborted: what a switch would refuse, with the reason. SwitchInProgress: a switch is under way.
         """
         config = target_config(self.config, target)
-        check_drain_timeout(drain_timeout)
+        check_wishes(drain_timeout, progress)
         if not self._switching.acquire(blocking=False):
             raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
         try:
@@ -311,6 +312,10 @@ class AsyncDatabaseAdapter(AsyncAccess):
             return await rehearse_switch(self, config, drain_timeout, progress)
         finally:
             self._switching.release()
+
+    def _is_followed_by(self, config: DatabaseConfig) -> bool:
+        """Whether the database of `config` is the old one that is kept up to date."""
+        return self._follower is not None and self._follower.leads_to(config)
 
     def _adopt(self, backend: AsyncBackend) -> None:
         """Use `backend` from now on."""

@@ -12,7 +12,6 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from .._core.switching import place_of
 from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, SwitchAborted
 from ..switching._aio import run_mover
@@ -118,7 +117,7 @@ async def _mover(
     """What moves the data: of an old home that was kept up to date, what has kept it so."""
     follower, adapter._follower = adapter._follower, None
     if follower is not None:
-        if place_of(config) == place_of(follower.mover.target_config):
+        if follower.leads_to(config):
             kept: Move | None = await run_mover(follower.release, follower.stop)
             if kept is not None:
                 kept.tells(tell)

@@ -24,7 +24,7 @@ from .backend import AsyncBackend, open_backend
 if TYPE_CHECKING:
     from .adapter import AsyncDatabaseAdapter
 
-__all__ = ["Watch", "arrive", "follow", "look", "pass_gate", "settled_backend"]
+__all__ = ["Watch", "arrive", "follow", "is_left", "look", "pass_gate", "settled_backend"]
 
 logger = logging.getLogger("dbadapter.switch")
 
@@ -142,7 +142,7 @@ async def follow(adapter: AsyncDatabaseAdapter, old: AsyncBackend, record: Recor
         if adapter._backend is not old:
             return
         new = await watch.ahead.take(record, old.config) or await _opened(config_at(record.place, old.config))
-        if record.state == "arriving" and await _has_left(new, record):
+        if record.state == "arriving" and await is_left(new, record.token):
             # The switch to where we are was decided, and its mover did not live to say so here.
             await new.pool.close()
             watch.trusted = record.token
@@ -168,14 +168,15 @@ async def _opened(config: DatabaseConfig) -> AsyncBackend:
         await sleep(0.02)
 
 
-async def _has_left(source: AsyncBackend, record: Record) -> bool:
-    lane = source.pool.writer
+async def is_left(backend: AsyncBackend, token: str | None = None) -> bool:
+    """Whether the data that lived in `backend` live elsewhere since a switch (that of `token`)."""
+    lane = backend.pool.writer
     connection = await lane.acquire()
     try:
-        found = await _read(source, connection)
+        found = await _read(backend, connection)
     finally:
         await lane.release(connection)
-    return found is not None and found.state == "away" and found.token == record.token
+    return found is not None and found.state == "away" and token in (None, found.token)
 
 
 async def arrive(backend: AsyncBackend, token: str) -> None:
@@ -231,7 +232,7 @@ async def settled_backend(adapter: AsyncDatabaseAdapter, backend: AsyncBackend) 
         except BaseException:
             await backend.pool.close()
             raise
-        if record.state == "arriving" and await _has_left(other, record):
+        if record.state == "arriving" and await is_left(other, record.token):
             await other.pool.close()
             watch.trusted = record.token
             await arrive(backend, record.token)

@@ -17,6 +17,7 @@ from ..config import LONGEST_WAIT, DatabaseConfig, DatabaseType
 from ..errors import ConfigError, DatabaseAdapterError, SwitchAborted
 from ..types import SwitchReport
 from .backend import AsyncBackend, open_backend
+from .following import is_left
 
 if TYPE_CHECKING:
     from .adapter import AsyncDatabaseAdapter
@@ -52,8 +53,13 @@ def target_config(current: DatabaseConfig, target: DatabaseType | DatabaseConfig
     return attrs.evolve(current, db_type=target)
 
 
-def check_drain_timeout(seconds: float) -> None:
-    """Raise `ConfigError` unless `seconds` is a time that can be waited for."""
+def check_wishes(seconds: float, progress: object, **flags: object) -> None:
+    """Raise `ConfigError` unless `seconds` is a time that can be waited for, and the rest is of its kind."""
+    for name, flag in flags.items():
+        if not isinstance(flag, bool):  # "no" would mean yes
+            raise ConfigError(f"{name} must be True or False, not {flag!r}")
+    if progress is not None and not callable(progress):
+        raise ConfigError(f"progress must be a function that takes a mapping, or None, not {progress!r}")
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= LONGEST_WAIT:
         raise ConfigError(
             f"drain_timeout must be a number of seconds from 0 to {LONGEST_WAIT:,.0f}, not {seconds!r}"
@@ -72,8 +78,13 @@ async def switch_backend(
     old = adapter._backend
     tell("opening", target=config.db_type.value)
     new = await _opened(config)
-    started = perf_counter()
     try:
+        if await is_left(new):
+            raise SwitchAborted(
+                f"the data of the {new.db_type.value} database have moved elsewhere, and what is in it is of the past: "
+                "carry_data=True brings them back"
+            )
+        started = perf_counter()
         tell("draining")
         if not await old.pool.drain(drain_timeout):
             holders = "; ".join(

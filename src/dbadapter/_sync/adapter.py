@@ -29,7 +29,7 @@ from .backend import Backend, new_backend, open_backend
 from .following import Watch, settled_backend
 from .lane import PoolMoved
 from .pool import Pool
-from .switch import Progress, check_drain_timeout, switch_backend, target_config
+from .switch import Progress, check_wishes, switch_backend, target_config
 from .transaction import Transaction
 
 if TYPE_CHECKING:
@@ -255,7 +255,8 @@ class DatabaseAdapter(Access):
 
         Args:
             target: the other backend of this adapter's config, or another config.
-            carry_data: move rows and vectors too; else the target's own data are used.
+            carry_data: move rows and vectors too; else the target's own data are used. The way back to a backend that
+                `follow_back` keeps up to date always brings what is still to be brought.
             drain_timeout: seconds that work in flight is given to end on the old backend.
             follow_back: keep the old backend up to date afterwards, so that switching back loses nothing.
             progress: called with a mapping that has at least ``phase``.
@@ -265,14 +266,14 @@ class DatabaseAdapter(Access):
             SwitchInProgress: another switch is under way.
         """
         config = target_config(self.config, target)
-        check_drain_timeout(drain_timeout)
+        check_wishes(drain_timeout, progress, carry_data=carry_data, follow_back=follow_back)
         if not self._switching.acquire(blocking=False):
             raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
         try:
             self._pool.require_open()
             if config == self.config:
                 raise SwitchAborted(f"the target is the {self.db_type.value} database already in use")
-            if carry_data or follow_back:
+            if carry_data or follow_back or self._is_followed_by(config):
                 from .carry import switch_with_data
 
                 return switch_with_data(self, config, drain_timeout, follow_back, progress)
@@ -302,7 +303,7 @@ class DatabaseAdapter(Access):
             SwitchAborted: what a switch would refuse, with the reason. SwitchInProgress: a switch is under way.
         """
         config = target_config(self.config, target)
-        check_drain_timeout(drain_timeout)
+        check_wishes(drain_timeout, progress)
         if not self._switching.acquire(blocking=False):
             raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
         try:
@@ -312,6 +313,10 @@ class DatabaseAdapter(Access):
             return rehearse_switch(self, config, drain_timeout, progress)
         finally:
             self._switching.release()
+
+    def _is_followed_by(self, config: DatabaseConfig) -> bool:
+        """Whether the database of `config` is the old one that is kept up to date."""
+        return self._follower is not None and self._follower.leads_to(config)
 
     def _adopt(self, backend: Backend) -> None:
         """Use `backend` from now on."""

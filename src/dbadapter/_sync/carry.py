@@ -13,7 +13,6 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from .._core.switching import place_of
 from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, SwitchAborted
 from ..switching._threads import run_mover
@@ -117,7 +116,7 @@ def _mover(adapter: DatabaseAdapter, config: DatabaseConfig, tell: Any, *, follo
     """What moves the data: of an old home that was kept up to date, what has kept it so."""
     follower, adapter._follower = adapter._follower, None
     if follower is not None:
-        if place_of(config) == place_of(follower.mover.target_config):
+        if follower.leads_to(config):
             kept: Move | None = run_mover(follower.release, follower.stop)
             if kept is not None:
                 kept.tells(tell)

@@ -25,7 +25,7 @@ from .backend import Backend, open_backend
 if TYPE_CHECKING:
     from .adapter import DatabaseAdapter
 
-__all__ = ["Watch", "arrive", "follow", "look", "pass_gate", "settled_backend"]
+__all__ = ["Watch", "arrive", "follow", "is_left", "look", "pass_gate", "settled_backend"]
 
 logger = logging.getLogger("dbadapter.switch")
 
@@ -143,7 +143,7 @@ def follow(adapter: DatabaseAdapter, old: Backend, record: Record) -> None:
         if adapter._backend is not old:
             return
         new = watch.ahead.take(record, old.config) or _opened(config_at(record.place, old.config))
-        if record.state == "arriving" and _has_left(new, record):
+        if record.state == "arriving" and is_left(new, record.token):
             # The switch to where we are was decided, and its mover did not live to say so here.
             new.pool.close()
             watch.trusted = record.token
@@ -169,14 +169,15 @@ def _opened(config: DatabaseConfig) -> Backend:
         sleep(0.02)
 
 
-def _has_left(source: Backend, record: Record) -> bool:
-    lane = source.pool.writer
+def is_left(backend: Backend, token: str | None = None) -> bool:
+    """Whether the data that lived in `backend` live elsewhere since a switch (that of `token`)."""
+    lane = backend.pool.writer
     connection = lane.acquire()
     try:
-        found = _read(source, connection)
+        found = _read(backend, connection)
     finally:
         lane.release(connection)
-    return found is not None and found.state == "away" and found.token == record.token
+    return found is not None and found.state == "away" and token in (None, found.token)
 
 
 def arrive(backend: Backend, token: str) -> None:
@@ -232,7 +233,7 @@ def settled_backend(adapter: DatabaseAdapter, backend: Backend) -> Backend:
         except BaseException:
             backend.pool.close()
             raise
-        if record.state == "arriving" and _has_left(other, record):
+        if record.state == "arriving" and is_left(other, record.token):
             other.pool.close()
             watch.trusted = record.token
             arrive(backend, record.token)

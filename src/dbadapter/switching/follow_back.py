@@ -12,6 +12,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
+from .._core.switching import place_of
+from ..config import DatabaseConfig
 from ..errors import DatabaseUnavailable, SwitchAborted
 from .move import Move
 
@@ -39,6 +41,10 @@ class Follower:
         self._thread = threading.Thread(target=self._run, name="dbadapter-follow-back", daemon=True)
         self._level_at = monotonic()
         self._carried = 0
+
+    def leads_to(self, config: DatabaseConfig) -> bool:
+        """Whether the database of `config` is the one that is kept up to date."""
+        return place_of(config) == place_of(self.mover.target_config)
 
     def start(self) -> None:
         """Begin; raises what keeps it from beginning."""
