@@ -1,5 +1,5 @@
 # Generated from tests/_async/test_vectors_together.py by tools/unasync.py; do not edit.
-"""Vectors and rows together: transactions, references, full text, indexes and upkeep, alike on both backends."""
+"""Vectors and rows together: transactions, references and full text, alike on both backends."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ import pytest
 
 from dbadapter import DatabaseAdapter
 from dbadapter.errors import (
-    CollectionNotFound,
     ForeignKeyViolation,
     UndefinedColumn,
     UndefinedTable,
     VectorError,
 )
-from dbadapter.vectors import InvalidRecord
 from tests.vectors.models import Letters
 
 
@@ -281,119 +279,3 @@ def test_the_full_text_index_follows_changes(library: Any) -> None:
     assert by_text(library, "nothing") == ["cat"]
     stats = library.stats()
     assert stats["fulltext"] is True
-
-
-# -- indexes and upkeep --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["hnsw", "ivfflat"])
-@pytest.mark.parametrize("metric", ["cosine", "l2", "ip"])
-def test_an_index_changes_no_small_answer(adapter: DatabaseAdapter, kind: str, metric: str) -> None:
-    """With an index, queries find what they found without, zero vectors and filtered ones included."""
-    numbers = np.random.default_rng(5).normal(size=(300, 8)).astype(np.float32)
-    numbers[7] = numbers[100] = 0
-    collection = adapter.vectors.create_collection("c", metric=metric)
-    names = [f"{at:03}" for at in range(300)]
-    collection.add(names, numbers, metadatas=[{"part": at % 10, "at": at} for at in range(300)])
-    arguments: list[dict[str, Any]] = [
-        {},
-        {"where": {"part": 3}},
-        {"where": {"at": {"$gte": 5}}},
-        {"where": {"part": 99}},
-        {"where": {"at": {"$in": [7, 100, 101]}}},
-    ]
-    queries = [*numbers[:5], np.ones(8, np.float32), np.zeros(8, np.float32)]
-    before = [collection.query(queries, n_results=20, **each) for each in arguments]
-    distant = collection.query(queries, n_results=250)
-    collection.create_index(kind, **({"lists": 5, "probes": 5} if kind == "ivfflat" else {"ef_search": 400}))
-    after = [collection.query(queries, n_results=20, **each) for each in arguments]
-    assert before == after
-    assert len(after[2]["ids"][0]) == 20
-    everything = collection.query([np.ones(8)], n_results=300)
-    assert len(everything["ids"][0]) == 300
-    # Most of these are further away than zero vectors are, which no index on cosine distance has.
-    assert collection.query(queries, n_results=250) == distant
-    assert collection.check_recall(samples=10) == 1.0
-    collection.reindex()
-    collection.drop_index()
-    assert [collection.query(queries, n_results=20, **each) for each in arguments] == before
-
-
-def test_indexes_have_known_kinds_and_options(adapter: DatabaseAdapter) -> None:
-    """Anything else is refused, on the local engine too."""
-    collection = adapter.vectors.create_collection("c", dimension=2)
-    for kind, options in (
-        ("btree", {}),
-        ("hnsw", {"lists": 3}),
-        ("hnsw", {"m": 1}),
-        ("hnsw", {"m": "16); DROP TABLE x"}),
-        ("ivfflat", {"probes": 0}),
-    ):
-        with pytest.raises(VectorError):
-            collection.create_index(kind, **options)
-
-
-def test_wide_vectors_can_be_indexed_and_searched(adapter: DatabaseAdapter) -> None:
-    """Above 2,000 dimensions an index holds half precision; distances are still exact."""
-    numbers = np.random.default_rng(1).normal(size=(60, 2500)).astype(np.float32)
-    collection = adapter.vectors.create_collection("wide")
-    collection.add([f"{at:02}" for at in range(60)], numbers)
-    before = collection.query(numbers[:3], n_results=10)
-    collection.create_index("hnsw")
-    assert collection.query(numbers[:3], n_results=10) == before
-    assert before["distances"][0][0] == 0.0
-
-
-def test_explain_tells_how_a_search_is_answered(adapter: DatabaseAdapter, on_sqlite: bool) -> None:
-    """The engine, the index if there is one, and whether anything can have been missed."""
-    collection = adapter.vectors.create_collection("c")
-    collection.add(["a", "b"], [[1, 0], [0, 1]], metadatas=[{"k": 1}, None])
-    told = collection.explain([1, 0], k=1, where={"k": 1})
-    assert told["engine"] == ("local" if on_sqlite else "pgvector")
-    assert (told["index"], told["path"], told["exact"], told["found"]) == (None, "exact", True, 1)
-    collection.create_index("hnsw")
-    told = collection.explain([1, 0], k=1)
-    assert told["exact"] is on_sqlite
-
-
-def test_stats_and_vacuum(adapter: DatabaseAdapter) -> None:
-    """Sizes and states are told; vacuum and reindex change no answer."""
-    collection = adapter.vectors.create_collection("c", metadata={"m": 1}, embedding_function=Letters())
-    collection.add([str(at) for at in range(200)], np.eye(200)[:, :26] + 1, documents=["text"] * 200)
-    collection.delete([str(at) for at in range(100)])
-    before = collection.query(np.ones((1, 26)))
-    collection.vacuum()
-    collection.reindex()
-    stats = collection.stats()
-    assert {
-        key: stats[key] for key in ("name", "count", "dimension", "metric", "fulltext", "references")
-    } == {
-        "name": "c",
-        "count": 100,
-        "dimension": 26,
-        "metric": "cosine",
-        "fulltext": False,
-        "references": None,
-    }
-    assert stats["model"] == {"name": "letters", "config": {"size": 26}}
-    assert stats["disk_bytes"] is None or stats["disk_bytes"] > 0
-    assert collection.query(np.ones((1, 26))) == before
-
-
-def test_another_handle_sees_what_was_changed(adapter: DatabaseAdapter) -> None:
-    """Handles opened earlier follow renames, first vectors, indexes and deletions made through others."""
-    early = adapter.vectors.create_collection("c")
-    other = adapter.vectors.get_collection("c")
-    other.add(["a", "b", "c"], [[1, 0], [0, 1], [0, 0]])
-    assert early.query([1, 0])["ids"] == [["a", "b", "c"]]
-    other.modify(name="d")
-    other.create_index("hnsw")
-    assert early.query([1, 0])["ids"] == [["a", "b", "c"]]
-    assert early.query([1, 0])["ids"] == [["a", "b", "c"]]
-    early.add("e", [1, 1])
-    assert other.count() == 4
-    with pytest.raises(InvalidRecord):
-        early.add("f", [])
-    adapter.vectors.delete_collection("d")
-    with pytest.raises(CollectionNotFound):
-        early.get()

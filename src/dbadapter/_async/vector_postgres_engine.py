@@ -34,7 +34,7 @@ class AsyncPostgresEngine(AsyncPostgresRecords):
         self, info: CollectionInfo, queries: Vectors, k: int, selection: Selection, *, vectors: bool
     ) -> Searched:
         """The k nearest of the selected records to each query."""
-        return await self._search.nearest(info, queries, k, selection)
+        return await self._search.nearest(info, queries, k, selection, vectors=vectors)
 
     async def recall(self, info: CollectionInfo, samples: int, k: int) -> float:
         """The share of true neighbours that searches find, from a sample of the vectors."""

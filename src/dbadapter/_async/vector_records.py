@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from ..errors import CollectionNotFound, ConfigError, UndefinedTable
+from ..errors import ConfigError
 from ..vectors._aio import in_thread
 from ..vectors.catalog import CollectionInfo
 from ..vectors.distance import Vectors
+from ..vectors.existing import Existing
 from ..vectors.metadata import InvalidRecord
 from ..vectors.records import (
     Records,
@@ -326,10 +326,6 @@ class AsyncRecordCollection:
         with self._existing():
             return await self._store.engine.nearest(self._info, queries, k, selection, vectors=vectors)
 
-    @contextmanager
-    def _existing(self) -> Iterator[None]:
-        """Tell a collection that was deleted meanwhile from other failures."""
-        try:
-            yield
-        except UndefinedTable as error:
-            raise CollectionNotFound(f"collection {self._info.name!r} does not exist any more") from error
+    def _existing(self) -> Existing:
+        """Around what fails where the collection was deleted meanwhile."""
+        return Existing(self._info.name)

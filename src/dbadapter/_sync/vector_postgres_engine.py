@@ -35,7 +35,7 @@ class PostgresEngine(PostgresRecords):
         self, info: CollectionInfo, queries: Vectors, k: int, selection: Selection, *, vectors: bool
     ) -> Searched:
         """The k nearest of the selected records to each query."""
-        return self._search.nearest(info, queries, k, selection)
+        return self._search.nearest(info, queries, k, selection, vectors=vectors)
 
     def recall(self, info: CollectionInfo, samples: int, k: int) -> float:
         """The share of true neighbours that searches find, from a sample of the vectors."""

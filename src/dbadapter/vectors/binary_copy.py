@@ -97,9 +97,9 @@ def _vector_fields(vectors: Vectors) -> tuple[bytes, int]:
 
 
 def read_vectors(sent: Sequence[bytes]) -> Vectors:
-    """The vectors, of one dimension, in what ``vector_send`` gave for each."""
+    """The vectors, of one dimension, in what ``vector_send`` gave for each; their bytes are as they came."""
     # Before each vector's numbers stand four bytes, the place of one number.
-    return np.frombuffer(b"".join(sent), ">f4").reshape(len(sent), -1)[:, 1:].astype(np.float32)
+    return np.frombuffer(b"".join(sent), ">f4").reshape(len(sent), -1)[:, 1:]
 
 
 def read_vector(sent: bytes) -> Vectors:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..errors import VectorError
 from .metadata import InvalidRecord, Metadata, check_metadata, exact_json, read_json
@@ -50,7 +50,7 @@ class Reference:
         return f"{self.table}.{self.column}"
 
 
-@frozen
+@frozen(cache_hash=True)
 class CollectionInfo:
     """A collection's row in the catalog.
 
@@ -66,11 +66,11 @@ class CollectionInfo:
     name: str
     dimension: int | None
     metric: str
-    metadata: Metadata | None
-    model: dict[str, Any] | None
+    metadata: Metadata | None = field(hash=False)
+    model: dict[str, Any] | None = field(hash=False)
     reference: Reference | None
     has_text: bool
-    options: dict[str, Any] | None = None
+    options: dict[str, Any] | None = field(default=None, hash=False)
 
     @property
     def table(self) -> str:

@@ -31,9 +31,10 @@ Distances = NDArray[np.float64]
 
 # Beyond these norms float32 sums may overflow or vanish; then everything is computed exactly.
 _TAME = (1e-15, 1e15)
-# Cosine distances are rounded to this many decimals: vectors of one direction then tie, whatever their
-# length.
-_COSINE_DECIMALS = 12
+# Cosine distances are rounded to twelve decimals: vectors of one direction then tie, whatever their length.
+_COSINE_DIGITS = 1e12
+# Less than the product of the lengths of any two vectors of single precision that are not zero.
+_LEAST = 1e-300
 _CHUNK = 4096
 
 
@@ -46,14 +47,17 @@ def exact_distances(metric: str, query: Vectors, vectors: Vectors) -> Distances:
     wide, point, add = vectors.astype(np.float64), query.astype(np.float64), np.add.reduce
     if metric == "l2":
         difference = wide - point
-        return np.asarray(add(difference * difference, axis=1), dtype=np.float64)
-    dots = add(wide * point, axis=1)
+        squares: Distances = add(difference * difference, 1)
+        return squares
+    dots = add(wide * point, 1)
     if metric == "ip":
         return np.asarray(1.0 - dots, dtype=np.float64)
-    lengths = np.sqrt(add(wide * wide, axis=1) * add(point * point))
-    cosines = np.divide(dots, lengths, out=np.zeros(len(dots)), where=lengths > 0)
-    far = 1.0 - np.minimum(np.maximum(cosines, -1.0), 1.0)
-    return np.asarray(far.round(_COSINE_DECIMALS) + 0.0, dtype=np.float64)
+    lengths = np.sqrt(add(wide * wide, 1) * add(point * point))
+    # Of a zero vector the product is zero too: anything but zero divides it as it should be.
+    far = 1.0 - dots / np.maximum(lengths, _LEAST)
+    # What lies beyond 0 and 2 does so by less than is rounded off; the last sum makes of -0.0 a 0.0.
+    rounded: Distances = np.rint(far * _COSINE_DIGITS) / _COSINE_DIGITS + 0.0
+    return rounded
 
 
 def norms(vectors: Vectors) -> NDArray[np.float32]:

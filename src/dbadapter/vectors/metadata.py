@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import DataError, VectorError
@@ -21,6 +21,7 @@ __all__ = [
     "check_metadata",
     "exact_json",
     "merge_metadata",
+    "read_each",
     "read_json",
     "scalar_json",
 ]
@@ -174,3 +175,9 @@ def _quoted(value: Scalar) -> str:
 def read_json(text: str | None) -> Metadata | None:
     """The metadata that `exact_json` wrote."""
     return None if text is None else _read(text)[0]
+
+
+def read_each(texts: Iterable[str | None]) -> list[Metadata | None]:
+    """The metadata of several records; one long text is read faster than many short ones."""
+    found: list[Metadata | None] = _read(f"[{','.join([text or 'null' for text in texts])}]")[0]
+    return found

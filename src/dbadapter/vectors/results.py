@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from .metadata import InvalidRecord, Metadata
 
@@ -23,9 +23,12 @@ __all__ = [
 _INCLUDABLE = ("documents", "embeddings", "metadatas", "distances", "uris", "data")
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Hit:
-    """A stored record that was found; `distance` is None where nothing was measured."""
+    """A stored record that was found; `distance` is None where nothing was measured.
+
+    Nobody changes one. It is not frozen since a search makes a dozen, and to make a frozen one takes twice as long.
+    """
 
     seq: int
     id: str
