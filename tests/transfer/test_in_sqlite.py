@@ -19,6 +19,7 @@ from dbadapter.transfer._tokens import install, sqlite_line, tokens_of
 from dbadapter.transfer._values import RawText
 from dbadapter.transfer.conversions.in_sqlite import in_sqlite
 from dbadapter.transfer.conversions.in_sqlite import install as install_signs
+from dbadapter.transfer.conversions.storage_classes import is_blob, is_integer, is_real, is_text
 
 CONVERSIONS = [
     c.Integer(), c.Integer(bits=32), c.Integer(bits=16), c.Float(), c.Number(10, 2), c.Number(5, 0), c.Number(18, 4),
@@ -115,6 +116,34 @@ def _same(conversion: c.Conversion, text: str, meant: str) -> bool:
     if isinstance(conversion, c.Bytes):
         return text == "\\" + meant.upper().replace("X", "x", 1) or text.lower() == "\\" + meant
     return text == meant
+
+
+_CLASSES = {"integer": is_integer, "real": is_real, "text": is_text, "blob": is_blob}
+_COLUMNS = ["INTEGER", "REAL", "NUMERIC", "BLOB", "TEXT", "TEXT COLLATE NOCASE", "TEXT COLLATE RTRIM"]
+
+
+@given(VALUES | st.none())
+@example(5.0)
+@example(-0.0)
+@example("5.5")
+@example("")
+@example(b"")
+@example(" ")
+@example(-(2**63))
+def test_storage_classes(value: Any) -> None:
+    """The conditions for storage classes say what ``typeof`` says, whatever the column's affinity and collation."""
+    columns = [f"c{place}" for place in range(len(_COLUMNS))]
+    with closing(sqlite3.connect(":memory:")) as raw:
+        raw.execute(f"CREATE TABLE t ({', '.join(map(' '.join, zip(columns, _COLUMNS, strict=True)))})")
+        raw.execute(f"INSERT INTO t VALUES ({', '.join('?' * len(columns))})", [value] * len(columns))
+        for column in columns:
+            kind = raw.execute(f"SELECT typeof({column}) FROM t").fetchone()[0]
+            for name, condition in _CLASSES.items():
+                (found,) = raw.execute(f"SELECT {condition(column)} FROM t").fetchone()
+                if kind == "real" and math.isinf(float(value)):
+                    assert not found  # as for any value of which Python has to judge
+                else:
+                    assert found == (None if kind == "null" else kind == name), (column, name)
 
 
 @given(st.lists(VALUES, min_size=1, max_size=3))

@@ -20,7 +20,7 @@ from attrs import define, field, frozen
 from .._dialects import POSTGRESQL, SQLITE
 from . import conversions as c
 from ._pipeline import prefetched
-from ._read import BEFORE_ALL, MOST_TERMS, next_bound, read_batches, rows_for
+from ._read import BEFORE_ALL, MOST_TERMS, next_chunk, read_batches, rows_for
 from ._tokens import Tokens, install, postgres_line, sqlite_line, tokens_of
 
 if TYPE_CHECKING:
@@ -150,21 +150,21 @@ def _joined_lines(raw: sqlite3.Connection, table: str, line: str, *, rowid: str)
     """The same for a table with a rowid, with one step of SQLite for many rows: others may work meanwhile."""
     name = SQLITE.quote(rowid)
     behind = f"FROM {table} NOT INDEXED WHERE {name}>? AND {name}<=?"
-    joined = f"SELECT count(*),CAST(group_concat({line},'{_BETWEEN}') AS BLOB) {behind}"
+    joined = f"SELECT CAST(group_concat({line},'{_BETWEEN}') AS BLOB) {behind}"
     size = 64
-    last, upto = None, next_bound(raw, table, rowid, None, size)
-    while upto is not None:
+    last, chunk = None, next_chunk(raw, table, rowid, None, size)
+    while chunk is not None:
+        upto, rows = chunk
         place = (BEFORE_ALL if last is None else last, upto)
         try:
-            rows, data = raw.execute(joined, place).fetchone()
+            lines = raw.execute(joined, place).fetchone()[0].split(_BETWEEN.encode())
         except sqlite3.DataError:  # a string too big
-            rows, data = -1, b""
-        lines = data.split(_BETWEEN.encode())
+            lines = []
         if len(lines) != rows:  # the character is in a text
             lines = [line for (line,) in raw.execute(f"SELECT {line} {behind}", place)]
         size = min(rows_for(max(map(len, lines))), size * 4)
         # Asked before the lines are given away: whoever works on them keeps Python's lock from so short a question.
-        last, upto = upto, next_bound(raw, table, rowid, upto, size)
+        last, chunk = upto, next_chunk(raw, table, rowid, upto, size)
         yield lines
 
 

@@ -20,7 +20,7 @@ from ..errors import TransferError
 from . import conversions as c
 from ._encode import Encoded, RowEncoder
 from ._pipeline import prefetched
-from ._read import BEFORE_ALL, MOST_TERMS, Rows, next_bound, read_batches, rows_for
+from ._read import BEFORE_ALL, MOST_TERMS, Rows, next_chunk, read_batches, rows_for
 from .conversions.in_sqlite import InSQLite, in_sqlite, install
 from .plan import TablePlan
 
@@ -116,7 +116,8 @@ class _Lines:
         columns = [column for column in found if column is not None]
         if not columns or len(columns) < len(found):
             return None
-        install(readers[0])
+        for raw in readers:
+            install(raw)
         return cls(readers, table, encoder, columns, lock)
 
     def __attrs_post_init__(self) -> None:
@@ -171,19 +172,16 @@ class _Lines:
         rowid = self.table.rowid or ""
         name = SQLITE.quote(rowid)
         query = (
-            f"SELECT count(*),total({self._condition}){counts} FROM {SQLITE.quote(self.table.name)} NOT INDEXED "
-            f"WHERE {name}>? AND {name}<=?"
+            f"SELECT count(*){counts} FROM {SQLITE.quote(self.table.name)} NOT INDEXED "
+            f"WHERE {name}>? AND {name}<=? AND {self._condition}"
         )
         while True:
             with lock:
-                upto = next_bound(raw, SQLITE.quote(self.table.name), rowid, after, self.size)
-                if upto is None:
+                chunk = next_chunk(raw, SQLITE.quote(self.table.name), rowid, after, self.size)
+                if chunk is None:
                     return
-                place = (BEFORE_ALL if after is None else after, upto)
-                rows, sure, *filled = raw.execute(query, place).fetchone()
-                if sure < rows:
-                    _, _, *filled = raw.execute(f"{query} AND {self._condition}", place).fetchone()
-            sure = int(sure)
+                upto, rows = chunk
+                sure, *filled = raw.execute(query, (BEFORE_ALL if after is None else after, upto)).fetchone()
             backslashes = sum(
                 (sure - count) * of_null + count * of_others
                 for count, (_, of_null, of_others, _) in zip(filled, asked, strict=True)

@@ -19,9 +19,10 @@ from . import conversions as c
 from ._lines import COLLATIONS, is_utf8
 from ._pipeline import at_once
 from ._profile import ColumnProfile, TableProfile
-from ._read import BEFORE_ALL, next_bound, read_batches, rows_for
+from ._read import BEFORE_ALL, next_chunk, read_batches, rows_for
 from ._sqlite_catalog import SQLiteColumn, SQLiteTable
-from .conversions.in_sqlite import in_sqlite
+from .conversions.in_sqlite import in_sqlite, install
+from .conversions.storage_classes import is_integer
 
 __all__ = ["profile_conforming"]
 
@@ -52,9 +53,9 @@ class _Column:
         number = isinstance(conversion, c.Number)
         if not number and conversion.storage not in _CLASSES:
             return None
-        questions = [f"count({x})", f"total({found.condition})"]
+        questions = [f"count({x})", f"count(CASE WHEN {found.condition} THEN 1 END)"]
         if number:
-            questions.append(f"total(typeof({x})='integer')")
+            questions.append(f"count(CASE WHEN {is_integer(x)} THEN 1 END)")
         elif found.free or conversion.storage == "blob":
             questions.append(f"max(length({x}))")
         if found.free:  # whether it is valid UTF-8 SQLite cannot tell
@@ -75,8 +76,8 @@ class _Column:
         self.filled += filled
         largest = _ORDINARY if filled else 0
         if isinstance(self.conversion, c.Number):
-            assert isinstance(more[0], float)
-            self.integers += int(more[0])
+            assert isinstance(more[0], int)
+            self.integers += more[0]
         elif more and isinstance(more[0], int):
             largest = max(largest, more[0])
             self.profile.longest = max(self.profile.longest, more[0])
@@ -114,6 +115,8 @@ def profile_conforming(
     names = [column.name for column in table.columns]
     if table.rowid_name is None or table.virtual is not None or len(names) > _MOST_COLUMNS:
         return names
+    for raw in readers:
+        install(raw)
     asked: list[dict[str, _Column]] = [{}, {}]
     for column in table.columns:
         one = _Column.of(column, found.columns[column.name], _sample(readers[0], table.name, column.name))
@@ -159,11 +162,11 @@ class _Survey:
         last, size = None, _SAMPLE
         while (
             self.asked
-            and (upto := next_bound(raw, SQLITE.quote(self.table.name), self.rowid, last, size)) is not None
+            and (chunk := next_chunk(raw, SQLITE.quote(self.table.name), self.rowid, last, size)) is not None
         ):
             try:
-                place = (BEFORE_ALL if last is None else last, upto)
-                rows, *answers = raw.execute(self._query, place).fetchone()
+                upto, rows = chunk
+                answers = raw.execute(self._query, (BEFORE_ALL if last is None else last, upto)).fetchone()
             except sqlite3.DataError:  # a string too big
                 self.asked.clear()
                 return
@@ -177,11 +180,11 @@ class _Survey:
         questions = [question for one in self.asked.values() for question in one.questions]
         rowid = SQLITE.quote(self.rowid)
         return (
-            f"SELECT {','.join(['count(*)', *questions])} FROM {SQLITE.quote(self.table.name)} NOT INDEXED "
+            f"SELECT {','.join(questions)} FROM {SQLITE.quote(self.table.name)} NOT INDEXED "
             f"WHERE {rowid}>? AND {rowid}<=?"
         )
 
-    def _add(self, rows: int, answers: list[object]) -> None:
+    def _add(self, rows: int, answers: Sequence[object]) -> None:
         self.rows += rows
         size = 0
         for name, one in list(self.asked.items()):

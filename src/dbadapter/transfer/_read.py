@@ -9,7 +9,7 @@ from typing import Any
 from .._dialects import SQLITE
 from ._values import RawText
 
-__all__ = ["BEFORE_ALL", "MOST_TERMS", "Rows", "next_bound", "read_batches", "rows_for"]
+__all__ = ["BEFORE_ALL", "MOST_TERMS", "Rows", "next_chunk", "read_batches", "rows_for"]
 
 Rows = list[tuple[Any, ...]]
 
@@ -71,18 +71,22 @@ def read_batches(
             size = min(rows_for(_sample_bytes(rows)), size * 4)
 
 
-def next_bound(raw: sqlite3.Connection, table: str, rowid: str, after: int | None, size: int) -> int | None:
-    """The rowid of the last of the next `size` rows (fewer at the end) of a quoted table; None if there are none."""
+def next_chunk(
+    raw: sqlite3.Connection, table: str, rowid: str, after: int | None, size: int
+) -> tuple[int, int] | None:
+    """The next `size` rows (fewer at the end) of a quoted table: the last one's rowid, and how many there are.
+
+    None if there are none.
+    """
     name = SQLITE.quote(rowid)
     start = BEFORE_ALL if after is None else after
     query = f"SELECT {name} FROM {table} NOT INDEXED WHERE {name}>? ORDER BY {name} LIMIT 1 OFFSET ?"
     found = raw.execute(query, (start, size - 1)).fetchone()
-    if found is None:
-        found = raw.execute(
-            f"SELECT max({name}) FROM {table} NOT INDEXED WHERE {name}>?", (start,)
-        ).fetchone()
-    bound: int | None = found[0]
-    return bound
+    if found is not None:
+        return found[0], size
+    query = f"SELECT max({name}),count(*) FROM {table} NOT INDEXED WHERE {name}>?"
+    upto, rows = raw.execute(query, (start,)).fetchone()
+    return (upto, rows) if rows else None
 
 
 def rows_for(row_bytes: int) -> int:

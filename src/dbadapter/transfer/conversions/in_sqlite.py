@@ -5,7 +5,6 @@ Each has a condition that is true only of values which conform; for all others t
 
 from __future__ import annotations
 
-import math
 import random
 import re
 import sqlite3
@@ -20,6 +19,7 @@ from .base import Conversion
 from .formats import Format
 from .numbers import _BITS, Boolean, Float, Integer, Number
 from .others import Json, Uuid
+from .storage_classes import is_blob, is_integer, is_real, is_text
 from .texts import Bytes, Text
 from .times import Epoch, Temporal
 
@@ -33,8 +33,7 @@ class InSQLite:
     Attributes:
         condition: true of values that conform, and are written as `text` says; false or NULL for others.
         text: an expression for the value's field in COPY's text format, but for special characters.
-        format: how ``printf`` writes `text`; ``%s`` stops at a NUL character. There are as many expressions, with
-            commas between them, as the format takes.
+        format: how ``printf`` writes `text`; ``%s`` stops at a NUL character.
         free: the text is the user's: it may have characters that are special to COPY.
         backslashes: how many of them each value's text has of its own.
         certain: what meets the condition conforms; otherwise Postgres has to look as well.
@@ -61,24 +60,26 @@ _EXACT_INTEGER = 9_000_000_000_000_000
 def _integer(conversion: Integer, x: str) -> InSQLite | None:
     low, high = _BITS[conversion.bits]
     fits = f" AND {x} BETWEEN {low} AND {high}" if conversion.bits != 64 else ""
-    return InSQLite(f"typeof({x})='integer'{fits}", x, "%d")
+    return InSQLite(f"{is_integer(x)}{fits}", x, "%d")
 
 
 def _float(conversion: Float, x: str) -> InSQLite | None:
     if not _prints_doubles():
         return None
-    common = f"CASE WHEN {x} BETWEEN 1e-5 AND 1e15 THEN 1 ELSE {x}=0 OR {x} BETWEEN -1e15 AND -1e-5 END"
     # printf leaves out the sign of a zero.
-    sign = f"CASE WHEN {x}=0 THEN {_SIGN}({x}) ELSE '' END"
-    return InSQLite(f"typeof({x})='real' AND {common}", f"{sign},{x}", "%s%!.17g")
+    common = (
+        f"CASE WHEN {x} BETWEEN 1e-5 AND 1e15 THEN 1 WHEN {x}=0 THEN {_UNSIGNED}({x}) "
+        f"ELSE {x} BETWEEN -1e15 AND -1e-5 END"
+    )
+    return InSQLite(f"{common} AND {is_real(x)}", x, "%!.17g")
 
 
-_SIGN = "_dbadapter_sign"
+_UNSIGNED = "_dbadapter_unsigned"
 
 
 def install(raw: sqlite3.Connection) -> None:
     """Give a connection of ours what the expressions call."""
-    raw.create_function(_SIGN, 1, lambda zero: "-" if math.copysign(1, zero) < 0 else "", deterministic=True)
+    raw.create_function(_UNSIGNED, 1, lambda zero: str(zero) != "-0.0", deterministic=True)
 
 
 @lru_cache(maxsize=1)
@@ -108,25 +109,25 @@ def _number(conversion: Number, x: str) -> InSQLite | None:
     # Texts and blobs are greater than all numbers, so that a number between two others is one.
     condition = (
         f"{x} BETWEEN {-bound} AND {bound} AND round({x}*{unit}.0)/{unit}.0={x}"
-        f" AND CASE WHEN {x}<>CAST({x} AS INTEGER) THEN 1 ELSE typeof({x})='integer' END"
+        f" AND CASE WHEN {x}<>CAST({x} AS INTEGER) THEN 1 ELSE {is_integer(x)} END"
     )
     return InSQLite(condition, f"round({x}*{unit}.0)", f"%de-{scale}")
 
 
 def _boolean(conversion: Boolean, x: str) -> InSQLite | None:
     if (conversion.true, conversion.false) == (1, 0):
-        return InSQLite(f"typeof({x})='integer' AND {x} BETWEEN 0 AND 1", x, "%d")
+        return InSQLite(f"{is_integer(x)} AND {x} BETWEEN 0 AND 1", x, "%d")
     if not isinstance(conversion.true, str) or not isinstance(conversion.false, str):
         return None
     true, false = (f"(+{x}={_literal(word)} COLLATE BINARY)" for word in (conversion.true, conversion.false))
-    return InSQLite(f"typeof({x})='text' AND ({true} OR {false})", f"CASE WHEN {true} THEN 't' ELSE 'f' END")
+    return InSQLite(f"{is_text(x)} AND ({true} OR {false})", f"CASE WHEN {true} THEN 't' ELSE 'f' END")
 
 
 def _text(conversion: Text, x: str) -> InSQLite | None:
     if conversion.padded:
         return None
     fits = f" AND length({x})<={conversion.length}" if conversion.length is not None else ""
-    return InSQLite(f"typeof({x})='text' AND instr({x},char(0))=0{fits}", x, free=True)
+    return InSQLite(f"{is_text(x)} AND instr({x},char(0))=0{fits}", x, free=True)
 
 
 def _json(conversion: Json, x: str) -> InSQLite | None:
@@ -134,16 +135,16 @@ def _json(conversion: Json, x: str) -> InSQLite | None:
     if conversion.binary:
         return None
     begins = f"(substr({x},1,1)='{{' OR substr({x},1,1)='[')"
-    return InSQLite(f"typeof({x})='text' AND {begins} AND instr({x},char(0))=0", x, free=True, certain=False)
+    return InSQLite(f"{is_text(x)} AND {begins} AND instr({x},char(0))=0", x, free=True, certain=False)
 
 
 def _bytes(conversion: Bytes, x: str) -> InSQLite | None:
-    return InSQLite(f"typeof({x})='blob'", f"'\\\\x'||hex({x})", backslashes=2)
+    return InSQLite(f"{is_blob(x)}", f"'\\\\x'||hex({x})", backslashes=2)
 
 
 def _uuid(conversion: Uuid, x: str) -> InSQLite | None:
     if conversion.spelling == "bytes":
-        return InSQLite(f"typeof({x})='blob' AND length({x})=16", f"hex({x})")
+        return InSQLite(f"{is_blob(x)} AND length({x})=16", f"hex({x})")
     digit = "[0-9A-F]" if conversion.spelling.isupper() or conversion.spelling == "upper" else "[0-9a-f]"
     if conversion.spelling.lower() == "hex":
         pattern = digit * 32
@@ -151,7 +152,7 @@ def _uuid(conversion: Uuid, x: str) -> InSQLite | None:
         pattern = "-".join(digit * count for count in (8, 4, 4, 4, 12))
     if conversion.spelling.lower() == "braces":
         pattern = "{" + pattern + "}"
-    return InSQLite(f"typeof({x})='text' AND {x} GLOB '{pattern}'", x)
+    return InSQLite(f"{is_text(x)} AND {x} GLOB '{pattern}'", x)
 
 
 # What gives a text of this format back as it is, if it is a date; adding nothing makes 2 March of 30 February.
@@ -174,7 +175,7 @@ def _temporal(conversion: Temporal, x: str) -> InSQLite | None:
         return None
     length, canonical = base
     whole = f"substr({x},1,{length})"
-    typed = f"typeof({x})='text' AND instr({x},char(0))=0"
+    typed = f"{is_text(x)} AND instr({x},char(0))=0"
     begins = f"{whole}={canonical.format(whole)} COLLATE BINARY"
     ends = f" AND substr({x},{-len(zone)})={_literal(zone)} COLLATE BINARY" if zone else ""
     if zone:
@@ -213,7 +214,7 @@ def _epoch(conversion: Epoch, x: str) -> InSQLite | None:
         + (f"||printf('.%0{places}d',{x}%{unit})" if places else "")
         + "||'+00'"
     )
-    return InSQLite(f"typeof({x})='integer' AND {x} BETWEEN 0 AND {253_402_300_800 * unit - 1}", text)
+    return InSQLite(f"{is_integer(x)} AND {x} BETWEEN 0 AND {253_402_300_800 * unit - 1}", text)
 
 
 def _literal(text: str) -> str:
