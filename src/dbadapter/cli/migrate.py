@@ -67,10 +67,10 @@ def command(
     """
     import gc
 
-    from ..transfer import plan_transfer, run_transfer
-
     # This process does nothing else: millions of rows pass through, none of which is part of a cycle.
     gc.set_threshold(200_000, 50, 50)
+
+    from ..transfer import plan_transfer, run_transfer
 
     if resume and recreate:
         raise click.UsageError("--resume goes on with what is there, --recreate drops it: give one of them")

@@ -8,6 +8,8 @@ check = verify_transfer("sqlite:///app.db", "postgresql://me@db/app")
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .plan import ColumnPlan, Dropped, ForeignKeyPlan, IndexPlan, TablePlan, TransferPlan
 from .planning import plan_transfer
 from .report import (
@@ -20,7 +22,9 @@ from .report import (
     VerifyReport,
 )
 from .run import existing_tables, run_transfer
-from .verifying import verify_transfer
+
+if TYPE_CHECKING:
+    from .verifying import verify_transfer
 
 __all__ = [
     "CollectionCheck",
@@ -41,3 +45,12 @@ __all__ = [
     "run_transfer",
     "verify_transfer",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the verification when it is asked for."""
+    if name != "verify_transfer":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .verifying import verify_transfer
+
+    return verify_transfer

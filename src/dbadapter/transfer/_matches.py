@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from . import conversions as c
 from ._bookkeeping import TABLES
-from ._digest import Match
 from .plan import TablePlan, TransferPlan, from_dict, table_from_dict
 
 if TYPE_CHECKING:
     import psycopg
+
+    from ._digest import Match
 
 __all__ = ["match_of", "recorded_in_postgres", "recorded_in_sqlite", "recorded_plan"]
 
 
 def match_of(table: TablePlan, direction: str) -> Match:
     """A table of a plan as a pair."""
+    from ._digest import Match
+
     if direction == "sqlite-postgresql":
         columns = tuple((col.name, col.target, c.load(col.conversion), col.type) for col in table.copied)
         names = {column[0] for column in columns}
