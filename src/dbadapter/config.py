@@ -248,6 +248,10 @@ class PoolConfig:
 def _sqlite_path(value: str | os.PathLike[str]) -> str:
     if not isinstance(value, (str, os.PathLike)) or not str(value) or "\0" in str(value):
         _fail("sqlite_path", "a file path or ':memory:'", value)
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        _fail("sqlite_path", "a path that the file system can hold", value)
     if "://" in str(value):  # a URL may hold a password, so it is not shown
         raise ConfigError("sqlite_path must not be a URL: give that to DatabaseConfig.from_url")
     return os.fspath(value)

@@ -159,3 +159,11 @@ def test_a_huge_batch_passes_over_what_is_there(notes: Any) -> None:
     got = notes.get(["b", "id 6999", "id 7001"], include=["documents", "embeddings"])
     assert got["documents"] == ["b", "new", "new"]
     assert got["embeddings"].tolist() == [[2, 2], [9, 9], [9, 9]]
+
+
+@pytest.mark.parametrize("field", ["limit", "offset"])
+def test_counts_beyond_64_bits(notes: Any, field: str) -> None:
+    """They are named as what they are."""
+    with pytest.raises(InvalidRecord, match=f"{field} is 9223372036854775808, beyond 64 bits"):
+        notes.get(**{field: 2**63})
+    assert notes.get(limit=2**63 - 1)["ids"] == notes.get()["ids"]

@@ -142,6 +142,7 @@ def test_one_connection_at_most_needs_no_second_argument() -> None:
         ("db_type", "oracle"),
         ("db_type", None),
         ("sqlite_path", ""),
+        ("sqlite_path", "a\ud800.db"),
         ("sqlite_path", "a\0b"),
         ("sqlite_path", 5),
         ("sqlite_path", "sqlite:///app.db"),

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig
-from dbadapter.errors import VectorError
+from dbadapter.errors import ConfigError, VectorError
 from dbadapter.vectors import import_chroma
 from dbadapter.vectors.chroma_index import UnreadableIndex, open_index
 
@@ -153,6 +153,25 @@ def test_what_is_no_chroma_directory_is_said_to_be_none(adapter: DatabaseAdapter
     sqlite3.connect(tmp_path / "chroma.sqlite3").close()
     with pytest.raises(VectorError, match="none of Chroma's tables"):
         import_chroma(tmp_path, adapter)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"directory": None}, "directory must be"),
+        ({"adapter": 5}, "adapter must be an open DatabaseAdapter, not int"),
+        ({"collections": "small"}, "collections must be a list of names"),
+        ({"collections": 5}, "collections must be a list of names"),
+        ({"names": ["small"]}, "names must be a mapping"),
+    ],
+)
+def test_arguments_of_another_kind(
+    adapter: DatabaseAdapter, chroma: Path, given: dict[str, Any], words: str
+) -> None:
+    """They are named, and nothing is imported."""
+    with pytest.raises(ConfigError, match=words):
+        import_chroma(**{"directory": chroma, "adapter": adapter, **given})
+    assert adapter.vectors.count_collections() == 0
 
 
 # -- broken --------------------------------------------------------------------------------------------

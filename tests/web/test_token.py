@@ -92,3 +92,11 @@ def test_an_empty_token_is_no_token(token: Any) -> None:
     """An app that was given an empty token, from an unset variable say, is not left open."""
     with pytest.raises(ConfigError, match="token"):
         create_app(None, token=token)  # type: ignore[arg-type]
+
+
+def test_what_is_no_adapter() -> None:
+    """It is refused when the app is made, not at the first request."""
+    with pytest.raises(
+        ConfigError, match="adapter must be a DatabaseAdapter or an AsyncDatabaseAdapter, not int"
+    ):
+        create_app(5)  # type: ignore[arg-type]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from attrs import define, field
 
-from ..errors import ForeignKeyViolation, VectorError
+from ..errors import ConfigError, ForeignKeyViolation, VectorError
 from .catalog import METRICS
 from .chroma_index import SegmentIndex, UnreadableIndex, open_index
 from .chroma_source import ChromaDirectory, Queued, SourceCollection, SourceRecord
@@ -115,8 +115,10 @@ def import_chroma(
         batch_size: how many records are written in one transaction.
         progress: called with a mapping of ``collection``, ``done`` and ``found``.
 
-    Raises `VectorError` if it is no such directory, or a collection asked for is not in it.
+    Raises `VectorError` if it is no such directory, or a collection asked for is not in it; `ConfigError` for arguments
+    of another kind.
     """
+    _check_arguments(directory, adapter, collections, names)
     report = ImportReport(str(directory))
     with ChromaDirectory(Path(directory)) as source:
         found = source.collections()
@@ -128,6 +130,19 @@ def import_chroma(
             _import(source, each, entry, adapter, embedding_function, batch_size, progress)
         report.problems = list(dict.fromkeys(source.problems))
     return report
+
+
+def _check_arguments(directory: object, adapter: object, collections: object, names: object) -> None:
+    from .. import DatabaseAdapter
+
+    if not isinstance(directory, str | Path):
+        raise ConfigError(f"directory must be the path of a Chroma directory, not {directory!r}")
+    if not isinstance(adapter, DatabaseAdapter):
+        raise ConfigError(f"adapter must be an open DatabaseAdapter, not {type(adapter).__name__}")
+    if isinstance(collections, str) or not isinstance(collections, Iterable | None):
+        raise ConfigError(f"collections must be a list of names, or None for all, not {collections!r}")
+    if not isinstance(names, Mapping | None):
+        raise ConfigError(f"names must be a mapping of names there to names here, not {names!r}")
 
 
 def _chosen(

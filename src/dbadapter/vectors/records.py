@@ -259,4 +259,6 @@ def check_limit(value: Any, what: str, *, least: int) -> int:
     """A count that a caller passed. Raises `InvalidRecord`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise InvalidRecord(f"{what} must be an integer of at least {least}, not {value!r}")
+    if value >= 2**63:
+        raise InvalidRecord(f"{what} is {value}, beyond 64 bits")
     return int(value)

@@ -65,10 +65,16 @@ def create_app(adapter: DatabaseAdapter | AsyncDatabaseAdapter, *, token: str | 
             read.
 
     Raises:
-        ConfigError: the token is empty.
+        ConfigError: the token is empty, or the adapter is none.
     """
     if token is not None and (not isinstance(token, str) or not token.strip()):
         raise ConfigError("token must be text that is not empty, or None for an app that everyone may read")
+    from .. import AsyncDatabaseAdapter, DatabaseAdapter
+
+    if not isinstance(adapter, DatabaseAdapter | AsyncDatabaseAdapter):
+        raise ConfigError(
+            f"adapter must be a DatabaseAdapter or an AsyncDatabaseAdapter, not {type(adapter).__name__}"
+        )
     pages = _Pages(adapter)
     routes = [
         Route("/", pages.live),
