@@ -20,7 +20,7 @@ BEFORE_ALL = -1e19
 """Less than the least rowid, which is an integer of 64 bits."""
 
 _BATCH_BYTES = 2_000_000
-_MOST_ROWS = 2000
+_MOST_ROWS = 4000
 _FEWEST_ROWS = 4
 
 
