@@ -58,7 +58,7 @@ class Watch:
 
     Attributes:
         look_after: when to look again, on the clock of `perf_counter`.
-        alert: a switch is under way: look after each BEGIN.
+        alert: a switch is under way, or decided: look after each BEGIN.
         trusted: the token of the last switch that is known to have been decided.
         mine: the token of the switch that this adapter itself is making.
         ahead: the target of a switch that was announced.
@@ -104,13 +104,16 @@ def look(watch: Watch, backend: Backend, connection: Any) -> Record | None:
     now = perf_counter()
     record = _read(backend, connection)
     found = verdict(record, watch.trusted)
-    watch.alert = found is Verdict.WATCH
+    watch.alert = found is not Verdict.STAY
+    if found in (Verdict.GO, Verdict.ASK):
+        watch.look_after = 0.0  # until the adapter has moved on, everybody has to see it
+        return record
     watch.look_after = now + LOOK_INTERVAL
     if record is not None and watch.alert and record.token != watch.mine:
         watch.ahead.begin(record, backend.config)
     elif found is Verdict.STAY and watch.ahead.token:
         watch.ahead.drop()
-    return record if found in (Verdict.GO, Verdict.ASK) else None
+    return None
 
 
 def pass_gate(watch: Watch, backend: Backend, connection: Any) -> bool:
