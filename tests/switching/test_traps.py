@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 import attrs
+import psycopg
 import pytest
 
 from dbadapter import AsyncDatabaseAdapter, DatabaseAdapter, DatabaseConfig, DatabaseType
@@ -98,6 +99,36 @@ def test_a_transaction_that_begins_late(
             late.join()
         assert bodies == [other.db_type]
         assert adapter.fetch_value("SELECT a FROM t") == 1
+
+
+def test_a_reader_is_not_in_the_way_of_the_arrival(
+    both: DatabaseConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Someone who reads the new home in a transaction holds up nobody; the fence, open by then, goes later."""
+    monkeypatch.setattr("dbadapter.switching.postgres_between._PATIENCE", 0.3)
+    fences = (
+        "SELECT (SELECT count(*) FROM pg_trigger WHERE tgname = %s), "
+        "(SELECT count(*) FROM pg_proc WHERE proname = %s)"
+    )
+    with DatabaseAdapter(both) as adapter, open_postgres(both) as reader:
+        adapter.execute("CREATE TABLE t (a BIGINT NOT NULL PRIMARY KEY)")
+        adapter.switch_database(POSTGRES, carry_data=True)
+        adapter.switch_database(SQLITE, carry_data=True)
+
+        def read() -> None:
+            reader.execute("BEGIN")
+            reader.execute("SELECT FROM t")
+
+        adapter.switch_database(POSTGRES, carry_data=True, progress=once("deciding", read))
+        adapter.execute("INSERT INTO t VALUES (1)")
+        assert reader.execute("SELECT a FROM t").fetchall() == [(1,)]
+        reader.execute("COMMIT")
+        assert reader.execute(fences, ["_dbadapter_fence"] * 2).fetchall() == [(1, 1)]
+        adapter.switch_database(SQLITE, carry_data=True)
+        with pytest.raises(psycopg.DatabaseError, match="moved"):
+            reader.execute("INSERT INTO t VALUES (2)")
+        adapter.switch_database(POSTGRES, carry_data=True)
+        assert reader.execute(fences, ["_dbadapter_fence"] * 2).fetchall() == [(0, 0)]
 
 
 def test_a_fence_after_the_other(both: DatabaseConfig, monkeypatch: pytest.MonkeyPatch) -> None:

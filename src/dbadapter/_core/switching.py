@@ -21,10 +21,12 @@ import attrs
 from ..config import DatabaseConfig, DatabaseType
 
 __all__ = [
+    "FENCE",
     "GAIN",
     "GATE",
     "LOOK_INTERVAL",
     "NOTICE",
+    "OPEN_FENCE",
     "CatchUp",
     "Record",
     "Verdict",
@@ -44,6 +46,14 @@ GATE = "_dbadapter_gate"
 
 Locking a table takes no snapshot, so a transaction's body may still begin with SET TRANSACTION or LOCK.
 """
+
+FENCE = "_dbadapter_fence"
+"""The function of the triggers that refuse every write on Postgres where the data have moved away from it."""
+
+OPEN_FENCE = (
+    f"CREATE OR REPLACE FUNCTION {FENCE}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+)
+"""Lets everybody write again. To take the triggers away, one would have to wait for readers, and they for that."""
 
 GAIN = 6
 """Changes are to be carried over so many times as fast as the app makes them, or it is slowed down."""

@@ -16,7 +16,8 @@ import attrs
 
 from .._concurrency._threads import sleep
 from .._core.parsing import parse
-from .._core.switching import GATE, LOOK_INTERVAL, Record, Verdict, config_at, verdict
+from .._core.switching import FENCE, GATE, LOOK_INTERVAL, OPEN_FENCE, Record, Verdict, config_at, verdict
+from .._dialects import POSTGRESQL
 from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, DatabaseUnavailable, RetryableError, UndefinedTable
 from .ahead import Ahead
@@ -37,7 +38,7 @@ _EXISTS = {
 _GATES = {"postgresql": f"LOCK TABLE {GATE} IN ROW SHARE MODE"}
 _FENCE_PATIENCE = 10.0
 _ARRIVALS = 10  # several processes do it at the same time
-# The statements that take a database's fence away, as rows.
+# The statements that open a database's fence, as rows.
 _FENCE = {
     "sqlite": (
         r"""SELECT 'DROP TRIGGER "' || name || '"' FROM sqlite_master WHERE type = 'trigger' AND """
@@ -45,8 +46,8 @@ _FENCE = {
         "FROM sqlite_master WHERE name = '_dbadapter_fence'"
     ),
     "postgresql": (
-        "SELECT 'DROP FUNCTION _dbadapter_fence() CASCADE' FROM pg_proc "
-        "WHERE proname = '_dbadapter_fence' AND pronamespace = current_schema()::regnamespace"
+        f"SELECT {POSTGRESQL.literal(OPEN_FENCE)} FROM pg_proc "
+        f"WHERE proname = '{FENCE}' AND pronamespace = current_schema()::regnamespace"
     ),
 }
 _READ = f"SELECT record FROM {TABLE}"

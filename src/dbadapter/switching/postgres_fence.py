@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .._core.switching import FENCE, OPEN_FENCE
 from .._dialects import POSTGRESQL
+from .postgres_between import between
 from .sqlite_fence import MESSAGE
 
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["SQLSTATE", "fence", "pass_fence", "remove_fence"]
+__all__ = ["SQLSTATE", "fence", "open_fence", "pass_fence", "remove_fence"]
 
 SQLSTATE = "DBMOV"
-_NAME = "_dbadapter_fence"
 _PASS = "dbadapter.passes_fence"
 
 
@@ -27,14 +29,13 @@ def fence(raw: psycopg.Connection[Any], tables: Sequence[str], where: str) -> No
     END IF;
     RETURN NULL;
 END"""
-    remove_fence(raw)  # one that a switch could not take away
     raw.execute(
-        f"CREATE OR REPLACE FUNCTION {_NAME}() RETURNS trigger LANGUAGE plpgsql AS {POSTGRESQL.literal(body)}".encode()
+        f"CREATE OR REPLACE FUNCTION {FENCE}() RETURNS trigger LANGUAGE plpgsql AS {POSTGRESQL.literal(body)}".encode()
     )
-    for table in tables:
+    for table in sorted(set(tables) - set(_fenced(raw))):
         raw.execute(
-            f"CREATE TRIGGER {_NAME} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {POSTGRESQL.quote(table)} "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION {_NAME}()".encode()
+            f"CREATE TRIGGER {FENCE} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {POSTGRESQL.quote(table)} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {FENCE}()".encode()
         )
 
 
@@ -43,6 +44,34 @@ def pass_fence(raw: psycopg.Connection[Any]) -> None:
     raw.execute(f"SET LOCAL {_PASS} = 'yes'".encode())
 
 
+def open_fence(raw: psycopg.Connection[Any]) -> None:
+    """Let everybody write again, from the end of this transaction on; nothing happens where there is no fence."""
+    if _is_there(raw):
+        raw.execute(OPEN_FENCE.encode())
+
+
 def remove_fence(raw: psycopg.Connection[Any]) -> None:
-    """Take the fence away, with everything that hangs on it; nothing happens where there is none."""
-    raw.execute(f"DROP FUNCTION IF EXISTS {_NAME}() CASCADE".encode())
+    """Take an open fence away, one table after the other between the app's transactions.
+
+    Raises `SwitchAborted` where those do not end; then it stays, open.
+    """
+    for table in _fenced(raw):
+        name = POSTGRESQL.quote(table)
+        drop = partial(raw.execute, f"DROP TRIGGER IF EXISTS {FENCE} ON {name}".encode())
+        between(raw, drop, f"a transaction that uses {table}", name)
+    raw.execute(f"DROP FUNCTION IF EXISTS {FENCE}()".encode())
+
+
+def _is_there(raw: psycopg.Connection[Any]) -> bool:
+    row = raw.execute("SELECT to_regproc(%s) IS NOT NULL", (FENCE,)).fetchone()
+    return bool(row and row[0])
+
+
+def _fenced(raw: psycopg.Connection[Any]) -> list[str]:
+    """The tables that have the fence's trigger."""
+    found = raw.execute(
+        "SELECT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+        "WHERE t.tgname = %s AND c.relnamespace = current_schema()::regnamespace ORDER BY 1",
+        (FENCE,),
+    )
+    return [name for (name,) in found.fetchall()]

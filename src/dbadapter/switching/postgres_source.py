@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from time import monotonic, sleep
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, frozen
@@ -23,6 +23,7 @@ from ..transfer._postgres_catalog import read_tables
 from ..transfer._values import Foreign, RawText
 from ..transfer.plan import TablePlan, TransferPlan
 from .collections import Captured
+from .postgres_between import between, call_vacuum_off
 from .postgres_capture import (
     count_changes,
     empty_log,
@@ -54,9 +55,7 @@ FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
     AND (NOT starts_with(c.relname, '_dbadapter_') OR c.relname = '_dbadapter_collections')
 """
-_PATIENCE, _REST, _LONG = 10.0, 0.05, 0.1  # seconds
-_LOCK_TIMEOUT = "100ms"
-_LOCK_NOT_AVAILABLE = "55P03"
+_LONG = 0.1  # seconds
 
 
 @frozen
@@ -143,7 +142,7 @@ class PostgresSource:
 
     def _capture(self, number: int, table: str, key: Sequence[str]) -> None:
         install = partial(install_triggers, self.raw, number, table, key)
-        self._between(install, f"a transaction that writes to {table}", quote(table))
+        between(self.raw, install, f"a transaction that writes to {table}", quote(table))
 
     def keep_vacuum_away(self, tables: Sequence[str]) -> bool:
         """Begin a transaction in which no vacuum works on `tables`; False, and none is open, if that took long.
@@ -154,38 +153,11 @@ class PostgresSource:
         self.raw.execute("BEGIN")
         settings(self.raw)
         if tables:
-            self._call_vacuum_off(", ".join(map(quote, tables)))
+            call_vacuum_off(self.raw, ", ".join(map(quote, tables)))
         if monotonic() - begun < _LONG:
             return True
         self.raw.execute("ROLLBACK")
         return False
-
-    def _call_vacuum_off(self, tables: str) -> None:
-        # This lock is in the way of no reader or writer, nor is whoever waits for it.
-        self.raw.execute(f"SET LOCAL lock_timeout = '{_PATIENCE:g}s'".encode())
-        self.raw.execute(f"LOCK TABLE {tables} IN SHARE UPDATE EXCLUSIVE MODE".encode())
-
-    def _between(self, act: Callable[[], None], waited_for: str, table: str | None = None) -> None:
-        """Do something in a transaction that takes the lock of one table, between those of the app that hold it.
-
-        Whoever waits for a lock holds up all that come later, so this asks for moments at a time. Two tables' locks
-        could be taken crosswise by one who writes to both.
-        """
-        deadline = monotonic() + _PATIENCE
-        while True:
-            try:
-                with self.raw.transaction():
-                    if table is not None:
-                        self._call_vacuum_off(table)
-                    self.raw.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'".encode())
-                    act()
-                return
-            except Exception as error:
-                if getattr(error, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
-                    raise
-                if monotonic() > deadline:
-                    raise SwitchAborted(f"{waited_for} has not ended for {_PATIENCE:g} s") from error
-            sleep(_REST)
 
     def attach(self) -> None:
         """Go on with a capture that was installed when the data came here."""
@@ -213,6 +185,11 @@ class PostgresSource:
         """Wait for the writing transactions under way; from now on new ones wait, until this one ends."""
         self.raw.execute(f"DROP TABLE {GATE}".encode())
 
+    def forget(self) -> None:
+        """Note no changes any more, and leave nothing of the notes."""
+        self._remove_triggers()
+        between(self.raw, partial(remove_capture, self.raw), "a transaction that writes")
+
     def remove(self, before: Record | None) -> None:
         """Leave nothing behind, and the record as it was."""
         if self.raw.info.transaction_status:
@@ -227,12 +204,12 @@ class PostgresSource:
             else:
                 write_postgres(self.raw, before)
 
-        self._between(remove, "a transaction that writes")
+        between(self.raw, remove, "a transaction that writes")
 
     def _remove_triggers(self) -> None:
         for function, table in functions(self.raw):
             remove = partial(remove_triggers, self.raw, function)
-            self._between(remove, f"a transaction that writes to {table}", table)
+            between(self.raw, remove, f"a transaction that writes to {table}", table)
 
     def check_shape(self) -> None:
         """Raise `SwitchAborted` if tables were changed since the plan."""

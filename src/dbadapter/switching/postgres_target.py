@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -28,8 +29,9 @@ from ..transfer._postgres_ddl import (
 from ..transfer.plan import TransferPlan, table_to_dict
 from . import postgres_refill as refill
 from .collections import Captured
+from .postgres_between import between
 from .postgres_capture import install_log, install_triggers, remove_capture
-from .postgres_fence import pass_fence, remove_fence
+from .postgres_fence import open_fence, pass_fence, remove_fence
 from .records import forget_postgres, write_postgres
 from .sqlite_source import Moved
 
@@ -64,6 +66,16 @@ class PostgresTarget:
             pass_fence(self.raw)
             yield
 
+    def _between(self, act: Callable[[], None]) -> None:
+        """The same for what takes the locks of tables that someone may be reading still, who was here before."""
+
+        def within() -> None:
+            settings(self.raw)
+            pass_fence(self.raw)
+            act()
+
+        between(self.raw, within, "a transaction that uses the target's tables")
+
     def missing(self, present: Iterable[str]) -> tuple[str, ...]:
         """The tables that `make` will make."""
         there = set(present)
@@ -73,26 +85,28 @@ class PostgresTarget:
         """Make the tables that are missing and empty those of the plan that are there."""
         self.made = list(self.missing(present))
         self.filled = [table.target for table in self.plan.tables if table.target not in self.made]
-        with self.writing():
-            if self.filled:
-                remove_capture(self.raw)
-                refill.set_aside(self.raw, self.filled)
-                self.raw.execute(f"TRUNCATE {', '.join(map(quote, self.filled))}".encode())
-            if dropped := create_tables(self.raw, self.plan):
-                raise SwitchAborted(
-                    f"the target cannot have {dropped[0].kind} {dropped[0].name}: {dropped[0].reason}"
-                )
-            for statement in create_statements("postgresql"):
-                self.raw.execute(statement.encode())
-            names = [table.target for table in self.plan.tables]
-            for kept in (TABLES, REJECTS, ORIGINALS):
-                self.raw.execute(f"DELETE FROM {kept} WHERE tbl = ANY(%s)".encode(), (names,))
-            for table in self.plan.tables:
-                text = json.dumps(table_to_dict(table), ensure_ascii=False)
-                self.raw.execute(
-                    f"INSERT INTO {TABLES} VALUES (%s, 'done', NULL, 0, %s)".encode(), (table.target, text)
-                )
-            write_postgres(self.raw, record)
+        self._between(partial(self._make, record))
+
+    def _make(self, record: Record) -> None:
+        if self.filled:
+            remove_capture(self.raw)
+            refill.set_aside(self.raw, self.filled)
+            self.raw.execute(f"TRUNCATE {', '.join(map(quote, self.filled))}".encode())
+        if dropped := create_tables(self.raw, self.plan):
+            raise SwitchAborted(
+                f"the target cannot have {dropped[0].kind} {dropped[0].name}: {dropped[0].reason}"
+            )
+        for statement in create_statements("postgresql"):
+            self.raw.execute(statement.encode())
+        names = [table.target for table in self.plan.tables]
+        for kept in (TABLES, REJECTS, ORIGINALS):
+            self.raw.execute(f"DELETE FROM {kept} WHERE tbl = ANY(%s)".encode(), (names,))
+        for table in self.plan.tables:
+            text = json.dumps(table_to_dict(table), ensure_ascii=False)
+            self.raw.execute(
+                f"INSERT INTO {TABLES} VALUES (%s, 'done', NULL, 0, %s)".encode(), (table.target, text)
+            )
+        write_postgres(self.raw, record)
 
     def attach(self) -> None:
         """Take up tables that have the rows already, behind the fence; what would be in the way is set aside."""
@@ -100,36 +114,44 @@ class PostgresTarget:
             raise SwitchAborted(f"the old database's tables are not those of the file: {', '.join(strange)}")
         self.filled = [table.target for table in self.plan.tables]
         self._originals = True
-        with self.writing():
+
+        def set_aside() -> None:
             for statement in create_statements("postgresql"):
                 self.raw.execute(statement.encode())
             refill.set_aside(self.raw, self.filled)
 
+        self._between(set_aside)
+
     def release(self, before: Record | None) -> None:
         """Undo `attach`: the tables keep their rows and get back what was set aside; the fence stays closed."""
-        with self.writing():
+
+        def put_back() -> None:
             for step in (refill.INDEXES, refill.LAST):
                 refill.put_back(self.raw, step)
             if before is not None:
                 write_postgres(self.raw, before)
 
+        self._between(put_back)
+
     def discard(self, before: Record | None) -> None:
         """Take away what this switch made, and leave the tables that were there empty and whole."""
-        with self.writing():
-            drop = [table for table in self.plan.tables if table.target in self.made]
-            if drop:
-                self.raw.execute(f"DROP TABLE IF EXISTS {', '.join(quote(t.target) for t in drop)}".encode())
-            for name in self.plan.enums:
-                _try(self.raw, f"DROP TYPE IF EXISTS {quote(name)} RESTRICT")
-            if self.filled:
-                self.raw.execute(f"TRUNCATE {', '.join(map(quote, self.filled))}".encode())
-                for step in (refill.INDEXES, refill.LAST):
-                    refill.put_back(self.raw, step)
-            self.raw.execute(f"DELETE FROM {TABLES} WHERE tbl = ANY(%s)".encode(), (self.made,))
-            if before is None:
-                forget_postgres(self.raw)
-            else:
-                write_postgres(self.raw, before)
+        self._between(partial(self._discard, before))
+
+    def _discard(self, before: Record | None) -> None:
+        drop = [table for table in self.plan.tables if table.target in self.made]
+        if drop:
+            self.raw.execute(f"DROP TABLE IF EXISTS {', '.join(quote(t.target) for t in drop)}".encode())
+        for name in self.plan.enums:
+            _try(self.raw, f"DROP TYPE IF EXISTS {quote(name)} RESTRICT")
+        if self.filled:
+            self.raw.execute(f"TRUNCATE {', '.join(map(quote, self.filled))}".encode())
+            for step in (refill.INDEXES, refill.LAST):
+                refill.put_back(self.raw, step)
+        self.raw.execute(f"DELETE FROM {TABLES} WHERE tbl = ANY(%s)".encode(), (self.made,))
+        if before is None:
+            forget_postgres(self.raw)
+        else:
+            write_postgres(self.raw, before)
 
     # -- rows ------------------------------------------------------------------------------------------------------
 
@@ -282,8 +304,13 @@ class PostgresTarget:
         """
         with self.raw.transaction():
             write_postgres(self.raw, record)
-            remove_fence(self.raw)
+            open_fence(self.raw)
 
     def check(self) -> list[str]:
         """Check the foreign keys over all rows while the app works; those that do not hold stay NOT VALID."""
         return [problem for statement in self.checks if (problem := _try(self.raw, statement))]
+
+    def remove_fence(self) -> None:
+        """Take away what is left of the fence of an earlier switch, as the app works; what cannot be stays, open."""
+        with suppress(SwitchAborted):
+            remove_fence(self.raw)

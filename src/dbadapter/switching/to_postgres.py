@@ -236,9 +236,12 @@ class ToPostgres(Move):
     # -- afterwards ------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """When the app works on: check the foreign keys of the target."""
+        """When the app works on: what is left of the target's fence goes, and its foreign keys are checked."""
         _, target = self._both()
         with self._stack, reporting("tidying up after the switch"):
+            if target.raw.closed:
+                target.raw = self._stack.enter_context(open_postgres(self.target_config))
+            target.remove_fence()
             for problem in target.check():
                 self._tell("checking", problem=problem)
 

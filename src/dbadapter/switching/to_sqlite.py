@@ -31,7 +31,6 @@ from .examining import present_target, refuse_back_plan, same_place
 from .move import Move
 from .pacing import Pace
 from .postgres_brake import Brake
-from .postgres_capture import remove_capture
 from .postgres_fence import fence
 from .postgres_source import Changes, Portion, PostgresSource, moved_tables
 from .records import read_postgres, read_sqlite, write_postgres
@@ -357,10 +356,9 @@ class ToSQLite(Move):
         """When the app works on: the old home's triggers go."""
         source, _ = self._both()
         with self._stack, reporting("tidying up after the switch"):
-            if not source.raw.closed:
-                with source.raw.transaction():
-                    source.raw.execute("SET LOCAL lock_timeout = '2s'")
-                    remove_capture(source.raw)
+            if source.raw.closed:
+                source.raw = self._stack.enter_context(open_postgres(self.source_config))
+            source.forget()
 
     def discard(self) -> None:
         """Undo everything; what cannot be undone now is cleaned at the next attempt."""
