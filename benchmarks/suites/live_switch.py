@@ -60,7 +60,12 @@ def _figures(where: str, course: Callable[[], Course]) -> Iterator[Figure]:
         at_least=0.5,
     )
     yield Figure(
+        f"{where}: throughput of the whole switch, of that before",
+        "×",
+        lambda: course().rate(course().switching) / course().rate(course().before),
+    )
+    yield Figure(
         f"{where}: catching up, of the rate of changes", "×", lambda: course().catching_up, at_least=5
     )
     yield Figure(f"{where}: calls before the switch", "/s", lambda: course().rate(course().before))
-    yield Figure(f"{where}: the switch in all", "s", lambda: course().told[-1][0] - course().told[0][0])
+    yield Figure(f"{where}: the switch in all", "s", lambda: course().switching[1] - course().switching[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,9 @@ def _with_signs(rows: list[Any]) -> list[Any]:
 
 @given(tables())
 @example(("CREATE TABLE t (c0)", [(-0.0,), (0.0,), (0,)]))
+@example(
+    ("CREATE TABLE t (c0)", [(0,), (1.0000000000000002e300,), (sys.float_info.max,), (5e-324,), (-2e-310,)])
+)
 @example(
     (
         "CREATE TABLE t (id INTEGER PRIMARY KEY, c0 TEXT, c1 TEXT)",

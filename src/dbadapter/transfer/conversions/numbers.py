@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from decimal import Decimal as PythonDecimal
 from decimal import InvalidOperation
@@ -19,6 +20,7 @@ __all__ = ["Boolean", "Decimal", "Float", "Integer", "Interval", "Number"]
 
 _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
+_LEAST_DOUBLE = 5e-324  # what is nearer to zero is an error to Postgres, as is what is beyond the largest
 _BITS = {16: (-(2**15), 2**15 - 1), 32: (-(2**31), 2**31 - 1), 64: (INT64_MIN, INT64_MAX)}
 
 
@@ -213,7 +215,7 @@ class Number(_Exact):
         # Up to 15 digits (and a point) are exact in a double; that is quickly seen.
         return (
             f"({column}='NaN' OR length({column}::text)>16 AND NOT({whole}) AND abs({column})<>'Infinity'"
-            f" AND (abs({column}) NOT BETWEEN 1e-300 AND 1e300 OR NOT({exact})))"
+            f" AND (abs({column}) NOT BETWEEN {_LEAST_DOUBLE!r} AND {sys.float_info.max!r} OR NOT({exact})))"
         )
 
 
