@@ -16,6 +16,7 @@ import pytest
 from dbadapter import AsyncDatabaseAdapter, DatabaseAdapter, DatabaseConfig, DatabaseType
 from dbadapter._drivers.postgres_link import PostgresLink
 from dbadapter._drivers.sqlite_link import SQLiteLink
+from dbadapter._sync.following import arrive, follow
 from dbadapter.errors import SwitchAborted
 from dbadapter.switching.ends import is_on_network
 from dbadapter.transfer._endpoints import open_postgres
@@ -98,6 +99,59 @@ def test_a_transaction_that_begins_late(
             go.set()
             late.join()
         assert bodies == [other.db_type]
+        assert adapter.fetch_value("SELECT a FROM t") == 1
+
+
+@pytest.mark.parametrize("home", [SQLITE, POSTGRES])
+def test_a_transaction_that_begins_while_another_thread_goes_over(
+    both: DatabaseConfig, home: DatabaseType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That the other one has seen the move, and is on its way, does not make the old home looked at."""
+    config = attrs.evolve(both, db_type=home)
+    link = {SQLITE: SQLiteLink, POSTGRES: PostgresLink}[home]
+    waits, go, noticed = threading.Event(), threading.Event(), threading.Event()
+    begin: Any = link.begin
+
+    def slow_begin(self: Any, **how: Any) -> None:
+        if threading.current_thread() is late:
+            waits.set()
+            assert go.wait(60)
+        begin(self, **how)
+
+    def follows(*what: Any) -> None:
+        if threading.current_thread() is late:
+            noticed.set()
+        follow(*what)
+
+    def arrives(*what: Any) -> None:
+        if threading.current_thread() is not late:
+            go.set()
+            assert noticed.wait(60)
+        arrive(*what)
+
+    def work() -> None:
+        try:
+            with other.transaction() as tx:
+                tx.execute("INSERT INTO t VALUES (1)")
+        finally:
+            noticed.set()
+
+    late = threading.Thread(target=work)
+    with DatabaseAdapter(config) as adapter, DatabaseAdapter(config) as other:
+        adapter.execute("CREATE TABLE t (a BIGINT NOT NULL PRIMARY KEY)")
+        monkeypatch.setattr(link, "begin", slow_begin)
+        late.start()
+        try:
+            assert waits.wait(60)
+            adapter.switch_database(POSTGRES if home is SQLITE else SQLITE, carry_data=True)
+            monkeypatch.setattr("dbadapter._sync.following.LOOK_INTERVAL", 1e9)
+            monkeypatch.setattr("dbadapter._sync.access.follow", follows)
+            monkeypatch.setattr("dbadapter._sync.following.arrive", arrives)
+            assert len(other.fetch_all("SELECT a FROM t")) < 2
+        finally:
+            go.set()
+            noticed.set()
+            late.join()
         assert adapter.fetch_value("SELECT a FROM t") == 1
 
 
