@@ -17,8 +17,8 @@ from ..transfer._digest import Match
 from ..transfer._endpoints import settings
 from ..transfer._load_sqlite import postgres_batches, postgres_changes
 from ..transfer._matches import match_of
-from ..transfer._overlay import _entries, _restore, has_bookkeeping, postgres_overlay
-from ..transfer._plan_postgres import _next_identity
+from ..transfer._overlay import entries_of, has_bookkeeping, postgres_overlay, restore
+from ..transfer._plan_postgres import next_identity
 from ..transfer._postgres_catalog import read_tables
 from ..transfer._values import Foreign, RawText
 from ..transfer.plan import TablePlan, TransferPlan
@@ -293,8 +293,8 @@ class PostgresSource:
         by_key = {key_text([row[place] for place in places]): number for number, row in enumerate(rows)}
         kept = f"SELECT key, col, storage_class, raw, 0 FROM {ORIGINALS} WHERE tbl = %s AND key = ANY(%s)"
         cursor = self.raw.execute(f"{kept} ORDER BY 1".encode(), (table.plan.name, list(by_key)))
-        entries = list(_entries(iter(cursor)))
-        for restored in _restore(self.raw, table.match, entries) if entries else ():
+        entries = list(entries_of(iter(cursor)))
+        for restored in restore(self.raw, table.match, entries) if entries else ():
             if restored.whole is not None and restored.now is not None:
                 rows[by_key[restored.key]] = self._row(table, restored.whole)
         return rows
@@ -303,7 +303,7 @@ class PostgresSource:
         """For each table with an identity what it would count up from."""
         found = read_tables(self.raw)
         numbers = {
-            table.plan.target: _next_identity(self.raw, found[table.plan.name]) for table in self.tables
+            table.plan.target: next_identity(self.raw, found[table.plan.name]) for table in self.tables
         }
         return {name: number for name, number in numbers.items() if number is not None}
 

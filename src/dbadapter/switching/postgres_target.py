@@ -18,13 +18,13 @@ from ..transfer._bookkeeping import ORIGINALS, REJECTS, TABLES, Odd, create_stat
 from ..transfer._endpoints import settings
 from ..transfer._load_postgres import copy_odd
 from ..transfer._postgres_ddl import (
-    _foreign_key,
-    _primary_key,
-    _set_identity,
-    _try,
+    add_foreign_key,
+    add_primary_key,
+    attempt,
     create_tables,
     finish_table,
     foreign_key_name,
+    set_identity,
 )
 from ..transfer.plan import TransferPlan, table_to_dict
 from . import postgres_refill as refill
@@ -142,7 +142,7 @@ class PostgresTarget:
         if drop:
             self.raw.execute(f"DROP TABLE IF EXISTS {', '.join(quote(t.target) for t in drop)}".encode())
         for name in self.plan.enums:
-            _try(self.raw, f"DROP TYPE IF EXISTS {quote(name)} RESTRICT")
+            attempt(self.raw, f"DROP TYPE IF EXISTS {quote(name)} RESTRICT")
         if self.filled:
             self.raw.execute(f"TRUNCATE {', '.join(map(quote, self.filled))}".encode())
             for step in (refill.INDEXES, refill.LAST):
@@ -171,7 +171,7 @@ class PostgresTarget:
         if (
             table.plan.primary_key
             and table.plan.target in self.made
-            and (problem := _try(self.raw, _primary_key(table.plan)))
+            and (problem := attempt(self.raw, add_primary_key(table.plan)))
         ):
             raise SwitchAborted(f"the target cannot have the primary key of {table.plan.name}: {problem}")
         return rows
@@ -274,11 +274,11 @@ class PostgresTarget:
         for table in self.plan.tables:
             if table.name in identities:
                 table.next_identity = identities[table.name]
-                if statement := _set_identity(table):
+                if statement := set_identity(table):
                     self.raw.execute(statement.encode())
             for key in () if table.target not in self.made else table.foreign_keys:
                 name = foreign_key_name(table, key)
-                self.raw.execute(_foreign_key(table, key).encode())
+                self.raw.execute(add_foreign_key(table, key).encode())
                 self.checks.append(f"ALTER TABLE {quote(table.target)} VALIDATE CONSTRAINT {quote(name)}")
         for name, key_name, definition in self._keys_aside:
             self.raw.execute(f"ALTER TABLE {name} ADD CONSTRAINT {key_name} {definition} NOT VALID".encode())
@@ -308,7 +308,7 @@ class PostgresTarget:
 
     def check(self) -> list[str]:
         """Check the foreign keys over all rows while the app works; those that do not hold stay NOT VALID."""
-        return [problem for statement in self.checks if (problem := _try(self.raw, statement))]
+        return [problem for statement in self.checks if (problem := attempt(self.raw, statement))]
 
     def remove_fence(self) -> None:
         """Take away what is left of the fence of an earlier switch, as the app works; what cannot be stays, open."""

@@ -17,7 +17,7 @@ from ..transfer._faults import reporting
 from ..transfer._plan_sqlite import plan_from_sqlite
 from ..transfer.plan import TransferPlan
 from ..transfer.report import TableCheck
-from ..transfer.verifying import _compare
+from ..transfer.verifying import compare_table
 from ..vectors.executor import postgres_executor, sqlite_executor
 from .collections import MovedCollections, drop_collections
 from .ends import begin_at_once, checkpoint, is_on_network, open_source, sole_mover
@@ -191,7 +191,9 @@ class ToPostgres(Move):
                 check = TableCheck(table=table.plan.name, target=table.plan.target)
                 with target.raw.transaction(), pace.unhurried():
                     settings(target.raw)
-                    _compare(source.raw, target.raw, table.match, check, from_sqlite=True, rest=pace.rest)
+                    compare_table(
+                        source.raw, target.raw, table.match, check, from_sqlite=True, rest=pace.rest
+                    )
                 if not check.equal:
                     shown = check.differences[0] if check.differences else check.problem
                     raise SwitchAborted(f"the target's {table.plan.target} differs from the source: {shown}")

@@ -23,7 +23,7 @@ from ..transfer._pipeline import prefetched
 from ..transfer._plan_postgres import plan_from_postgres
 from ..transfer.plan import TransferPlan
 from ..transfer.report import TableCheck
-from ..transfer.verifying import _compare
+from ..transfer.verifying import compare_table
 from ..vectors.executor import postgres_executor, sqlite_executor
 from .collections import MovedCollections
 from .ends import checkpoint, is_on_network, open_source, sole_mover
@@ -253,7 +253,7 @@ class ToSQLite(Move):
             self._tell("verifying", table=table.plan.name, rows_copied=self.rows)
             check = TableCheck(table=table.plan.name, target=table.plan.target)
             with self._pace.unhurried(target.raw), pace.unhurried():
-                _compare(target.raw, source.raw, table.match, check, from_sqlite=False, rest=pace.rest)
+                compare_table(target.raw, source.raw, table.match, check, from_sqlite=False, rest=pace.rest)
             if not check.equal:
                 shown = check.differences[0] if check.differences else check.problem
                 raise SwitchAborted(f"the target's {table.plan.target} differs from the source: {shown}")

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Restored",
+    "entries_of",
     "has_bookkeeping",
     "postgres_overlay",
     "postgres_rows",
+    "restore",
     "sqlite_overlay",
     "sqlite_rows",
 ]
@@ -54,7 +56,7 @@ class _Entry:
     originals: dict[str, Any] = field(factory=dict)
 
 
-def _entries(cursor: Iterator[tuple[Any, ...]]) -> Iterator[_Entry]:
+def entries_of(cursor: Iterator[tuple[Any, ...]]) -> Iterator[_Entry]:
     """Rows (key, column, storage class, raw, from the rejects) that come sorted by key."""
     for key, group in groupby(cursor, lambda row: row[0]):
         entry = _Entry(key)
@@ -88,11 +90,12 @@ def postgres_overlay(raw: psycopg.Connection[Any], match: Match) -> Iterator[Res
     with raw.cursor(name="dbadapter_overlay") as cursor:
         cursor.itersize = _BATCH
         cursor.execute(_QUERY.format("%s").encode(), (match.postgres, match.postgres))
-        for batch in _batches(_entries(iter(cursor))):
-            yield from _restore(raw, match, batch)
+        for batch in _batches(entries_of(iter(cursor))):
+            yield from restore(raw, match, batch)
 
 
-def _restore(raw: psycopg.Connection[Any], match: Match, batch: list[_Entry]) -> Iterator[Restored]:
+def restore(raw: psycopg.Connection[Any], match: Match, batch: list[_Entry]) -> Iterator[Restored]:
+    """The rows of `batch` as they are in SQLite, whole."""
     names = [column[0] for column in match.columns]
     keyed: list[tuple[_Entry, list[Any]]] = []
     for entry in batch:
@@ -226,7 +229,7 @@ def sqlite_overlay(raw: sqlite3.Connection, match: Match) -> Iterator[Restored]:
     if not raw.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (REJECTS,)).fetchone():
         return
     cursor = raw.execute(_QUERY.format("?"), (match.sqlite, match.sqlite))
-    for batch in _batches(_entries(iter(cursor))):
+    for batch in _batches(entries_of(iter(cursor))):
         for entry in batch:
             values = key_values(entry.key) if match.key else None
             now = next((row for _, row in sqlite_rows(raw, match, [values])), None) if values else None

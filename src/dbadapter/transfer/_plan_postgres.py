@@ -27,7 +27,10 @@ from .plan import ColumnPlan, Dropped, TablePlan, TransferPlan
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["plan_from_postgres"]
+__all__ = [
+    "next_identity",
+    "plan_from_postgres",
+]
 
 Progress = Callable[[str, str, int, int], None]
 
@@ -58,7 +61,7 @@ def plan_from_postgres(
             planned = _as_it_was(table, before)
         else:
             planned = _anew(table, before, made.get(name), plan)
-        planned.next_identity = _next_identity(raw, table)
+        planned.next_identity = next_identity(raw, table)
         if profile:
             if progress:
                 progress("profile", name, 0, -1)
@@ -241,7 +244,8 @@ def _plain_statement(table: PostgresTable, columns: list[ColumnPlan]) -> str:
     return f"CREATE TABLE {quote(table.name)} (\n    " + ",\n    ".join(lines) + "\n)"
 
 
-def _next_identity(raw: psycopg.Connection[Any], table: PostgresTable) -> int | None:
+def next_identity(raw: psycopg.Connection[Any], table: PostgresTable) -> int | None:
+    """What the identity column of a table counts up from; None if it has none."""
     for column in table.columns:
         if not column.identity:
             continue

@@ -16,7 +16,19 @@ from .plan import ColumnPlan, Dropped, ForeignKeyPlan, IndexPlan, TablePlan, Tra
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["create_tables", "drop_tables", "finish_table", "foreign_keys", "statements"]
+__all__ = [
+    "add_foreign_key",
+    "add_primary_key",
+    "attempt",
+    "create_tables",
+    "drop_tables",
+    "finish_table",
+    "foreign_key_name",
+    "foreign_keys",
+    "orphans",
+    "set_identity",
+    "statements",
+]
 
 quote = POSTGRESQL.quote
 literal = POSTGRESQL.literal
@@ -57,7 +69,8 @@ def _index(table: TablePlan, index: IndexPlan) -> str:
     )
 
 
-def _primary_key(table: TablePlan) -> str:
+def add_primary_key(table: TablePlan) -> str:
+    """The statement that adds the primary key."""
     name = quote(constraint_name(table.target, (), "pkey"))
     return (
         f"ALTER TABLE {quote(table.target)} ADD CONSTRAINT {name} PRIMARY KEY ({_names(table.primary_key)})"
@@ -75,7 +88,8 @@ def foreign_key_name(table: TablePlan, key: ForeignKeyPlan) -> str:
     raise ValueError("the key is not the table's")
 
 
-def _foreign_key(table: TablePlan, key: ForeignKeyPlan) -> str:
+def add_foreign_key(table: TablePlan, key: ForeignKeyPlan) -> str:
+    """The statement that adds a foreign key, to be checked later."""
     text = (
         f"ALTER TABLE {quote(table.target)} ADD CONSTRAINT {quote(foreign_key_name(table, key))} "
         f"FOREIGN KEY ({_names(key.columns)}) REFERENCES {quote(key.ref_table)} ({_names(key.ref_columns)})"
@@ -91,7 +105,8 @@ def _check(table: TablePlan, check: dict[str, Any]) -> str:
     return f"ALTER TABLE {quote(table.target)} ADD CONSTRAINT {name} CHECK ({check['expression']}) NOT VALID"
 
 
-def _set_identity(table: TablePlan) -> str | None:
+def set_identity(table: TablePlan) -> str | None:
+    """The statement that sets what the identity column counts up from; None if it has none."""
     column = next((column for column in table.columns if column.identity), None)
     if column is None:
         return None
@@ -120,17 +135,17 @@ def statements(plan: TransferPlan) -> list[str]:
     for table in plan.tables:
         if table.existing:
             continue
-        found += [_primary_key(table)] if table.primary_key else []
+        found += [add_primary_key(table)] if table.primary_key else []
         found += [_index(table, index) for index in table.indexes]
         found += [_check(table, check) for check in table.checks]
-    found += [_foreign_key(t, key) for t in plan.tables if not t.existing for key in t.foreign_keys]
+    found += [add_foreign_key(t, key) for t in plan.tables if not t.existing for key in t.foreign_keys]
     return found
 
 
 # -- doing it ------------------------------------------------------------------------------------------------------
 
 
-def _try(raw: psycopg.Connection[Any], statement: str) -> str | None:
+def attempt(raw: psycopg.Connection[Any], statement: str) -> str | None:
     """Execute in a savepoint (or a transaction of its own); the server's words if it refuses."""
     import psycopg
 
@@ -162,10 +177,10 @@ def drop_tables(raw: psycopg.Connection[Any], plan: TransferPlan) -> None:
         for (key,) in keys:
             raw.execute(f"ALTER TABLE {quote(name)} DROP CONSTRAINT {quote(key)}".encode())
     for name in present:
-        if problem := _try(raw, f"DROP TABLE {quote(name)} RESTRICT"):
+        if problem := attempt(raw, f"DROP TABLE {quote(name)} RESTRICT"):
             raise TransferError(f"cannot replace the table {name}: {problem}; drop what depends on it first")
     for name in plan.enums:
-        _try(raw, f"DROP TYPE IF EXISTS {quote(name)} RESTRICT")
+        attempt(raw, f"DROP TYPE IF EXISTS {quote(name)} RESTRICT")
 
 
 def create_tables(raw: psycopg.Connection[Any], plan: TransferPlan) -> list[Dropped]:
@@ -175,13 +190,13 @@ def create_tables(raw: psycopg.Connection[Any], plan: TransferPlan) -> list[Drop
     """
     dropped: list[Dropped] = []
     for statement in _preparations(plan):
-        problem = _try(raw, statement)
+        problem = attempt(raw, statement)
         if problem and not ("already exists" in problem and statement.startswith("CREATE TYPE")):
             raise TransferError(f"cannot prepare the target: {problem} ({statement.split(' (')[0]})")
     for table in plan.tables:
         if table.existing:
             continue
-        problem = _try(raw, _create_table(table))
+        problem = attempt(raw, _create_table(table))
         computed = [column for column in table.columns if column.generated is not None]
         if problem and computed:
             for column in computed:
@@ -192,11 +207,11 @@ def create_tables(raw: psycopg.Connection[Any], plan: TransferPlan) -> list[Drop
                     )
                 )  # fmt: skip
                 column.generated = None
-            problem = _try(raw, _create_table(table))
+            problem = attempt(raw, _create_table(table))
         if problem:
             raise TransferError(f"cannot make the table {table.target}: {problem}")
         for column, statement in _defaults(table):
-            if problem := _try(raw, statement):
+            if problem := attempt(raw, statement):
                 dropped.append(
                     Dropped(
                         kind="default",
@@ -211,23 +226,23 @@ def create_tables(raw: psycopg.Connection[Any], plan: TransferPlan) -> list[Drop
 
 def finish_table(raw: psycopg.Connection[Any], table: TablePlan) -> list[Dropped]:
     """Identity, primary key, indexes and checks of a loaded table; what could not be made."""
-    if statement := _set_identity(table):
+    if statement := set_identity(table):
         raw.execute(statement.encode())
     if table.existing:
         return []
     dropped = []
-    wanted = [("primary key", table.target, _primary_key(table))] if table.primary_key else []
+    wanted = [("primary key", table.target, add_primary_key(table))] if table.primary_key else []
     for index in table.indexes:
         kind = "unique constraint" if index.constraint else "index"
         wanted.append((kind, index.name, _index(table, index)))
     wanted += [("check", check["name"], _check(table, check)) for check in table.checks]
     for kind, name, statement in wanted:
-        problem = _try(raw, statement)
+        problem = attempt(raw, statement)
         if problem and "already exists" not in problem and "multiple primary keys" not in problem:
             dropped.append(Dropped(kind=kind, name=name, reason=problem, table=table.name, sql=statement))
     for check in table.checks:
         validate = f"ALTER TABLE {quote(table.target)} VALIDATE CONSTRAINT {quote(check['name'])}"
-        problem = _try(raw, validate)
+        problem = attempt(raw, validate)
         if problem and "does not exist" not in problem:
             reason = (
                 f"rows violate it in SQLite already ({problem}); it is NOT VALID: it holds for new rows only"
@@ -246,11 +261,11 @@ def foreign_keys(
     """Add a loaded table's foreign keys: (key, its name, why it could not be added or None, whether it holds)."""
     for key in () if table.existing else table.foreign_keys:
         name = foreign_key_name(table, key)
-        problem = _try(raw, _foreign_key(table, key))
+        problem = attempt(raw, add_foreign_key(table, key))
         if problem and "already exists" not in problem:
             yield key, name, problem, False
             continue
-        valid = _try(raw, f"ALTER TABLE {quote(table.target)} VALIDATE CONSTRAINT {quote(name)}") is None
+        valid = attempt(raw, f"ALTER TABLE {quote(table.target)} VALIDATE CONSTRAINT {quote(name)}") is None
         yield key, name, None, valid
 
 

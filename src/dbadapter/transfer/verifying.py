@@ -39,7 +39,11 @@ from .report import Difference, TableCheck, VerifyReport
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["verify_transfer"]
+__all__ = [
+    "compare_table",
+    "verify",
+    "verify_transfer",
+]
 
 Progress = Callable[[str, str, int, int], None]
 _MOST_DIFFERENCES = 10
@@ -105,7 +109,7 @@ def verify(
                 )
                 check = TableCheck(table=name, target=other, problem=problem)
                 if problem is None:
-                    _compare(lite, post, match, check, from_sqlite=from_sqlite)
+                    compare_table(lite, post, match, check, from_sqlite=from_sqlite)
                 report.tables.append(check)
                 if progress:
                     progress("verify", name, check.source_rows, check.source_rows)
@@ -122,7 +126,7 @@ def _encoding(lite: sqlite3.Connection) -> str | None:
     return {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(found)
 
 
-def _compare(
+def compare_table(
     lite: sqlite3.Connection,
     post: psycopg.Connection[Any],
     match: Match,
@@ -131,6 +135,16 @@ def _compare(
     from_sqlite: bool,
     rest: Callable[[], None] | None = None,
 ) -> None:
+    """Compare one table, and write into `check` what was found.
+
+    Args:
+        lite: the SQLite end, in a transaction or written by nobody else.
+        post: the Postgres end, in a transaction.
+        match: the table on both.
+        check: its name; the counts, digests and first differences are filled in.
+        from_sqlite: which end is the source.
+        rest: called between portions of Postgres' part, to leave room for the app.
+    """
     utf16 = _encoding(lite)
     in_sqlite, in_postgres = at_once(
         lambda: sqlite_digest(lite, match, utf16=utf16), lambda: postgres_digest(post, match, rest)
