@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dbadapter import AsyncDatabaseAdapter, DatabaseConfig, DatabaseType
+from dbadapter.switching.follow_back import Follower
 
 pytestmark = pytest.mark.anyio
 TABLE = "CREATE TABLE t (a INTEGER PRIMARY KEY, b INTEGER)"
@@ -68,3 +69,35 @@ async def test_a_cancelled_switch(both: DatabaseConfig) -> None:
             assert raw.execute(
                 "SELECT count(*) FROM sqlite_master WHERE name LIKE '%dbadapter%'"
             ).fetchone() == (0,)
+
+
+@pytest.mark.parametrize("step", ["start", "release"])
+async def test_a_switch_that_is_cancelled_with_its_follower(
+    both: DatabaseConfig, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While following begins, or ends for the way back: it is over, notes nothing any more, and is in nobody's way."""
+    loop, reached = asyncio.get_running_loop(), asyncio.Event()
+    original = getattr(Follower, step)
+
+    def told(self: Follower) -> Any:
+        loop.call_soon_threadsafe(reached.set)
+        return original(self)
+
+    noting = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '%capture%'"
+    async with AsyncDatabaseAdapter(both) as adapter:
+        await adapter.execute(TABLE)
+        if step == "release":
+            await adapter.switch_database(DatabaseType.POSTGRESQL, carry_data=True, follow_back=True)
+        monkeypatch.setattr(Follower, step, told)
+        target = DatabaseType.SQLITE if step == "release" else DatabaseType.POSTGRESQL
+        switch = asyncio.create_task(adapter.switch_database(target, carry_data=True, follow_back=True))
+        await reached.wait()
+        switch.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await switch
+        assert adapter.db_type is DatabaseType.POSTGRESQL
+        assert (await adapter.status())["follow_back"] is None
+        assert await adapter.fetch_value(noting) == 0
+        await adapter.execute("INSERT INTO t VALUES (1, 2)")
+        await adapter.switch_database(DatabaseType.SQLITE, carry_data=True)
+        assert await adapter.fetch_all("SELECT a FROM t", row_type=tuple) == [(1,)]

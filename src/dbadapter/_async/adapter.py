@@ -103,7 +103,7 @@ class AsyncDatabaseAdapter(AsyncAccess):
             from ..switching._aio import run_mover
 
             self._follower = None
-            await run_mover(follower.stop, follower.stop)
+            await run_mover(follower.stop, follower.cancel)
         await self._watch.ahead.close()
         await self._backend.pool.close()
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, SwitchAborted
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from .adapter import AsyncDatabaseAdapter
 
 __all__ = ["rehearse_switch", "switch_with_data"]
+
+T = TypeVar("T")
 
 logger = logging.getLogger("dbadapter.switch")
 
@@ -118,20 +121,29 @@ async def _mover(
     follower, adapter._follower = adapter._follower, None
     if follower is not None:
         if follower.leads_to(config):
-            kept: Move | None = await run_mover(follower.release, follower.stop)
+            kept: Move | None = await _follow_step(follower, follower.release)
             if kept is not None:
                 kept.tells(tell)
                 kept.follow_back = follow_back
                 return kept
         else:
-            await run_mover(follower.stop, follower.stop)
+            await run_mover(follower.stop, follower.cancel)
     return new_mover(adapter.config, config, tell, follow_back=follow_back)
+
+
+async def _follow_step(follower: Any, step: Callable[[], T]) -> T:
+    """A step of what keeps the old database up to date, which ends if the step fails or is cancelled."""
+    try:
+        return await run_mover(step, follower.cancel)
+    except BaseException:
+        await run_mover(follower.stop, follower.cancel)
+        raise
 
 
 async def _follow_back(adapter: AsyncDatabaseAdapter, new: AsyncBackend, old: AsyncBackend) -> None:
     follower = new_follower(new.config, old.config)
     try:
-        await run_mover(follower.start, follower.stop)
+        await _follow_step(follower, follower.start)
     except DatabaseAdapterError as exc:
         logger.warning("switch: the old database is not kept up to date: %s", exc)
         return

@@ -104,7 +104,7 @@ class DatabaseAdapter(Access):
             from ..switching._threads import run_mover
 
             self._follower = None
-            run_mover(follower.stop, follower.stop)
+            run_mover(follower.stop, follower.cancel)
         self._watch.ahead.close()
         self._backend.pool.close()
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, SwitchAborted
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from .adapter import DatabaseAdapter
 
 __all__ = ["rehearse_switch", "switch_with_data"]
+
+T = TypeVar("T")
 
 logger = logging.getLogger("dbadapter.switch")
 
@@ -117,20 +120,29 @@ def _mover(adapter: DatabaseAdapter, config: DatabaseConfig, tell: Any, *, follo
     follower, adapter._follower = adapter._follower, None
     if follower is not None:
         if follower.leads_to(config):
-            kept: Move | None = run_mover(follower.release, follower.stop)
+            kept: Move | None = _follow_step(follower, follower.release)
             if kept is not None:
                 kept.tells(tell)
                 kept.follow_back = follow_back
                 return kept
         else:
-            run_mover(follower.stop, follower.stop)
+            run_mover(follower.stop, follower.cancel)
     return new_mover(adapter.config, config, tell, follow_back=follow_back)
+
+
+def _follow_step(follower: Any, step: Callable[[], T]) -> T:
+    """A step of what keeps the old database up to date, which ends if the step fails or is cancelled."""
+    try:
+        return run_mover(step, follower.cancel)
+    except BaseException:
+        run_mover(follower.stop, follower.cancel)
+        raise
 
 
 def _follow_back(adapter: DatabaseAdapter, new: Backend, old: Backend) -> None:
     follower = new_follower(new.config, old.config)
     try:
-        run_mover(follower.start, follower.stop)
+        _follow_step(follower, follower.start)
     except DatabaseAdapterError as exc:
         logger.warning("switch: the old database is not kept up to date: %s", exc)
         return

@@ -47,8 +47,10 @@ class Follower:
         return place_of(config) == place_of(self.mover.target_config)
 
     def start(self) -> None:
-        """Begin; raises what keeps it from beginning."""
+        """Begin; raises what keeps it from beginning, `SwitchAborted` after `cancel`."""
         self._attach()
+        if self._stopped.is_set():
+            raise SwitchAborted("following back was cancelled")
         self._thread.start()
 
     def _attach(self) -> None:
@@ -108,16 +110,20 @@ class Follower:
             "problem": self.problem,
         }
 
+    def cancel(self) -> None:
+        """Make it end soon, at a call of `stop`; from another thread."""
+        self._stopped.set()
+
     def release(self) -> Move | None:
         """End the thread and hand over the mover for the way back; None if it came to grief."""
         self._stopped.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         return self.mover if self._is_attached and self.problem is None else None
 
     def stop(self) -> None:
         """End following; the capture is removed. Stopping again does nothing."""
-        if self._stopped.is_set():
-            return
         self.release()
         if self._is_attached and not self._ended:
+            self._ended = True
             self._give_up()
