@@ -185,6 +185,27 @@ def test_a_reader_is_not_in_the_way_of_the_arrival(
         assert reader.execute(fences, ["_dbadapter_fence"] * 2).fetchall() == [(0, 0)]
 
 
+@pytest.mark.parametrize("knows", [True, False])
+def test_who_is_late_to_hear_of_a_switch(
+    both: DatabaseConfig, knows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It moves nothing out of a database that the data have left: it goes after them first, or is refused."""
+    with DatabaseAdapter(both) as adapter, DatabaseAdapter(both) as other:
+        if not knows:
+            monkeypatch.setattr(type(other), "_settle", lambda self: None)
+        adapter.execute("CREATE TABLE t (a BIGINT NOT NULL PRIMARY KEY)")
+        adapter.execute("INSERT INTO t VALUES (1)")
+        adapter.switch_database(POSTGRES, carry_data=True)
+        adapter.execute("DELETE FROM t")  # an empty table would be filled
+        with pytest.raises(SwitchAborted, match="already in use" if knows else "moved the data away"):
+            other.switch_database(POSTGRES, carry_data=True)
+        assert other.fetch_all("SELECT a FROM t") == adapter.fetch_all("SELECT a FROM t") == []
+        assert other.db_type is POSTGRES
+        assert adapter.switch_database(SQLITE, carry_data=True).verified
+        if knows:
+            assert other.rehearse_switch(POSTGRES).verified
+
+
 def test_a_fence_after_the_other(both: DatabaseConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many switches a process meets the fences of, each is another one, and looking helps."""
     ahead = 0.0

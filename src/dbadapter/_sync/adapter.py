@@ -18,6 +18,7 @@ from ..config import DatabaseConfig, DatabaseType
 from ..errors import (
     ConfigError,
     ConnectionLost,
+    DatabaseAdapterError,
     RetryableError,
     SwitchAborted,
     SwitchInProgress,
@@ -265,12 +266,15 @@ class DatabaseAdapter(Access):
             SwitchAborted: it did not happen, and the old backend is still the one in use.
             SwitchInProgress: another switch is under way.
         """
-        config = target_config(self.config, target)
+        target_config(self.config, target)
         check_wishes(drain_timeout, progress, carry_data=carry_data, follow_back=follow_back)
         if not self._switching.acquire(blocking=False):
             raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
         try:
             self._pool.require_open()
+            if carry_data or follow_back:
+                self._settle()
+            config = target_config(self.config, target)
             if config == self.config:
                 raise SwitchAborted(f"the target is the {self.db_type.value} database already in use")
             if carry_data or follow_back or self._is_followed_by(config):
@@ -302,17 +306,27 @@ class DatabaseAdapter(Access):
         Raises:
             SwitchAborted: what a switch would refuse, with the reason. SwitchInProgress: a switch is under way.
         """
-        config = target_config(self.config, target)
+        target_config(self.config, target)
         check_wishes(drain_timeout, progress)
         if not self._switching.acquire(blocking=False):
             raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
         try:
             self._pool.require_open()
+            self._settle()
             from .carry import rehearse_switch
 
-            return rehearse_switch(self, config, drain_timeout, progress)
+            return rehearse_switch(self, target_config(self.config, target), drain_timeout, progress)
         finally:
             self._switching.release()
+
+    def _settle(self) -> None:
+        """Go over to where the data live, if another process has moved them since that was looked up."""
+        self._watch.look_after = 0.0
+        try:
+            _, lane, connection = self._acquire(read_only=True)
+        except DatabaseAdapterError as exc:
+            raise SwitchAborted(f"the database in use cannot be asked where the data live: {exc}") from exc
+        lane.release(connection)
 
     def _is_followed_by(self, config: DatabaseConfig) -> bool:
         """Whether the database of `config` is the old one that is kept up to date."""

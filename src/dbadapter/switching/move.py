@@ -212,7 +212,12 @@ class Move:
     # -- records ---------------------------------------------------------------------------------------------------
 
     def _came_from(self, record: Record | None) -> None:
-        """Remember the source's record as it is to be again if the move is undone."""
+        """Remember the source's record as it is to be again if the move is undone.
+
+        Raises `SwitchAborted` if the data do not live there any more: what it holds is of the past.
+        """
+        if record is not None and record.state == "away":
+            raise SwitchAborted("another process has moved the data away from here meanwhile; try again")
         epoch = record.epoch if record else 0
         kept = record if record and record.state == "here" else None
         self._before = kept or (Record(epoch) if epoch else None)
