@@ -12,8 +12,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType
-from dbadapter.errors import SwitchError
+from dbadapter import AsyncDatabaseAdapter, DatabaseAdapter, DatabaseConfig, DatabaseType
+from dbadapter.errors import ConfigError, SwitchError
 from dbadapter.integrations.sqlalchemy import engine
 
 
@@ -72,6 +72,30 @@ def test_a_transaction_is_all_or_nothing(sync_adapter: DatabaseAdapter) -> None:
             session.flush()
         session.commit()
     assert sync_adapter.fetch_value("SELECT count(*) FROM notes") == 1
+
+
+@pytest.mark.parametrize("level", ["AUTOCOMMIT", "SERIALIZABLE"])
+def test_isolation_levels(level: str, sync_adapter: DatabaseAdapter) -> None:
+    """In autocommit mode a statement stands at once, else with its transaction; the adapter is as before afterwards."""
+    Base.metadata.create_all(engine(sync_adapter))
+    count = "SELECT count(*) FROM notes"
+    with engine(sync_adapter).connect().execution_options(isolation_level=level) as connection:
+        connection.execute(sa.insert(Note).values(id=1, title="a", made_at=MOMENT, extra={}))
+    stands = int(level == "AUTOCOMMIT")
+    assert sync_adapter.fetch_value(count) == stands
+    with engine(sync_adapter).connect() as connection:
+        connection.execute(sa.insert(Note).values(id=2, title="b", made_at=MOMENT, extra={}))
+    assert sync_adapter.fetch_value(count) == stands
+    with sync_adapter.connection() as raw:
+        raw.execute("INSERT INTO notes VALUES (3, 'c', '2024-01-01', '{}')")
+    assert sync_adapter.fetch_value(count) == stands + 1
+
+
+def test_what_is_no_sync_adapter(both: DatabaseConfig) -> None:
+    """An async adapter, or none at all, is refused where the engine is asked for."""
+    for wrong in (AsyncDatabaseAdapter(both), None):
+        with pytest.raises(ConfigError, match="must be an open DatabaseAdapter"):
+            engine(wrong)  # type: ignore[arg-type]
 
 
 def test_connections_are_the_adapters(sync_adapter: DatabaseAdapter) -> None:

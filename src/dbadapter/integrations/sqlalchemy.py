@@ -21,7 +21,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.pool import NullPool
 
 from ..config import DatabaseType
-from ..errors import SwitchError
+from ..errors import ConfigError, SwitchError
 
 if TYPE_CHECKING:
     from .. import DatabaseAdapter
@@ -38,6 +38,7 @@ class _Checkouts:
         self._adapter = adapter
         self._kind = adapter.db_type
         self._open: dict[int, AbstractContextManager[Any]] = {}
+        self.autocommit: set[int] = set()  # those for which SQLAlchemy asked not to begin transactions
 
     def take(self) -> Any:
         """A connection of the adapter's. Raises `SwitchError` if that is of another kind by now."""
@@ -54,6 +55,7 @@ class _Checkouts:
 
     def give_back(self, raw: Any) -> None:
         """Give a connection back; the adapter rolls back what is left, and puts its settings back."""
+        self.autocommit.discard(id(raw))
         holding = self._open.pop(id(raw), None)
         if holding is not None:
             holding.__exit__(None, None, None)
@@ -83,7 +85,20 @@ class SQLiteDialect(SQLiteDialect_pysqlite):
 
     def do_begin(self, dbapi_connection: Any) -> None:
         """Begin a transaction: our connections are in autocommit mode, and ours is the right to write already."""
-        dbapi_connection.cursor().execute("BEGIN IMMEDIATE")
+        if not self.detect_autocommit_setting(dbapi_connection):
+            dbapi_connection.cursor().execute("BEGIN IMMEDIATE")
+
+    def set_isolation_level(self, dbapi_connection: Any, level: Any) -> None:
+        """Note whether to begin transactions: the driver's own setting of that stays as the adapter needs it."""
+        if level == "AUTOCOMMIT":
+            self._checkouts.autocommit.add(id(dbapi_connection))
+        else:
+            self._checkouts.autocommit.discard(id(dbapi_connection))
+            super(SQLiteDialect_pysqlite, self).set_isolation_level(dbapi_connection, level)
+
+    def detect_autocommit_setting(self, dbapi_conn: Any) -> bool:
+        """Whether each statement is to be a transaction of its own."""
+        return id(getattr(dbapi_conn, "dbapi_connection", dbapi_conn)) in self._checkouts.autocommit
 
 
 class PostgresDialect(PGDialect_psycopg):
@@ -126,7 +141,14 @@ def engine(adapter: DatabaseAdapter) -> sqlalchemy.Engine:
 
     Args:
         adapter: an open sync adapter.
+
+    Raises:
+        ConfigError: it is none.
     """
+    from .. import DatabaseAdapter
+
+    if not isinstance(adapter, DatabaseAdapter):
+        raise ConfigError(f"adapter must be an open DatabaseAdapter, not {type(adapter).__name__}")
     made = _engines.setdefault(adapter, {})
     kind = adapter.db_type
     if kind not in made:
