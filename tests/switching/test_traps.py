@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -347,6 +348,24 @@ def test_spellings_and_counters_come_back(both: DatabaseConfig) -> None:
         adapter.execute("DELETE FROM t WHERE id = 902")
     with closing(sqlite3.connect(both.sqlite_path)) as raw:
         assert raw.execute(asked).fetchall() == before
+
+
+@pytest.mark.parametrize("follow_back", [False, True])
+def test_percent_signs_in_names(both: DatabaseConfig, follow_back: bool) -> None:
+    """What looks like a driver's placeholder is part of a name: rows are carried over both ways while they change."""
+    insert = """INSERT INTO "t%s" ("100%d", "n%Y", "u%") VALUES (?, 'a', ?)"""
+    with DatabaseAdapter(both) as adapter:
+        adapter.execute(
+            'CREATE TABLE "t%s" ("100%d" BIGINT NOT NULL PRIMARY KEY, "n%Y" TEXT NOT NULL, "u%" TEXT UNIQUE)'
+        )
+        adapter.execute_many(insert, [(1, "x"), (2, "%s")])
+        for number, (target, back) in enumerate([(POSTGRES, follow_back), (SQLITE, False)], 3):
+            meanwhile = once("catching up", partial(adapter.execute, insert, [number, f"{number}%"]))
+            report = adapter.switch_database(target, carry_data=True, follow_back=back, progress=meanwhile)
+            assert report.verified
+            adapter.execute("""UPDATE "t%s" SET "n%Y" = ? WHERE "100%d" = 1""", [f"{number}%s"])
+        found = adapter.fetch_all("""SELECT * FROM "t%s" ORDER BY "100%d\"""", row_type=tuple)
+    assert found == [(1, "4%s", "x"), (2, "a", "%s"), (3, "a", "3%"), (4, "a", "4%")]
 
 
 def test_network_file_systems_are_told_by_their_mounts(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig
 from dbadapter.errors import ConfigError
-from dbadapter.transfer import verify_transfer
+from dbadapter.transfer import plan_transfer, run_transfer, verify_transfer
 from dbadapter.transfer._digest import Match, postgres_digest
 from dbadapter.transfer.conversions import load
 
@@ -172,3 +172,29 @@ def test_a_digest_in_portions(postgres_database: DatabaseConfig) -> None:
         assert len(rests) > 2
         assert found.rows == 15000
         assert found == postgres_digest(raw, match)
+
+
+def test_rejected_rows_elsewhere_are_no_differences(lite: Maker, postgres_database: DatabaseConfig) -> None:
+    """A row that stands in the rejects as a whole is accounted for, whatever differs in other rows."""
+    file = lite("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL)", {"t": [(1, "a"), (2, "x\0y")]})
+    move(file, postgres_database)
+    with connect(postgres_database) as raw:
+        raw.execute("UPDATE t SET name = 'b' WHERE id = 1")
+    for ends in ((file, postgres_database), (postgres_database, file)):
+        (table,) = verify_transfer(*ends).tables
+        assert [(d.key, d.column) for d in table.differences] == [("[1]", "name")]
+
+
+def test_percent_signs_in_names_and_formats(lite: Maker, postgres_database: DatabaseConfig) -> None:
+    """Rejected values are put back and differences found where names have what looks like a placeholder."""
+    script = 'CREATE TABLE "t%s" ("100%d" INTEGER PRIMARY KEY, "n%Y" TEXT NOT NULL, "at%b" DATE)'
+    file = lite(script, {'"t%s"': [(1, "a", "2024%01%31"), (2, "x\0y", None), (3, "c", "31.1.")]})
+    plan = plan_transfer(file, postgres_database)
+    column = plan.table("t%s").column("at%b")
+    column.type, column.conversion = "date", {"kind": "temporal", "target": "date", "format": "YYYY%MM%DD"}
+    report = run_transfer(plan)
+    assert (report.rejects, report.verified) == (4, True)
+    with connect(postgres_database) as raw:
+        raw.execute(b"""UPDATE "t%s" SET "at%b" = '2024-02-01' WHERE "100%d" = 1""")
+    (table,) = verify_transfer(file, postgres_database).tables
+    assert [(d.column, d.target) for d in table.differences] == [("at%b", "'2024%02%01'")]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .base import Dialect, Rows
 from .naming import DATATYPE_SUFFIX, MAX_NAME_BYTES, constraint_name, datatype_constraint
-from .postgresql import ACTIONS, POSTGRESQL
+from .postgresql import ACTIONS, POSTGRESQL, beside_parameters
 from .sqlite import SQLITE, is_rowid_type
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "SQLITE",
     "Dialect",
     "Rows",
+    "beside_parameters",
     "constraint_name",
     "datatype_constraint",
     "is_rowid_type",

@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from ..types import ColumnInfo, ForeignKeyInfo, IndexInfo, TableInfo
 from .base import BOOKKEEPING_PREFIX, Dialect, Rows
 
-__all__ = ["ACTIONS", "POSTGRESQL"]
+__all__ = ["ACTIONS", "POSTGRESQL", "beside_parameters"]
+
+
+def beside_parameters(sql: str) -> str:
+    """SQL that stands in a statement with psycopg's ``%s``: a ``%`` in it (of a name, a literal) is none of those."""
+    return sql.replace("%", "%%")
+
 
 ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from .._core.arguments import check_flags, check_progress
 from ..config import LONGEST_WAIT, DatabaseConfig, DatabaseType
 from ..errors import ConfigError, DatabaseAdapterError, SwitchAborted
 from ..types import SwitchReport
@@ -56,11 +57,8 @@ def target_config(current: DatabaseConfig, target: DatabaseType | DatabaseConfig
 
 def check_wishes(seconds: float, progress: object, **flags: object) -> None:
     """Raise `ConfigError` unless `seconds` is a time that can be waited for, and the rest is of its kind."""
-    for name, flag in flags.items():
-        if not isinstance(flag, bool):  # "no" would mean yes
-            raise ConfigError(f"{name} must be True or False, not {flag!r}")
-    if progress is not None and not callable(progress):
-        raise ConfigError(f"progress must be a function that takes a mapping, or None, not {progress!r}")
+    check_flags(**flags)
+    check_progress(progress, "a mapping")
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= LONGEST_WAIT:
         raise ConfigError(
             f"drain_timeout must be a number of seconds from 0 to {LONGEST_WAIT:,.0f}, not {seconds!r}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from .._core.switching import Record
-from .._dialects import POSTGRESQL
+from .._dialects import POSTGRESQL, beside_parameters
 from ..errors import SwitchAborted
 from ..transfer import conversions as c
 from ..transfer._bookkeeping import ORIGINALS, REJECTS, TABLES, Odd, create_statements, key_text
@@ -226,10 +226,11 @@ class PostgresTarget:
             f"t.{quote(column.target)} = k.k{place}::{column.type}" for place, column in enumerate(columns)
         )
         arrays = ", ".join(["%s::text[]"] * len(columns))
-        self.raw.execute(
-            f"DELETE FROM {quote(table.plan.target)} t USING unnest({arrays}) AS k({names}) WHERE {same}".encode(),
-            texts,
+        query = (
+            f"DELETE FROM {beside_parameters(quote(table.plan.target))} t "
+            f"USING unnest({arrays}) AS k({names}) WHERE {beside_parameters(same)}"
         )
+        self.raw.execute(query.encode(), texts)
         if self._originals:
             self.raw.execute(
                 f"DELETE FROM {ORIGINALS} WHERE tbl = %s AND key = ANY(%s)".encode(),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from .._dialects import POSTGRESQL, SQLITE
+from .._dialects import POSTGRESQL, SQLITE, beside_parameters
 from . import conversions as c
 from ._bookkeeping import ORIGINALS, REJECTS, key_values
 from ._digest import Match
@@ -151,10 +151,11 @@ def _look_up(
         f"(k.o{place} IS NOT NULL AND t.{quote(by_name[name][1])}::text = (k.o{place}::{by_name[name][3]})::text)"
         for place, name in enumerate(meant)
     ]
+    found = f"k.place, ARRAY[{_tags(match)}], ARRAY[{', '.join(same)}]::boolean[]"
     query = (
-        f"SELECT k.place, ARRAY[{_tags(match)}], ARRAY[{', '.join(same)}]::boolean[] "
+        f"SELECT {beside_parameters(found)} "
         f"FROM unnest({arrays}) WITH ORDINALITY AS k({', '.join(fields)}, place) "
-        f"JOIN {quote(match.postgres)} t ON {joined}"
+        f"JOIN {beside_parameters(f'{quote(match.postgres)} t ON {joined}')}"
     )
     columns = [list(column) for column in zip(*(texts for _, texts in asked), strict=True)]
     for place, tags, unchanged in raw.execute(query.encode(), columns).fetchall():

@@ -14,9 +14,11 @@ from contextlib import ExitStack
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from .._dialects import POSTGRESQL
+from .._core.arguments import check_progress
+from .._dialects import POSTGRESQL, beside_parameters
 from ..config import DatabaseConfig, DatabaseType
 from ..errors import ConfigError
+from ._arguments import names_of_tables
 from ._bookkeeping import key_text
 from ._collection_names import collection_names
 from ._digest import (
@@ -69,8 +71,8 @@ def verify_transfer(
         DatabaseUnavailable: an end cannot be opened.
         TransferError: an end cannot be read.
     """
-    if isinstance(tables, str):
-        raise ConfigError(f"tables must be a list of names, not the text {tables!r}")
+    names = names_of_tables(tables)
+    check_progress(progress, "phase, table, rows and total")
     source_config, target_config = resolve(source), resolve(target)
     if source_config.db_type is target_config.db_type:
         raise ConfigError(
@@ -79,8 +81,8 @@ def verify_transfer(
     return verify(
         source_config,
         target_config,
-        tables=tables,
-        collections=None if tables is None else (),
+        tables=names,
+        collections=None if names is None else (),
         progress=progress,
     )
 
@@ -193,8 +195,11 @@ class _Finder:
         for rows, side in ((lite, "sqlite"), (post, "postgres")):
             for restored in changes[side]:
                 for values, times in ((restored.now, -1), (restored.whole, 1)):
-                    if values is not None:
-                        rows[row_number(values, self._tokens), self._key(values)] += times
+                    if values is None:
+                        continue
+                    number = row_number(values, self._tokens)
+                    if number >> 54 in self._buckets:
+                        rows[number, self._key(values)] += times
         only_lite = [key for (_, key), count in (lite - post).items() for _ in range(count)]
         only_post = [key for (_, key), count in (post - lite).items() for _ in range(count)]
         found: list[Difference] = []
@@ -226,10 +231,11 @@ class _Finder:
             f"{conversion.tag_sql(quote(name))} AS k{at}"
             for at, (_, name, conversion, _) in enumerate(columns)
         )
-        query = (
-            f"SELECT * FROM (SELECT {number_expression(self._match)} AS number, {tags} "
-            f"FROM {quote(self._match.postgres)} OFFSET 0) rows WHERE number >> 54 = ANY(%s)"
+        rows = (
+            f"SELECT {number_expression(self._match)} AS number, {tags} "
+            f"FROM {quote(self._match.postgres)} OFFSET 0"
         )
+        query = f"SELECT * FROM ({beside_parameters(rows)}) rows WHERE number >> 54 = ANY(%s)"
         found: Counter[tuple[int, str]] = Counter()
         with self._post.cursor(name="dbadapter_differences") as cursor:
             for number, *key in cursor.execute(query.encode(), (list(self._buckets),)):
