@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import signal
@@ -85,6 +86,27 @@ def test_a_killed_run_back_resumes(lite: Maker, postgres_database: DatabaseConfi
     assert report.verified, report.check
     assert content(back).rows["t"] == content(source).rows["t"]
     assert content(back).rows["u"] == content(source).rows["u"]
+
+
+@pytest.mark.parametrize("phase", ["copy", "index", "verify"])
+def test_a_callback_that_raises_ends_the_run(
+    phase: str, lite: Maker, postgres_database: DatabaseConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its exception is the caller's own, the driver has nothing to complain of, and the run can be taken up again."""
+    source = lite(SCRIPT, {"t": ROWS["t"][:100], "u": ROWS["u"]})
+    plan = plan_transfer(source, postgres_database)
+
+    def progress(now: str, *_: object) -> None:
+        if now == phase:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_transfer(plan, progress=progress)
+    gc.collect()
+    assert caplog.records == []
+    if phase != "verify":  # by then everything is there
+        report = run_transfer(plan, resume=True)
+        assert (report.rows, report.verified) == (400, True)
 
 
 def test_a_source_that_changed_is_not_resumed(lite: Maker, postgres_database: DatabaseConfig) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +100,70 @@ def test_what_is_no_plan(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises((TransferError, ConfigError), match=said):
         TransferPlan.load(tmp_path / "plan.json")
+
+
+@pytest.mark.parametrize(
+    ("place", "entry", "value", "said"),
+    [
+        ("plan", "tables", {}, "transfer: tables must be a list, not {}"),
+        ("plan", "tabels", [], "transfer has an entry 'tabels'"),
+        ("table", "columns", ["x"], "table 't', column must be an object, not 'x'"),
+        ("table", "target", "_dbadapter_rejects", "the adapter's own"),
+        ("table", "target", "n" * 64, "longer than Postgres' 63 bytes"),
+        ("column", "tpye", "text", "column 'x' has an entry 'tpye'"),
+        ("column", "nullable", "no", "column 'x': nullable must be true or false, not 'no'"),
+        ("column", "type", 5, "column 'x': type must be text, not 5"),
+        ("column", "type", "text); DROP TABLE u; --", "column 'x': 'text); DROP TABLE u; --' is no type"),
+        ("column", "type", "text, y text", "is no type"),
+        ("column", "target", "id", "table 't': two columns have the target 'id'"),
+        ("column", "conversion", {"kind": "text", "lenght": 5}, "takes length, encoding, padded, not lenght"),
+        ("column", "conversion", {"kind": "text", "length": "5"}, "length must be a whole number or null, not '5'"),
+        ("column", "conversion", {"kind": "text", "encoding": "magic"}, "encoding must be one that Python knows"),
+        ("column", "conversion", {"kind": "integer", "bits": 8}, "bits must be one of 16, 32, 64, not 8"),
+        ("column", "conversion", {"kind": "temporal", "target": "date", "format": "%Y"}, "of a date has no YYYY"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_plan(
+    place: str,
+    entry: str,
+    value: object,
+    said: str,
+    lite: Maker,
+    postgres_database: DatabaseConfig,
+    tmp_path: Path,
+) -> None:
+    """What is surplus, of another kind or impossible is named with its place, and nothing is done."""
+    plan = plan_transfer(lite("CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT)"), postgres_database)
+    plan.save(tmp_path / "plan.json")
+    edited = json.loads((tmp_path / "plan.json").read_text())
+    table = edited["tables"][0]
+    {"plan": edited, "table": table, "column": table["columns"][1]}[place][entry] = value
+    (tmp_path / "plan.json").write_text(json.dumps(edited))
+    with pytest.raises((TransferError, ConfigError), match=re.escape(said)):
+        TransferPlan.load(tmp_path / "plan.json", target=postgres_database)
+
+
+def test_a_mistake_in_python(lite: Maker, postgres_database: DatabaseConfig, tmp_path: Path) -> None:
+    """A plan that was changed in the program, and wrong arguments, are refused as well; nothing is made."""
+    source = lite("CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT)")
+    plan = plan_transfer(source, postgres_database)
+    wrong: list[dict[str, Any]] = [
+        {"recreate": "no"}, {"dry_run": 0}, {"create_only": None}, {"resume": 1}, {"verify": "yes"}, {"progress": 5},
+    ]  # fmt: skip
+    for arguments in wrong:
+        with pytest.raises(ConfigError, match=next(iter(arguments))):
+            run_transfer(plan, **arguments)
+    with pytest.raises(ConfigError, match="plan must be a TransferPlan"):
+        run_transfer(str(tmp_path / "plan.json"))  # type: ignore[arg-type]
+    for tables in (5, [5], "t"):
+        with pytest.raises(ConfigError, match="tables must be a list of names"):
+            plan_transfer(source, postgres_database, tables=tables)  # type: ignore[arg-type]
+    with pytest.raises(TransferError, match="cannot write the plan"):
+        plan.save(tmp_path)
+    plan.table("t").column("x").type = "text, y text"
+    with pytest.raises(ConfigError, match="is no type"):
+        run_transfer(plan)
+    assert asked(postgres_database, "SELECT relname FROM pg_class WHERE relname = 't'") == []
 
 
 def test_a_conversion_that_there_is_not(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -32,7 +33,10 @@ _LINE = re.compile(r"line (\d+)(?:, column (.+?))?(?::|$)")
 
 @define
 class PostgresLoader:
-    """Loads one table; `copied`, `rejected` and `kept` count rows that arrived, values and rows set aside."""
+    """Loads one table; `copied`, `rejected` and `kept` count rows that arrived, values and rows set aside.
+
+    A context manager: left by an exception, it takes back what was not committed.
+    """
 
     raw: psycopg.Connection[Any]
     encoder: RowEncoder
@@ -45,11 +49,22 @@ class PostgresLoader:
     _copying: ExitStack = field(factory=ExitStack)
     _copy: Copy | None = None
 
-    def add(self, encoded: Encoded) -> None:
-        """Send a batch to the server, which works while the next is made; every few megabytes are committed.
+    def __enter__(self) -> PostgresLoader:
+        return self
 
-        What is not committed when this raises is undone when the connection is closed.
-        """
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        import psycopg
+
+        if (
+            error is not None
+        ):  # a COPY left open would be closed by the driver later, with a warning in its log
+            with suppress(psycopg.Error):
+                self._transaction.__exit__(kind, error, trace)
+
+    def add(self, encoded: Encoded) -> None:
+        """Send a batch to the server, which works while the next is made; every few megabytes are committed."""
         self._waiting.append(encoded)
         self._size += len(encoded.data)
         with self._mending():

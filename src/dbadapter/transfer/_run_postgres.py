@@ -208,13 +208,12 @@ class _Run:
 
     def _copy_table(self, table: TablePlan, cursor: int | None, done: int) -> None:
         encoder = RowEncoder(table, rowid_first=table.rowid is not None)
-        loader = PostgresLoader(self._post, encoder)
 
         def batches() -> Iterator[Encoded]:
             return encoded_batches(self._lite, table, encoder, after=cursor, utf16=self._utf16)
 
         self._post.execute("SET synchronous_commit = off")
-        with reporting(f"copying {table.name} stopped"):
+        with reporting(f"copying {table.name} stopped"), PostgresLoader(self._post, encoder) as loader:
             for encoded in prefetched(batches):
                 loader.add(encoded)
                 done += encoded.read

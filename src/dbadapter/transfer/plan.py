@@ -13,6 +13,7 @@ from attrs import define, field
 
 from ..config import DatabaseConfig
 from ..errors import ConfigError, TransferError
+from ._plan_reading import made
 
 __all__ = [
     "ColumnPlan",
@@ -203,10 +204,12 @@ class TransferPlan:
         return {"version": VERSION} | attrs.asdict(self, filter=attrs.filters.include(*names, *_SAVED))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the plan as JSON; no password is in it."""
-        Path(path).write_text(
-            json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        """Write the plan as JSON; no password is in it. Raises `TransferError` if the file cannot be written."""
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        try:
+            Path(path).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise TransferError(f"cannot write the plan {os.fspath(path)}: {error.strerror}") from error
 
     @classmethod
     def load(
@@ -227,6 +230,7 @@ class TransferPlan:
             TransferError: it is no plan, or one that cannot be carried out; the message names the place.
         """
         from ._endpoints import resolve
+        from ._plan_checks import check_plan
         from ._types import settle
 
         try:
@@ -234,13 +238,14 @@ class TransferPlan:
             plan = from_dict(found)
         except OSError as error:
             raise TransferError(f"cannot read the plan {os.fspath(path)}: {error.strerror}") from error
-        except (ValueError, TypeError, KeyError) as error:
+        except ValueError as error:
             raise TransferError(f"{os.fspath(path)} is not a plan: {error}") from error
         plan.source_config = resolve(source if source is not None else plan.source)
         plan.target_config = resolve(target if target is not None else plan.target)
         for table in plan.tables:
             for column in table.columns:
                 settle(plan.direction, table, column)
+        check_plan(plan)
         return plan
 
 
@@ -252,14 +257,16 @@ _SAVED = tuple(
 
 
 def from_dict(found: Mapping[str, Any]) -> TransferPlan:
-    """A plan from plain values. Raises TypeError or KeyError where something is missing or surplus."""
+    """A plan from plain values. Raises ValueError saying what is missing, surplus or of another kind."""
+    if not isinstance(found, Mapping):
+        raise ValueError("a plan is a JSON object")
     arguments = dict(found)
     version = arguments.pop("version", None)
     if version != VERSION:
         raise ValueError(f"its version is {version!r}, not {VERSION}")
-    arguments["tables"] = [table_from_dict(table) for table in arguments["tables"]]
-    arguments["dropped"] = [Dropped(**item) for item in arguments.get("dropped", ())]
-    plan = TransferPlan(**arguments)
+    if "tables" not in arguments:
+        raise ValueError("it has no entry 'tables'")
+    plan: TransferPlan = made(TransferPlan, arguments)
     if plan.direction not in ("sqlite-postgresql", "postgresql-sqlite"):
         raise ConfigError(f"direction must be sqlite-postgresql or postgresql-sqlite, not {plan.direction!r}")
     return plan
@@ -267,11 +274,8 @@ def from_dict(found: Mapping[str, Any]) -> TransferPlan:
 
 def table_from_dict(found: Mapping[str, Any]) -> TablePlan:
     """One table of a plan from plain values."""
-    arguments = dict(found)
-    arguments["columns"] = [ColumnPlan(**column) for column in arguments["columns"]]
-    arguments["indexes"] = [IndexPlan(**index) for index in arguments.get("indexes", ())]
-    arguments["foreign_keys"] = [ForeignKeyPlan(**key) for key in arguments.get("foreign_keys", ())]
-    return TablePlan(**arguments)
+    table: TablePlan = made(TablePlan, found)
+    return table
 
 
 def table_to_dict(table: TablePlan) -> dict[str, Any]:

@@ -6,8 +6,10 @@ import codecs
 from collections.abc import Callable, Collection
 from typing import Any
 
+from .._core.arguments import check_flags, check_progress
 from ..config import DatabaseConfig
 from ..errors import ConfigError, TransferError
+from ._arguments import names_of_tables
 from ._collection_names import collection_names
 from ._endpoints import direction, display, open_postgres, postgres_source, resolve, sqlite_readers
 from ._faults import reporting
@@ -46,8 +48,9 @@ def plan_transfer(
         DatabaseUnavailable: an end cannot be opened.
         TransferError: an end cannot be read.
     """
-    if isinstance(tables, str):
-        raise ConfigError(f"tables must be a list of names, not the text {tables!r}")
+    names = names_of_tables(tables)
+    check_flags(profile=profile)
+    check_progress(progress, "phase, table, rows and total")
     source_config, target_config = resolve(source), resolve(target)
     found = direction(source_config, target_config)
     if encoding is not None:
@@ -67,15 +70,15 @@ def plan_transfer(
         with sqlite_readers(source_config) as readers:
             looked_at = _look_at_target(target_config)
             plan_from_sqlite(
-                readers, looked_at, plan, tables=tables, profile=profile, encoding=encoding, progress=progress
+                readers, looked_at, plan, tables=names, profile=profile, encoding=encoding, progress=progress
             )
-            plan.collections = collection_names(readers[0]) if tables is None else []
+            plan.collections = collection_names(readers[0]) if names is None else []
     else:
         from ._plan_postgres import plan_from_postgres
 
         with postgres_source(source_config) as raw, reporting("cannot read the source"):
-            plan_from_postgres(raw, plan, tables=tables, profile=profile, progress=progress)
-            plan.collections = collection_names(raw) if tables is None else []
+            plan_from_postgres(raw, plan, tables=names, profile=profile, progress=progress)
+            plan.collections = collection_names(raw) if names is None else []
     return plan
 
 

@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable
 from time import perf_counter
 
+from .._core.arguments import check_flags, check_progress
 from ..errors import ConfigError
 from ._endpoints import direction, open_postgres, resolve, sqlite_source
 from ._faults import reporting
+from ._plan_checks import check_plan
 from .plan import TransferPlan
 from .report import TransferReport
 
@@ -36,13 +38,19 @@ def run_transfer(
         recreate: drop the tables and collections that the plan names, and no others, if the target has them already.
         resume: go on where an interrupted run of this plan stopped.
         verify: compare both ends when all is done (see `verify_transfer`).
-        progress: called as ``progress(phase, table, rows, total)``; phases are ``create``, ``copy``, ``index`` and
+        progress: called as ``progress(phase, table, rows, total)``; phases are ``copy``, ``index`` and
             ``verify``; the total is -1 where it is not known.
 
     Raises:
+        ConfigError: an argument or something in the plan is not what it may be; nothing was done.
         TransferError: the target has some of the tables already, a statement failed, or there is nothing to resume.
         DatabaseUnavailable: an end cannot be opened, or was lost; `resume` goes on later.
     """
+    if not isinstance(plan, TransferPlan):
+        raise ConfigError(f"plan must be a TransferPlan (TransferPlan.load reads a saved one), not {plan!r}")
+    check_flags(create_only=create_only, dry_run=dry_run, recreate=recreate, resume=resume, verify=verify)
+    check_progress(progress, "phase, table, rows and total")
+    check_plan(plan)
     if resume and recreate:
         raise ConfigError("resume goes on with what is there, recreate drops it: give one of them")
     started = perf_counter()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import attrs
 
 from ...errors import ConfigError
+from .._plan_reading import fits, hints_of, words_of
 from .base import Conversion, Refused, escape, escape_all
 from .numbers import Boolean, Decimal, Float, Integer, Interval, Number
-from .others import Json, JsonArray, PostgresText, Uuid, Vector, swap_float32
+from .others import SPELLINGS, Json, JsonArray, PostgresText, Uuid, Vector, swap_float32
 from .texts import Anything, Bytes, Text
-from .times import Epoch, Temporal
+from .times import EPOCHS, TARGETS, Epoch, Temporal
 
 __all__ = [
     "Anything",
@@ -45,6 +46,12 @@ _CLASSES: tuple[type[Any], ...] = (
     Temporal, Text, Uuid, Vector,
 )  # fmt: skip
 _KINDS = {kind.kind: kind for kind in _CLASSES}
+_CHOICES: dict[tuple[str, str], Collection[Any]] = {
+    ("integer", "bits"): (16, 32, 64),
+    ("epoch", "epoch"): EPOCHS,
+    ("temporal", "target"): TARGETS,
+    ("uuid", "spelling"): SPELLINGS,
+}
 
 
 def dump(conversion: Conversion) -> dict[str, Any]:
@@ -59,13 +66,22 @@ def dump(conversion: Conversion) -> dict[str, Any]:
 
 def load(found: Mapping[str, Any]) -> Conversion:
     """The conversion that `dump` wrote, or a person did. Raises `ConfigError` naming what is wrong with it."""
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"a conversion is an object with a kind, not {found!r}")
     arguments = dict(found)
     kind = arguments.pop("kind", None)
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ConfigError(f"conversion kind must be one of {', '.join(sorted(_KINDS))}, not {kind!r}")
-    try:
-        conversion: Conversion = _KINDS[kind](**arguments)
-    except TypeError:
-        known = ", ".join(attribute.name for attribute in attrs.fields(_KINDS[kind])) or "no arguments"
-        raise ConfigError(f"conversion {kind!r} takes {known}, not {', '.join(arguments)}") from None
+    hints = hints_of(_KINDS[kind])
+    for name, value in arguments.items():
+        if name not in hints:
+            known = ", ".join(hints) or "no arguments"
+            raise ConfigError(f"conversion {kind!r} takes {known}, not {name}")
+        choices = _CHOICES.get((kind, name))
+        if not fits(value, hints[name]) or (choices and value not in choices):
+            wanted = f"one of {', '.join(map(str, choices))}" if choices else words_of(hints[name])
+            raise ConfigError(f"conversion {kind!r}: {name} must be {wanted}, not {value!r}")
+    conversion: Conversion = _KINDS[kind](**arguments)
+    if problem := conversion.problem():
+        raise ConfigError(f"conversion {kind!r}: {problem}")
     return conversion

@@ -88,6 +88,10 @@ class Conversion:
         """A Postgres condition that is true of values which SQLite cannot hold; None: there are none such."""
         return None
 
+    def problem(self) -> str | None:
+        """What is wrong with the arguments taken together; None if nothing is."""
+        return None
+
     def refuse(self, value: Any, what: str) -> Refused:
         """The exception for a value that is not what the column holds."""
         return Refused(f"{show(value)} is not {what}")

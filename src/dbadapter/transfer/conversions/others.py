@@ -16,7 +16,7 @@ from .._values import show
 from .base import Conversion, Refused, escape_all
 from .texts import looks_like_number, numbers_apart
 
-__all__ = ["Json", "JsonArray", "PostgresText", "Uuid", "Vector"]
+__all__ = ["SPELLINGS", "Json", "JsonArray", "PostgresText", "Uuid", "Vector"]
 
 
 def _no_constant(name: str) -> Any:
@@ -98,7 +98,7 @@ class Json(Conversion):
         return numbers_apart(f"{column}::text", text)
 
 
-_UUID_SPELLINGS: dict[str, tuple[str, Callable[[uuid.UUID], Any], str]] = {
+SPELLINGS: dict[str, tuple[str, Callable[[uuid.UUID], Any], str]] = {
     "lower": ("text", str, "{}::text"),
     "upper": ("text", lambda value: str(value).upper(), "upper({}::text)"),
     "hex": ("text", lambda value: value.hex, "replace({}::text,'-','')"),
@@ -123,13 +123,13 @@ class Uuid(Conversion):
     @property
     def storage(self) -> str:  # type: ignore[override]
         """BLOB for bytes, else TEXT."""
-        return _UUID_SPELLINGS[self.spelling][0]
+        return SPELLINGS[self.spelling][0]
 
     def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
         """See `Conversion`."""
         if kinds not in ({str}, {bytes}):
             return None
-        spell = _UUID_SPELLINGS[self.spelling][1]
+        spell = SPELLINGS[self.spelling][1]
         out = []
         for value in values:
             found = _uuid(value)
@@ -143,11 +143,11 @@ class Uuid(Conversion):
         found = _uuid(value)
         if found is None:
             raise self.refuse(value, "a UUID")
-        return str(found), _UUID_SPELLINGS[self.spelling][1](found) == value
+        return str(found), SPELLINGS[self.spelling][1](found) == value
 
     def sqlite_sql(self, column: str) -> str:
         """See `Conversion`."""
-        return _UUID_SPELLINGS[self.spelling][2].format(column)
+        return SPELLINGS[self.spelling][2].format(column)
 
 
 _UUID_TEXT = re.compile(

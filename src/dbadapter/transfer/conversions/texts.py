@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -52,6 +53,14 @@ class Text(Conversion):
     length: int | None = None
     encoding: str | None = None
     padded: bool = False
+
+    def problem(self) -> str | None:
+        """See `Conversion`."""
+        try:
+            codecs.lookup(self.encoding or "utf-8")
+        except LookupError:
+            return f"encoding must be one that Python knows, not {self.encoding!r}"
+        return None
 
     def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
         """See `Conversion`."""

@@ -13,7 +13,7 @@ from .._values import show
 from .base import Conversion, Refused, double_hex
 from .formats import Format, iso_parts
 
-__all__ = ["EPOCHS", "Epoch", "Temporal"]
+__all__ = ["EPOCHS", "TARGETS", "Epoch", "Temporal"]
 
 _READERS: dict[str, Callable[[str], Any]] = {
     "date": date.fromisoformat,
@@ -21,6 +21,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "timestamp": datetime.fromisoformat,
     "timestamptz": datetime.fromisoformat,
 }
+
+TARGETS = tuple(_READERS)
 
 format_of = lru_cache(maxsize=512)(Format)
 
@@ -39,6 +41,19 @@ class Temporal(Conversion):
     target: str = "timestamp"
     format: str = "YYYY-MM-DD HH24:MI:SS"
     digits: bool = False
+
+    def problem(self) -> str | None:
+        """See `Conversion`."""
+        words = format_of(self.format).words
+        needed = [] if self.target == "time" else ["YYYY", "MM", "DD"]
+        needed += ["HH24", "MI"] if self.target == "time" or "HH24" in words else []
+        for word in needed:
+            if word not in words:
+                return f"the format {self.format!r} of a {self.target} has no {word}"
+        for word in words:
+            if words.count(word) > 1:
+                return f"the format {self.format!r} has {word} more than once"
+        return None
 
     @property
     def storage(self) -> str:  # type: ignore[override]
