@@ -141,6 +141,20 @@ def test_schema_export_and_check(run: Run, url: str, tmp_path: Path) -> None:
     assert run("schema", "check", str(file), "--url", url, "--json").json[0]["table"] == "more"
 
 
+@pytest.mark.parametrize(
+    "script",
+    ["CREATE TABLE parents (id bigint", "CREATE TABL parents (id bigint)", "CREATE TABLE p AS SELECT 1"],
+)
+def test_a_schema_that_cannot_be_read(script: str, run: Run, url: str, tmp_path: Path) -> None:
+    """A table that was not understood is named, and is never taken for one without differences."""
+    file = tmp_path / "schema.sql"
+    file.write_text(script)
+    for command in (["check", str(file), "--url", url], ["export", str(file), "--dialect", "sqlite"]):
+        result = run("schema", *command)
+        assert result.code == 1
+        assert "left out: CREATE TABL" in result.err
+
+
 def test_schema_from_python(run: Run, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Schema in a module of the current directory is a source, too."""
     (tmp_path / "my_models.py").write_text(

@@ -211,8 +211,17 @@ def test_other_expressions_are_not_the_same() -> None:
         ("a LIKE 'x%'", "a ILIKE 'x%'"),
         ("lower(a) = 'x'", "upper(a) = 'x'"),
         ("a IS NULL", "a IS NOT NULL"),
+        ("a = TRUE", "a = FALSE"),
+        ("a IS TRUE", "a IS FALSE"),
+        ("coalesce(a, true)", "coalesce(a, false)"),
     ]:
         assert expression_key(one) != expression_key(two)
+
+
+def test_casts_to_types_of_several_parts() -> None:
+    """A type with dimensions is read as any other."""
+    assert same_expression("a = '{}'::int[][]", "a = '{}'")
+    assert same_expression("a <> 'x'::\"char\"", "a <> 'x'")
 
 
 def test_unreadable_expressions_are_compared_as_text() -> None:

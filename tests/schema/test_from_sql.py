@@ -14,7 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from dbadapter import DatabaseAdapter, DatabaseConfig
+from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType
+from dbadapter.errors import CheckViolation, ConfigError
 from dbadapter.schema import Check, Column, ForeignKey, Index, IndexPart, Schema, Table, Unique
 from dbadapter.schema import types as t
 
@@ -257,7 +258,7 @@ def test_a_sqlite_script() -> None:
     assert Check("kind IN ('a', 'b')", "people_kind_check") in people.checks
     assert Check("code ~ '^[A-Z].*$' AND length(code) = 3", "people_code_check") in people.checks
     assert people.column("doubled").generated == "price * 2"
-    assert (people.indexes[0].name, people.indexes[0].where) == ("people_lower", "flag = 1")
+    assert (people.indexes[0].name, people.indexes[0].where) == ("people_lower", "flag = TRUE")
     assert people.indexes[0].parts == (IndexPart(None, "lower(name)", descending=True), IndexPart("price"))
     assert people.indexes[1].parts == (IndexPart(None, "price + 1"),)
     notes = schema["notes"]
@@ -278,6 +279,41 @@ def test_a_sqlite_script() -> None:
         "INSERT INTO people",
     ]:
         assert words in skipped, words
+
+
+def test_values_as_sqlite_stores_them(sync_adapter: DatabaseAdapter) -> None:
+    """Truth values compared with 0 and 1, and intervals with microseconds, are meant as such on PostgreSQL too."""
+    schema = Schema.from_sql(
+        """
+        CREATE TABLE t (id INTEGER PRIMARY KEY, active BOOLEAN NOT NULL DEFAULT 1 CHECK (active IN (0, 1)),
+            done BOOL CHECK (done = 0 OR id > 5), span INTERVAL CHECK (span BETWEEN -1 AND 60000000),
+            size INTEGER CHECK (size IN (0, 1)));
+        CREATE INDEX open ON t (id) WHERE done = 0
+        """,
+        dialect="sqlite",
+    )
+    assert schema.skipped == ()
+    sync_adapter.create_tables(schema)
+    assert schema.check(sync_adapter) == []
+    hour, insert = timedelta(hours=1), "INSERT INTO t (id, done, span, size) VALUES (?, ?, ?, ?)"
+    sync_adapter.execute(insert, [1, False, timedelta(seconds=60), 1])
+    for wrong in ([2, True, None, 1], [3, False, hour, 1], [4, False, None, 2]):
+        with pytest.raises(CheckViolation):
+            sync_adapter.execute(insert, wrong)
+
+
+def test_the_moment_is_not_taken_down(sync_adapter: DatabaseAdapter) -> None:
+    """A default of SQLite's own functions is its own; PostgreSQL is not given the time of the reading for it."""
+    schema = Schema.from_sql(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, at TEXT DEFAULT (strftime('%s', 'now')))", dialect="sqlite"
+    )
+    assert schema == Schema.from_sql(schema.to_sql("sqlite"), dialect="sqlite")
+    with pytest.raises(ConfigError, match="PostgreSQL has no words for strftime"):
+        schema.to_sql("postgresql")
+    assert [str(item) for item in schema.adapted("postgresql").skipped] != []
+    if sync_adapter.db_type is DatabaseType.SQLITE:
+        sync_adapter.create_tables(schema)
+        assert schema.check(sync_adapter) == []
 
 
 def test_scripts_with_nothing_in_them() -> None:

@@ -177,6 +177,18 @@ WRONG: list[tuple[Callable[[], object], list[str]]] = [
     (lambda: t.Array(t.Array(t.Text())), ["Array"]),
     (Index, ["Index", "columns"]),
     (lambda: Schema.from_sql("", "mysql"), ["dialect", "'mysql'"]),
+    (lambda: Schema.from_sql(b"CREATE TABLE t (x int)"), ["script", "bytes"]),  # type: ignore[arg-type]
+    (lambda: Schema.from_database(None), ["DatabaseAdapter", "NoneType"]),  # type: ignore[call-overload]
+    (lambda: Schema().check("app.db"), ["DatabaseAdapter", "str"]),  # type: ignore[call-overload]
+    (lambda: Schema(5), ["Table", "5"]),  # type: ignore[arg-type]
+    (lambda: Table("a"), ["'a'", "at least one column"]),
+    (
+        lambda: Table("a", Column("x", t.Identity()), Column("y", t.Identity())),
+        ["'a'", "'x' and 'y'", "Identity"],
+    ),
+    (_lazily("a", t.Integer(), references="b.id", on_delete=5), ["on_delete", "5"]),
+    (_lazily("a", t.Integer(), generated=5), ["'a'", "generated", "5"]),
+    (_lazily("a", t.Integer(), comment=5), ["comment", "5"]),
     (lambda: Schema(["x"]), ["Table", "'x'"]),  # type: ignore[list-item]
 ]
 

@@ -68,9 +68,18 @@ def export(source: str | None, dialect: str | None, from_dialect: str, output: P
         )
     elif output is None:
         click.echo(text, nl=False)
+    return 0 if _whole(schema) else 1
+
+
+def _whole(schema: Schema) -> bool:
+    """Whether no table, and nothing of one, was left out of what was read; tells what was."""
     for skipped in schema.skipped:
         click.echo(f"left out: {skipped}", err=True)
-    return 1 if any(skipped.what.startswith("table ") for skipped in schema.skipped) else 0
+    lost = any(
+        skipped.what.startswith(("table ", "CREATE TABLE ")) or "not understood" in skipped.reason
+        for skipped in schema.skipped
+    )
+    return not lost and bool(schema.tables or not schema.skipped)
 
 
 @command.command("check")
@@ -80,7 +89,10 @@ def export(source: str | None, dialect: str | None, from_dialect: str, output: P
 )
 @connection_options
 def check(source: str, from_dialect: str) -> int:
-    """Compare SOURCE with the live database. Exits with 1 if something is missing or differs."""
+    """Compare SOURCE with the live database.
+
+    Exits with 1 if something is missing or differs, or SOURCE has tables, or parts of them, that cannot be compared.
+    """
     schema = load_schema(source, from_dialect)
     with open_adapter() as adapter:
         differences = schema.check(adapter)
@@ -89,7 +101,7 @@ def check(source: str, from_dialect: str) -> int:
     else:
         print_lines(map(str, differences))
         click.echo(f"{len(schema)} tables, {len(differences)} differences")
-    return 1 if differences else 0
+    return 1 if not _whole(schema) or differences else 0
 
 
 def load_schema(source: str, dialect: str) -> Schema:

@@ -23,7 +23,7 @@ def names_of(value: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def _action(value: str | None) -> str:
-    found = " ".join((value or "NO ACTION").upper().replace("_", " ").split())
+    found = " ".join(str(value or "NO ACTION").upper().replace("_", " ").split())
     if found not in ACTIONS:
         raise ConfigError(
             f"on_delete and on_update must be one of {', '.join(map(str.lower, ACTIONS))}, not {value!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import attrs
 from attrs import define, field, frozen
 
 from .._dialects import datatype_constraint
@@ -12,6 +13,7 @@ from ..errors import ConfigError
 from . import types as t
 from .constraints import Check, ForeignKey, Index, Unique
 from .default_texts import read_default
+from .expressions_from_sqlite import with_values
 from .scan import scan
 from .table import Column, Table
 from .type_names import SERIALS, postgresql_type, sqlite_type
@@ -86,6 +88,18 @@ def finish(
         return None
     checks = list(draft.checks)
     columns = [_column(draft, column, dialect, named, checks, note) for column in draft.columns]
+    indexes = draft.indexes
+    if dialect == "sqlite":
+        kinds = {column.name.lower(): column.type for column in columns}
+        columns = [_meant(column, "generated", kinds) for column in columns]
+        checks = [_meant(check, "expression", kinds) for check in checks]
+        indexes = [
+            Index(
+                name=index.name, unique=index.unique, using=index.using, parts=index.parts,
+                where=index.where and with_values(index.where, kinds),
+            )
+            for index in indexes
+        ]  # fmt: skip
     try:
         return Table(
             draft.name,
@@ -95,12 +109,19 @@ def finish(
             unique=_kept(draft.unique, columns, note),
             checks=checks,
             foreign_keys=_kept(draft.foreign_keys, columns, note),
-            indexes=_kept_indexes(draft.indexes, columns, note),
+            indexes=_kept_indexes(indexes, columns, note),
             comment=draft.comment,
         )
     except ConfigError as error:
         note(str(error).removeprefix(f"table {draft.name!r}: "))
         return None
+
+
+def _meant(item: Any, attribute: str, kinds: Mapping[str, t.Type]) -> Any:
+    """A part of a table whose expression compares with values as SQLite stores them, with the values meant."""
+    text = getattr(item, attribute)
+    found = None if text is None else with_values(text, kinds)
+    return item if found == text else attrs.evolve(item, **{attribute: found})
 
 
 def _noter(draft: TableDraft, skipped: list[Skipped]) -> Callable[[str], None]:
@@ -192,8 +213,6 @@ def _kept(items: Sequence[Any], columns: Sequence[Column], note: Callable[[str],
 
 
 def _over(item: Any, columns: tuple[str, ...]) -> Any:
-    import attrs
-
     return attrs.evolve(item, columns=columns)
 
 

@@ -71,8 +71,8 @@ def same_expression(one: str | None, other: str | None) -> bool:
 _SQLITE_FUNCTIONS = frozenset(
     [
         "datetime", "glob", "hex", "ifnull", "iif", "instr", "json_extract", "json_group_array", "json_type",
-        "json_valid", "julianday", "printf", "randomblob", "strftime", "total", "typeof", "unhex", "unicode",
-        "unixepoch", "zeroblob",
+        "json_valid", "julianday", "printf", "randomblob", "strftime", "timediff", "total", "typeof", "unhex",
+        "unicode", "unixepoch", "zeroblob",
     ]
 )  # fmt: skip
 
@@ -132,6 +132,8 @@ def _key(node: Node) -> Any:
         return ("name", node.name.lower())
     if isinstance(node, exp.Literal):
         return ("text", node.name) if node.is_string else _number(node.name)
+    if isinstance(node, exp.Boolean):
+        return ("boolean", bool(node.this))
     if isinstance(node, exp.Interval):
         unit = node.args.get("unit")
         return ("text", f"{node.name} {unit.name}".strip().lower() if unit else node.name.lower())
@@ -241,7 +243,8 @@ def _flat(node: Node, kind: Any) -> list[Node]:
 def _cast_key(node: Node) -> Any:
     inner = strip_parens(node.this)
     key = _key(inner)
-    if key[0] == "text" and node.to.this.name in NUMERIC_CASTS:
+    kind = node.to.this  # a word; an expression where the type has parts, as an array's
+    if key[0] == "text" and getattr(kind, "name", None) in NUMERIC_CASTS:
         return _number(key[1])
     return key
 

@@ -47,7 +47,13 @@ class Schema:
     skipped: tuple[Skipped, ...] = field(default=(), eq=False)
 
     def __init__(self, tables: Iterable[Table] = (), *, skipped: Iterable[Skipped] = ()) -> None:
-        self.__attrs_init__(resolved(tuple(tables)), tuple(skipped))
+        if not isinstance(tables, Iterable):
+            raise ConfigError(f"tables must be a list of Table values, not {tables!r}")
+        found = tuple(tables)
+        for table in found:
+            if not isinstance(table, Table):
+                raise ConfigError(f"tables must be Table values, not {table!r}")
+        self.__attrs_init__(resolved(found), tuple(skipped))
 
     def __iter__(self) -> Iterator[Table]:
         return iter(self.tables)
@@ -89,6 +95,8 @@ class Schema:
         """
         from .from_sql import ScriptReader
 
+        if not isinstance(text, str):
+            raise ConfigError(f"the script must be text, not {type(text).__name__}")
         return cls._read(*ScriptReader(text, dialect_name(dialect)).read())
 
     @overload
@@ -157,10 +165,14 @@ class Schema:
 
 def _shell(adapter: Any) -> Any:
     """The module that does the asking, in the adapter's own world."""
-    if hasattr(type(adapter), "__aenter__"):
+    from .. import AsyncDatabaseAdapter, DatabaseAdapter
+
+    if isinstance(adapter, AsyncDatabaseAdapter):
         from .._async import schema as async_shell
 
         return async_shell
-    from .._sync import schema as sync_shell
+    if isinstance(adapter, DatabaseAdapter):
+        from .._sync import schema as sync_shell
 
-    return sync_shell
+        return sync_shell
+    raise ConfigError(f"adapter must be a DatabaseAdapter, not {type(adapter).__name__}")

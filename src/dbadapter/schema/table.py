@@ -21,6 +21,8 @@ __all__ = ["Column", "Table"]
 
 def _comment(text: str | None) -> str | None:
     """PostgreSQL takes an empty comment for none."""
+    if not isinstance(text, str | None):
+        raise ConfigError(f"a comment must be text, not {text!r}")
     return text or None
 
 
@@ -85,6 +87,8 @@ class Column:
 
     def _problem(self) -> str | None:
         default, kind = self.default, self.type
+        if not isinstance(self.generated, str | None):
+            return f"generated must be an SQL expression, not {self.generated!r}"
         if self.generated is not None and (default is not None or isinstance(kind, t.Identity)):
             return "a generated column has no default of its own and is no Identity"
         if default is None:
@@ -218,6 +222,8 @@ class _Gathering:
     """Moves what columns say in short to the table and names everything that has no name."""
 
     def __init__(self, table: Table, name: str, columns: tuple[Column, ...]) -> None:
+        if not columns:
+            raise ConfigError("it needs at least one column")
         for column in columns:
             if not isinstance(column, Column):
                 raise ConfigError(f"columns must be Column values, not {column!r}")
@@ -270,6 +276,11 @@ class _Gathering:
         key = given or short or tuple(identities)
         if key:
             self._known(key, "primary_key")
+        if len(identities) > 1:
+            raise ConfigError(
+                f"only one column can be an Identity, not {' and '.join(map(repr, identities))}; "
+                "use BigInteger() for a plain number"
+            )
         if identities and key != tuple(identities):
             raise ConfigError(
                 f"the Identity column {identities[0]!r} must be the table's whole primary key, not one part "
