@@ -7,7 +7,7 @@ import pytest
 
 from dbadapter import AsyncDatabaseAdapter, DatabaseConfig
 from dbadapter.embedded import EmbeddedPostgres
-from dbadapter.errors import ReadOnlyViolation
+from dbadapter.errors import DatabaseUnavailable, ReadOnlyViolation
 from tests.crowd import AsyncCrowd
 from tests.pgbouncer import PgBouncer, running_pgbouncer
 from tests.servers import fresh_database
@@ -45,6 +45,15 @@ async def test_pgbouncer_paused_and_restarted_under_load(
             ledger.end()
         await ledger.check()
         assert adapter.get_stats()["active"] == 0
+
+
+async def test_a_pgbouncer_that_the_config_does_not_name(
+    pgbouncer: PgBouncer, postgres_database: DatabaseConfig
+) -> None:
+    """It refuses what is sent at login; the error says which setting is missing."""
+    config = limited(pgbouncer.config(postgres_database), pgbouncer=False)
+    with pytest.raises(DatabaseUnavailable, match="set pgbouncer=True"):
+        await AsyncDatabaseAdapter(config).initialize()
 
 
 async def test_a_primary_swapped_behind_a_pgbouncer(postgres_cluster: EmbeddedPostgres) -> None:

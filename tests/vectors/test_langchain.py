@@ -115,3 +115,9 @@ def test_a_store_is_made_of_texts(sync_adapter: DatabaseAdapter) -> None:
     (found,) = store.similarity_search("b", k=1)
     assert found.metadata == {"k": 1}
     assert sync_adapter.vectors.get_collection("mine").metric == "l2"
+
+
+def test_what_is_no_adapter() -> None:
+    """A store on anything else is refused at once, not when it is first used."""
+    with pytest.raises(ConfigError, match="adapter must be an open adapter, not str"):
+        new_store("app.db")

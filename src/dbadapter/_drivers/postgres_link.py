@@ -22,7 +22,7 @@ from .._core.topology import Sample
 from ..config import PoolConfig
 from ..errors import ConnectionLost, DatabaseAdapterError, DatabaseUnavailable
 from .postgres_errors import CommitInDoubt, ends_connection, is_transient, translate
-from .postgres_options import connection_arguments, without_password
+from .postgres_options import connection_arguments, why_refused, without_password
 from .postgres_positions import IDENTITY, POSITION, TRANSACTION_FATE, WHOLE, read_sample
 from .postgres_types import PostgresCatalog
 from .postgres_vectors import register
@@ -45,9 +45,8 @@ def open_raw(host: str, port: int, config: PoolConfig, timeout: float) -> psycop
         raw = _Raw.connect(**arguments)
     except (psycopg.Error, OSError) as exc:
         arguments.clear()
-        words = str(exc).strip() or type(exc).__name__
         raise DatabaseUnavailable(
-            f"cannot connect to Postgres at {host}:{port}: {words}", transient=is_transient(exc)
+            f"cannot connect to Postgres at {host}:{port}: {why_refused(exc)}", transient=is_transient(exc)
         ) from without_password(exc)
     if config.pgbouncer:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 from ..config import PoolConfig
 from ..errors import ConfigError, DatabaseUnavailable
 
-__all__ = ["connection_arguments", "without_password"]
+__all__ = ["connection_arguments", "why_refused", "without_password"]
 
 # How soon a peer that has gone without a word is noticed: by probes on an idle connection, by data that nobody takes.
 _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVES = 10, 5, 3
@@ -49,6 +49,14 @@ def connection_arguments(host: str, port: int, config: PoolConfig, timeout: floa
     return {
         name: value for name, value in arguments.items() if value is not None or name == "prepare_threshold"
     }
+
+
+def why_refused(exc: Exception) -> str:
+    """Why a connection was refused, in the server's words, and what to do where these do not tell."""
+    words = str(exc).strip() or type(exc).__name__
+    if "unsupported startup parameter" in words:
+        words += "; that is a PgBouncer: set pgbouncer=True (in a URL: ?pgbouncer=true)"
+    return words
 
 
 def without_password(exc: Exception) -> Exception:

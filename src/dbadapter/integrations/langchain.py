@@ -53,8 +53,10 @@ class AdapterVectorStore(VectorStore):  # type: ignore[misc, unused-ignore]  # w
             metric: "cosine", "l2" or "ip".
             references: "table.column", see `VectorStore.create_collection`.
         """
-        from .._async.adapter import AsyncDatabaseAdapter
+        from .. import AsyncDatabaseAdapter, DatabaseAdapter
 
+        if not isinstance(adapter, DatabaseAdapter | AsyncDatabaseAdapter):
+            raise ConfigError(f"adapter must be an open adapter, not {type(adapter).__name__}")
         self._adapter: Any = adapter
         self._is_async = isinstance(adapter, AsyncDatabaseAdapter)
         self._embedding = embedding
