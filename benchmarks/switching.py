@@ -64,17 +64,6 @@ class Course:
         """The time from the first to the last that was told."""
         return self.told[0][0], self.told[-1][0]
 
-    def phases(self) -> str:
-        """Each phase with its seconds and the throughput in it, of that before."""
-        ends = [(moment, told["phase"]) for moment, told in self.told]
-        parts, (begun, phase) = [], ends[0]
-        for moment, name in [*ends[1:], (ends[-1][0] + 0.001, "")]:
-            if name != phase:
-                share = self.rate((begun, moment)) / self.rate(self.before)
-                parts.append(f"{phase} {moment - begun:.1f} s at {share:.2f} x")
-                begun, phase = moment, name
-        return ", ".join(parts)
-
     @property
     def catching_up(self) -> float:
         """How many times as fast as changes are made they are carried over, while they go on being made.
