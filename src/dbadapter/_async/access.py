@@ -97,6 +97,12 @@ class AsyncAccess:
             if await self._is_home(backend, lane, connection):
                 return backend, lane, connection
 
+    async def _settle(self) -> None:
+        """Go over to where the data live if that is to be looked up: before text is made for one of the backends."""
+        if perf_counter() > self._watch.look_after:
+            _, lane, connection = await self._acquire(read_only=True)
+            await lane.release(connection)
+
     async def _is_home(self, backend: AsyncBackend, lane: AsyncLane, connection: Any) -> bool:
         """Whether the data still live in `backend`; if not, `connection` is given back and the adapter moves on."""
         try:

@@ -220,11 +220,13 @@ class AsyncDatabaseAdapter(AsyncAccess):
 
     async def list_tables(self) -> list[str]:
         """The names of the tables, sorted; our own bookkeeping is left out."""
+        await self._settle()
         return [row["name"] for row in await self.fetch_all(self.dialect.list_tables)]
 
     async def describe_table(self, name: str) -> TableInfo:
         """Columns, keys and indexes of a table. Raises `UndefinedTable`."""
         check_name("the table", name)
+        await self._settle()
         rows = {part: await self.fetch_all(sql, {"tbl": name}) for part, sql in self.dialect.catalog.items()}
         return self.dialect.table_info(name, rows)
 
@@ -232,12 +234,14 @@ class AsyncDatabaseAdapter(AsyncAccess):
         """Create the tables of `schema` that are missing, in dependency order and one transaction."""
         from .schema import create_tables
 
+        await self._settle()
         await create_tables(self, schema)
 
     async def drop_tables(self, schema: Schema) -> None:
         """Drop the tables of `schema` that exist, dependents first, in one transaction."""
         from .schema import drop_tables
 
+        await self._settle()
         await drop_tables(self, schema)
 
     # -- switching -------------------------------------------------------------------------------------------------
@@ -272,7 +276,7 @@ class AsyncDatabaseAdapter(AsyncAccess):
         try:
             self._pool.require_open()
             if carry_data or follow_back:
-                await self._settle()
+                await self._go_to_data()
             config = target_config(self.config, target)
             if config == self.config:
                 raise SwitchAborted(f"the target is the {self.db_type.value} database already in use")
@@ -311,21 +315,20 @@ class AsyncDatabaseAdapter(AsyncAccess):
             raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
         try:
             self._pool.require_open()
-            await self._settle()
+            await self._go_to_data()
             from .carry import rehearse_switch
 
             return await rehearse_switch(self, target_config(self.config, target), drain_timeout, progress)
         finally:
             self._switching.release()
 
-    async def _settle(self) -> None:
+    async def _go_to_data(self) -> None:
         """Go over to where the data live, if another process has moved them since that was looked up."""
         self._watch.look_after = 0.0
         try:
-            _, lane, connection = await self._acquire(read_only=True)
+            await self._settle()
         except DatabaseAdapterError as exc:
             raise SwitchAborted(f"the database in use cannot be asked where the data live: {exc}") from exc
-        await lane.release(connection)
 
     def _is_followed_by(self, config: DatabaseConfig) -> bool:
         """Whether the database of `config` is the old one that is kept up to date."""

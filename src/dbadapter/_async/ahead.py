@@ -33,6 +33,7 @@ class AsyncAhead:
         if self.token == record.token:
             return
         self.token = record.token
+        await self._close()  # what was opened for a switch that was called off unseen
         if record.place:  # a rehearsal names none
             self._config = config_at(record.place, own)
             await self._opening.run(0)

@@ -13,6 +13,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._concurrency._aio import to_the_end
 from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, SwitchAborted
 from ..switching._aio import run_mover
@@ -61,17 +62,18 @@ async def switch_with_data(
         drained = perf_counter()
         await run_mover(partial(mover.finish, drain_timeout), mover.stop)
     except BaseException as exc:
+        await run_mover(mover.learn_fate, mover.stop)
         if new is None or mover.decided is None:
             await _call_off(old, new, mover)
             if isinstance(exc, DatabaseAdapterError) and not isinstance(exc, SwitchAborted):
                 raise SwitchAborted(str(exc)) from exc
             raise
-        if isinstance(exc, Exception):
-            logger.warning("switch: after the decision: %s", exc)
-            await arrive(new, mover.token)
-        else:  # cancelled in the moment of the decision, which stands
+        await arrive(new, mover.token)
+        if not isinstance(exc, Exception):  # interrupted in the moment of the decision, which stands
             await _adopt(adapter, old, new, mover)
+            await run_mover(mover.let_go, mover.stop)
             raise
+        logger.warning("switch: after the decision: %s", exc)
     await _adopt(adapter, old, new, mover)
     ended = perf_counter()
     try:
@@ -162,7 +164,7 @@ async def _adopt(adapter: AsyncDatabaseAdapter, old: AsyncBackend, new: AsyncBac
     watch = adapter._watch
     watch.trusted, watch.alert = mover.token, False
     adapter._adopt(new)
-    await old.pool.hand_over()
+    await to_the_end(old.pool.hand_over)
 
 
 async def _call_off(old: AsyncBackend, new: AsyncBackend | None, mover: Move) -> None:

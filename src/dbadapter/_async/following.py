@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .._concurrency._aio import sleep
+from .._concurrency._aio import sleep, to_the_end
 from .._core.parsing import parse
 from .._core.switching import FENCE, GATE, LOOK_INTERVAL, OPEN_FENCE, Record, Verdict, config_at, verdict
 from .._dialects import POSTGRESQL
@@ -152,12 +152,16 @@ async def follow(adapter: AsyncDatabaseAdapter, old: AsyncBackend, record: Recor
             watch.trusted = record.token
             await arrive(old, record.token)
             return
-        await arrive(new, record.token)
+        try:
+            await arrive(new, record.token)
+        except BaseException:
+            await new.pool.close()
+            raise
         watch.trusted, watch.alert, watch.look_after = record.token, False, 0.0
         adapter._adopt(new)
     finally:
         watch.following.release()
-    await old.pool.hand_over()
+    await to_the_end(old.pool.hand_over)
 
 
 async def _opened(config: DatabaseConfig) -> AsyncBackend:

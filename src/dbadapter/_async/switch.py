@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from .._concurrency._aio import to_the_end
 from .._core.arguments import check_flags, check_progress
 from ..config import LONGEST_WAIT, DatabaseConfig, DatabaseType
 from ..errors import ConfigError, DatabaseAdapterError, SwitchAborted
@@ -98,7 +99,7 @@ async def switch_backend(
         old.pool.resume()
         await new.pool.close()
         raise
-    await old.pool.hand_over()
+    await to_the_end(old.pool.hand_over)
     ended = perf_counter()
     report = SwitchReport(
         source=old.db_type.value,

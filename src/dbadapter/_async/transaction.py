@@ -189,6 +189,10 @@ class AsyncTransaction:
             await self._prepare(writes)
         return self._connection
 
+    async def _settle(self) -> None:
+        """Begin if that is still to be done: only then is it certain on which backend."""
+        await self._ready(writes=False)
+
     async def _prepare(self, writes: bool) -> None:
         """Begin, if that is still to be done; and learn the transaction's id before the first write."""
         if self._has_begun:

@@ -111,7 +111,7 @@ class AsyncCollection(AsyncRecordCollection):
             return []
         if not self._info.has_text:
             await self._index_text()
-        engine = self._store.engine
+        engine = await self._store.settled()
         with self._existing():
             documents, mean, containing = await engine.text_figures(self._info, words)
             weights = word_weights(documents, containing)
@@ -136,7 +136,9 @@ class AsyncCollection(AsyncRecordCollection):
             return []
         selection = Selection(list(scores))
         with self._existing():
-            hits = await self._store.engine.fetch(self._info, selection, None, 0, vectors=query is not None)
+            hits = await (await self._store.settled()).fetch(
+                self._info, selection, None, 0, vectors=query is not None
+            )
         if query is not None:
             hits = [
                 hit.at(float(exact_distances(self._info.metric, query[0], hit.vector[None])[0]))
@@ -192,14 +194,14 @@ class AsyncCollection(AsyncRecordCollection):
             exactly) and ``matched`` (how many the filter let through, if anybody counted).
         """
         with self._existing():
-            known = await self._store.engine.explain(self._info)
+            known = await (await self._store.settled()).explain(self._info)
         if vector_or_text is None:
             return known
         query = await self._query(vector_or_text)
         selection = select(None, where, where_document)
         searched = await self._nearest(query, check_limit(k, "k", least=1), selection, vectors=False)
         with self._existing():
-            known = await self._store.engine.explain(self._info)
+            known = await (await self._store.settled()).explain(self._info)
         return {
             **known,
             "path": searched.path,
@@ -215,13 +217,13 @@ class AsyncCollection(AsyncRecordCollection):
         with self._existing():
             return {
                 "name": self._info.name,
-                "count": await self._store.engine.count(self._info),
+                "count": await (await self._store.settled()).count(self._info),
                 "dimension": self._info.dimension,
                 "metric": self._info.metric,
                 "model": self._info.model,
                 "references": None if self._info.reference is None else str(self._info.reference),
                 "fulltext": self._info.has_text,
-                **await self._store.engine.figures(self._info),
+                **await (await self._store.settled()).figures(self._info),
             }
 
     async def vacuum(self) -> None:
@@ -229,7 +231,7 @@ class AsyncCollection(AsyncRecordCollection):
         if self._store.in_transaction:
             raise VectorError("vacuum() cannot run within a transaction: call it on adapter.vectors")
         with self._existing():
-            await self._store.engine.vacuum(self._info)
+            await (await self._store.settled()).vacuum(self._info)
 
     async def reindex(self) -> None:
         """Make the index anew, of the records as they are now."""
@@ -246,7 +248,7 @@ class AsyncCollection(AsyncRecordCollection):
         if self._info.dimension is None:
             return 1.0
         with self._existing():
-            return await self._store.engine.recall(self._info, wanted, count)
+            return await (await self._store.settled()).recall(self._info, wanted, count)
 
 
 def _number(value: Any, what: str) -> float:

@@ -236,7 +236,7 @@ class AsyncRecordCollection:
     async def count(self) -> int:
         """How many records there are."""
         with self._existing():
-            return await self._store.engine.count(self._info)
+            return await (await self._store.settled()).count(self._info)
 
     async def get(
         self,
@@ -267,7 +267,9 @@ class AsyncRecordCollection:
         first = check_limit(offset or 0, "offset", least=0)
         vectors = "embeddings" in wanted
         with self._existing():
-            hits = await self._store.engine.fetch(self._info, selection, most, first, vectors=vectors)
+            hits = await (await self._store.settled()).fetch(
+                self._info, selection, most, first, vectors=vectors
+            )
         return get_result(hits, wanted)
 
     async def peek(self, limit: int = 10) -> dict[str, Any]:
@@ -324,7 +326,9 @@ class AsyncRecordCollection:
             return Searched([[] for _ in queries], "exact", 0, None)
         check_dimension(queries, self._info.dimension, self._info.name, "the query's vectors")
         with self._existing():
-            return await self._store.engine.nearest(self._info, queries, k, selection, vectors=vectors)
+            return await (await self._store.settled()).nearest(
+                self._info, queries, k, selection, vectors=vectors
+            )
 
     def _existing(self) -> Existing:
         """Around what fails where the collection was deleted meanwhile."""

@@ -52,6 +52,11 @@ class AsyncVectorStore:
         """The engine of the backend in use."""
         return self._engine_on(self._executor, in_transaction=self.in_transaction)
 
+    async def settled(self) -> AsyncVectorEngine:
+        """The same, once it is certain which backend that is: another process may have moved the data."""
+        await self._executor._settle()
+        return self.engine
+
     def on(self, tx: Any) -> AsyncVectorStore:
         """The same store within a transaction."""
         return AsyncVectorStore(tx)
@@ -127,6 +132,7 @@ class AsyncVectorStore:
     async def create_from(self, info: CollectionInfo) -> None:
         """Create the collection that ``info`` describes. Raises `CollectionExists`."""
         async with self._executor.transaction() as tx:
+            await tx._settle()
             engine = self._engine_on(tx, in_transaction=True)
             await engine.create_catalog()
             marks = ", ".join("?" * len(info.row()))
@@ -263,9 +269,9 @@ class AsyncVectorStore:
         return AsyncCollection(self, info, embedding_function)
 
     async def _has_catalog(self) -> bool:
-        caches = self._caches
+        engine, caches = await self.settled(), self._caches
         if not caches.has_catalog or self.in_transaction:
-            found = await self.engine.has_catalog()
+            found = await engine.has_catalog()
             # Within a transaction it may be the transaction's own, and go with it.
             caches.has_catalog = caches.has_catalog or (found and not self.in_transaction)
             return found
@@ -295,6 +301,7 @@ class AsyncVectorStore:
     ) -> AsyncIterator[tuple[AsyncVectorEngine, CollectionInfo]]:
         """A transaction (or savepoint) to change a collection in, and its present description."""
         async with self._executor.transaction() as tx:
+            await tx._settle()
             engine = self._engine_on(tx, in_transaction=True)
             await engine.lock(uid, alone=alone)
             row = await tx.fetch_one(f"SELECT {COLUMNS} FROM {CATALOG} WHERE uid = ?", [uid], row_type=tuple)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from time import perf_counter
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from .._core.consistency import NEVER
 from ._frames import is_ours, place
@@ -30,8 +30,11 @@ __all__ = [
     "live_place",
     "note_write",
     "sleep",
+    "to_the_end",
     "wait_readable",
 ]
+
+T = TypeVar("T")
 
 logger = logging.getLogger("dbadapter.pool")
 
@@ -182,6 +185,19 @@ class Watch:
             return
         task.cancel()
         await asyncio.wait([task])
+
+
+async def to_the_end(function: Callable[[], Awaitable[T]]) -> T:
+    """Await what must not be left half done: where the task is cancelled meanwhile, it is so afterwards."""
+    task = asyncio.ensure_future(function())
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        task.exception()
+        raise
 
 
 class Errand:

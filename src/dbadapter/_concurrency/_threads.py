@@ -28,6 +28,7 @@ __all__ = [
     "live_place",
     "note_write",
     "sleep",
+    "to_the_end",
     "wait_readable",
 ]
 
@@ -160,6 +161,11 @@ class Watch:
         self._wake.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(_STOP_PATIENCE)
+
+
+def to_the_end(function: Callable[[], T]) -> T:
+    """Do what must not be left half done; a thread is not cancelled."""
+    return function()
 
 
 class Errand:

@@ -98,6 +98,12 @@ class Access:
             if self._is_home(backend, lane, connection):
                 return backend, lane, connection
 
+    def _settle(self) -> None:
+        """Go over to where the data live if that is to be looked up: before text is made for one of the backends."""
+        if perf_counter() > self._watch.look_after:
+            _, lane, connection = self._acquire(read_only=True)
+            lane.release(connection)
+
     def _is_home(self, backend: Backend, lane: Lane, connection: Any) -> bool:
         """Whether the data still live in `backend`; if not, `connection` is given back and the adapter moves on."""
         try:

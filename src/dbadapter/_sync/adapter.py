@@ -221,11 +221,13 @@ class DatabaseAdapter(Access):
 
     def list_tables(self) -> list[str]:
         """The names of the tables, sorted; our own bookkeeping is left out."""
+        self._settle()
         return [row["name"] for row in self.fetch_all(self.dialect.list_tables)]
 
     def describe_table(self, name: str) -> TableInfo:
         """Columns, keys and indexes of a table. Raises `UndefinedTable`."""
         check_name("the table", name)
+        self._settle()
         rows = {part: self.fetch_all(sql, {"tbl": name}) for part, sql in self.dialect.catalog.items()}
         return self.dialect.table_info(name, rows)
 
@@ -233,12 +235,14 @@ class DatabaseAdapter(Access):
         """Create the tables of `schema` that are missing, in dependency order and one transaction."""
         from .schema import create_tables
 
+        self._settle()
         create_tables(self, schema)
 
     def drop_tables(self, schema: Schema) -> None:
         """Drop the tables of `schema` that exist, dependents first, in one transaction."""
         from .schema import drop_tables
 
+        self._settle()
         drop_tables(self, schema)
 
     # -- switching -------------------------------------------------------------------------------------------------
@@ -273,7 +277,7 @@ class DatabaseAdapter(Access):
         try:
             self._pool.require_open()
             if carry_data or follow_back:
-                self._settle()
+                self._go_to_data()
             config = target_config(self.config, target)
             if config == self.config:
                 raise SwitchAborted(f"the target is the {self.db_type.value} database already in use")
@@ -312,21 +316,20 @@ class DatabaseAdapter(Access):
             raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
         try:
             self._pool.require_open()
-            self._settle()
+            self._go_to_data()
             from .carry import rehearse_switch
 
             return rehearse_switch(self, target_config(self.config, target), drain_timeout, progress)
         finally:
             self._switching.release()
 
-    def _settle(self) -> None:
+    def _go_to_data(self) -> None:
         """Go over to where the data live, if another process has moved them since that was looked up."""
         self._watch.look_after = 0.0
         try:
-            _, lane, connection = self._acquire(read_only=True)
+            self._settle()
         except DatabaseAdapterError as exc:
             raise SwitchAborted(f"the database in use cannot be asked where the data live: {exc}") from exc
-        lane.release(connection)
 
     def _is_followed_by(self, config: DatabaseConfig) -> bool:
         """Whether the database of `config` is the old one that is kept up to date."""

@@ -34,6 +34,7 @@ class Ahead:
         if self.token == record.token:
             return
         self.token = record.token
+        self._close()  # what was opened for a switch that was called off unseen
         if record.place:  # a rehearsal names none
             self._config = config_at(record.place, own)
             self._opening.run(0)

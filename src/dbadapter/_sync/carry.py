@@ -14,6 +14,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._concurrency._threads import to_the_end
 from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, SwitchAborted
 from ..switching._threads import run_mover
@@ -62,17 +63,18 @@ def switch_with_data(
         drained = perf_counter()
         run_mover(partial(mover.finish, drain_timeout), mover.stop)
     except BaseException as exc:
+        run_mover(mover.learn_fate, mover.stop)
         if new is None or mover.decided is None:
             _call_off(old, new, mover)
             if isinstance(exc, DatabaseAdapterError) and not isinstance(exc, SwitchAborted):
                 raise SwitchAborted(str(exc)) from exc
             raise
-        if isinstance(exc, Exception):
-            logger.warning("switch: after the decision: %s", exc)
-            arrive(new, mover.token)
-        else:  # cancelled in the moment of the decision, which stands
+        arrive(new, mover.token)
+        if not isinstance(exc, Exception):  # interrupted in the moment of the decision, which stands
             _adopt(adapter, old, new, mover)
+            run_mover(mover.let_go, mover.stop)
             raise
+        logger.warning("switch: after the decision: %s", exc)
     _adopt(adapter, old, new, mover)
     ended = perf_counter()
     try:
@@ -161,7 +163,7 @@ def _adopt(adapter: DatabaseAdapter, old: Backend, new: Backend, mover: Move) ->
     watch = adapter._watch
     watch.trusted, watch.alert = mover.token, False
     adapter._adopt(new)
-    old.pool.hand_over()
+    to_the_end(old.pool.hand_over)
 
 
 def _call_off(old: Backend, new: Backend | None, mover: Move) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .._concurrency._threads import sleep
+from .._concurrency._threads import sleep, to_the_end
 from .._core.parsing import parse
 from .._core.switching import FENCE, GATE, LOOK_INTERVAL, OPEN_FENCE, Record, Verdict, config_at, verdict
 from .._dialects import POSTGRESQL
@@ -153,12 +153,16 @@ def follow(adapter: DatabaseAdapter, old: Backend, record: Record) -> None:
             watch.trusted = record.token
             arrive(old, record.token)
             return
-        arrive(new, record.token)
+        try:
+            arrive(new, record.token)
+        except BaseException:
+            new.pool.close()
+            raise
         watch.trusted, watch.alert, watch.look_after = record.token, False, 0.0
         adapter._adopt(new)
     finally:
         watch.following.release()
-    old.pool.hand_over()
+    to_the_end(old.pool.hand_over)
 
 
 def _opened(config: DatabaseConfig) -> Backend:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from .._concurrency._threads import to_the_end
 from .._core.arguments import check_flags, check_progress
 from ..config import LONGEST_WAIT, DatabaseConfig, DatabaseType
 from ..errors import ConfigError, DatabaseAdapterError, SwitchAborted
@@ -99,7 +100,7 @@ def switch_backend(
         old.pool.resume()
         new.pool.close()
         raise
-    old.pool.hand_over()
+    to_the_end(old.pool.hand_over)
     ended = perf_counter()
     report = SwitchReport(
         source=old.db_type.value,

@@ -188,6 +188,10 @@ class Transaction:
             self._prepare(writes)
         return self._connection
 
+    def _settle(self) -> None:
+        """Begin if that is still to be done: only then is it certain on which backend."""
+        self._ready(writes=False)
+
     def _prepare(self, writes: bool) -> None:
         """Begin, if that is still to be done; and learn the transaction's id before the first write."""
         if self._has_begun:

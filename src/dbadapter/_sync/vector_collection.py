@@ -112,7 +112,7 @@ class Collection(RecordCollection):
             return []
         if not self._info.has_text:
             self._index_text()
-        engine = self._store.engine
+        engine = self._store.settled()
         with self._existing():
             documents, mean, containing = engine.text_figures(self._info, words)
             weights = word_weights(documents, containing)
@@ -137,7 +137,7 @@ class Collection(RecordCollection):
             return []
         selection = Selection(list(scores))
         with self._existing():
-            hits = self._store.engine.fetch(self._info, selection, None, 0, vectors=query is not None)
+            hits = self._store.settled().fetch(self._info, selection, None, 0, vectors=query is not None)
         if query is not None:
             hits = [
                 hit.at(float(exact_distances(self._info.metric, query[0], hit.vector[None])[0]))
@@ -193,14 +193,14 @@ class Collection(RecordCollection):
             exactly) and ``matched`` (how many the filter let through, if anybody counted).
         """
         with self._existing():
-            known = self._store.engine.explain(self._info)
+            known = self._store.settled().explain(self._info)
         if vector_or_text is None:
             return known
         query = self._query(vector_or_text)
         selection = select(None, where, where_document)
         searched = self._nearest(query, check_limit(k, "k", least=1), selection, vectors=False)
         with self._existing():
-            known = self._store.engine.explain(self._info)
+            known = self._store.settled().explain(self._info)
         return {
             **known,
             "path": searched.path,
@@ -216,13 +216,13 @@ class Collection(RecordCollection):
         with self._existing():
             return {
                 "name": self._info.name,
-                "count": self._store.engine.count(self._info),
+                "count": self._store.settled().count(self._info),
                 "dimension": self._info.dimension,
                 "metric": self._info.metric,
                 "model": self._info.model,
                 "references": None if self._info.reference is None else str(self._info.reference),
                 "fulltext": self._info.has_text,
-                **self._store.engine.figures(self._info),
+                **self._store.settled().figures(self._info),
             }
 
     def vacuum(self) -> None:
@@ -230,7 +230,7 @@ class Collection(RecordCollection):
         if self._store.in_transaction:
             raise VectorError("vacuum() cannot run within a transaction: call it on adapter.vectors")
         with self._existing():
-            self._store.engine.vacuum(self._info)
+            self._store.settled().vacuum(self._info)
 
     def reindex(self) -> None:
         """Make the index anew, of the records as they are now."""
@@ -247,7 +247,7 @@ class Collection(RecordCollection):
         if self._info.dimension is None:
             return 1.0
         with self._existing():
-            return self._store.engine.recall(self._info, wanted, count)
+            return self._store.settled().recall(self._info, wanted, count)
 
 
 def _number(value: Any, what: str) -> float:

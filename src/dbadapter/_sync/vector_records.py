@@ -237,7 +237,7 @@ class RecordCollection:
     def count(self) -> int:
         """How many records there are."""
         with self._existing():
-            return self._store.engine.count(self._info)
+            return self._store.settled().count(self._info)
 
     def get(
         self,
@@ -268,7 +268,7 @@ class RecordCollection:
         first = check_limit(offset or 0, "offset", least=0)
         vectors = "embeddings" in wanted
         with self._existing():
-            hits = self._store.engine.fetch(self._info, selection, most, first, vectors=vectors)
+            hits = self._store.settled().fetch(self._info, selection, most, first, vectors=vectors)
         return get_result(hits, wanted)
 
     def peek(self, limit: int = 10) -> dict[str, Any]:
@@ -325,7 +325,7 @@ class RecordCollection:
             return Searched([[] for _ in queries], "exact", 0, None)
         check_dimension(queries, self._info.dimension, self._info.name, "the query's vectors")
         with self._existing():
-            return self._store.engine.nearest(self._info, queries, k, selection, vectors=vectors)
+            return self._store.settled().nearest(self._info, queries, k, selection, vectors=vectors)
 
     def _existing(self) -> Existing:
         """Around what fails where the collection was deleted meanwhile."""

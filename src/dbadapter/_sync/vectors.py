@@ -53,6 +53,11 @@ class VectorStore:
         """The engine of the backend in use."""
         return self._engine_on(self._executor, in_transaction=self.in_transaction)
 
+    def settled(self) -> VectorEngine:
+        """The same, once it is certain which backend that is: another process may have moved the data."""
+        self._executor._settle()
+        return self.engine
+
     def on(self, tx: Any) -> VectorStore:
         """The same store within a transaction."""
         return VectorStore(tx)
@@ -128,6 +133,7 @@ class VectorStore:
     def create_from(self, info: CollectionInfo) -> None:
         """Create the collection that ``info`` describes. Raises `CollectionExists`."""
         with self._executor.transaction() as tx:
+            tx._settle()
             engine = self._engine_on(tx, in_transaction=True)
             engine.create_catalog()
             marks = ", ".join("?" * len(info.row()))
@@ -260,9 +266,9 @@ class VectorStore:
         return Collection(self, info, embedding_function)
 
     def _has_catalog(self) -> bool:
-        caches = self._caches
+        engine, caches = self.settled(), self._caches
         if not caches.has_catalog or self.in_transaction:
-            found = self.engine.has_catalog()
+            found = engine.has_catalog()
             # Within a transaction it may be the transaction's own, and go with it.
             caches.has_catalog = caches.has_catalog or (found and not self.in_transaction)
             return found
@@ -290,6 +296,7 @@ class VectorStore:
     def writing(self, uid: str, *, alone: bool = False) -> Iterator[tuple[VectorEngine, CollectionInfo]]:
         """A transaction (or savepoint) to change a collection in, and its present description."""
         with self._executor.transaction() as tx:
+            tx._settle()
             engine = self._engine_on(tx, in_transaction=True)
             engine.lock(uid, alone=alone)
             row = tx.fetch_one(f"SELECT {COLUMNS} FROM {CATALOG} WHERE uid = ?", [uid], row_type=tuple)

@@ -55,6 +55,7 @@ class Move:
         self._marked = self._round_at = self._before_at = 0.0
         self._pace = Pace()
         self._stopping = self._following = False
+        self._is_deciding = self._is_in_doubt = False
 
     # -- from outside ----------------------------------------------------------------------------------------------
 
@@ -118,12 +119,31 @@ class Move:
         with reporting("the data cannot be moved"):
             self._finish(patience)
 
+    def learn_fate(self) -> None:
+        """After `finish` came to grief: whether the decision was made all the same, which the source's record tells.
+
+        Where it cannot be read, nothing is to be undone: the record may say that the target is the home.
+        """
+        if self.decided is not None or not self._is_deciding:
+            return
+        try:
+            record = self._read_record()
+        except Exception:
+            self._is_in_doubt = True
+            return
+        if record is not None and (record.state, record.token) == ("away", self.token):
+            self.decided = record
+
     def settle(self) -> None:
         """Tidy up after the decision, when the app works on."""
         raise NotImplementedError
 
     def discard(self) -> None:
         """Undo everything; what cannot be undone now is cleaned at the next attempt."""
+        raise NotImplementedError
+
+    def _read_record(self) -> Record | None:
+        """The source's record, by a connection of its own."""
         raise NotImplementedError
 
     def _open(self) -> None:

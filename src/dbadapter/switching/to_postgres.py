@@ -7,6 +7,7 @@ the file, which says that the data live elsewhere and closes its fence. `settle`
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from time import monotonic, sleep
 from typing import Any
 
@@ -230,6 +231,7 @@ class ToPostgres(Move):
         if self._rehearsal:
             source.rollback()
             return
+        self._is_deciding = True
         source.raw.execute("COMMIT")
         self.decided = away
         self._tell("decided")
@@ -247,9 +249,15 @@ class ToPostgres(Move):
             for problem in target.check():
                 self._tell("checking", problem=problem)
 
+    def _read_record(self) -> Record | None:
+        with closing(open_source(self.source_config.sqlite_path)) as raw:
+            return read_sqlite(raw)
+
     def discard(self) -> None:
         """Undo everything; what cannot be undone now is cleaned at the next attempt."""
         with self._stack:
+            if self._is_in_doubt:
+                return
             cleaned = True
             if self._target is not None and (self._target.made or self._target.filled):
                 try:

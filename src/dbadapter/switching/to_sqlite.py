@@ -327,6 +327,7 @@ class ToSQLite(Move):
 
     def _decide(self, away: Record, patience: float) -> None:
         source, _ = self._both()
+        self._is_deciding = True
         try:
             source.raw.execute("COMMIT")
         except Exception as error:
@@ -340,8 +341,7 @@ class ToSQLite(Move):
         deadline = monotonic() + max(patience, 5.0)
         while True:
             try:
-                with open_postgres(self.source_config) as post:
-                    return read_postgres(post) == away
+                return self._read_record() == away
             except Exception as error:
                 if monotonic() > deadline:
                     raise SwitchAborted(
@@ -360,9 +360,15 @@ class ToSQLite(Move):
                 source.raw = self._stack.enter_context(open_postgres(self.source_config))
             source.forget()
 
+    def _read_record(self) -> Record | None:
+        with open_postgres(self.source_config) as post:
+            return read_postgres(post)
+
     def discard(self) -> None:
         """Undo everything; what cannot be undone now is cleaned at the next attempt."""
         with self._stack:
+            if self._is_in_doubt:
+                return
             if self._source is not None and self._installed:
                 try:
                     self._source.remove(self._before)

@@ -46,6 +46,9 @@ class ConnectionExecutor:
         """The vector collections."""
         return VectorStore(self)
 
+    def _settle(self) -> None:
+        """There is but one backend."""
+
     @contextmanager
     def transaction(self) -> Iterator[ConnectionExecutor]:
         """A transaction, or a savepoint in the one that is open."""
