@@ -74,12 +74,15 @@ async def switch_with_data(
             await run_mover(mover.let_go, mover.stop)
             raise
         logger.warning("switch: after the decision: %s", exc)
-    await _adopt(adapter, old, new, mover)
-    ended = perf_counter()
     try:
+        await _adopt(adapter, old, new, mover)
+        ended = perf_counter()
         await run_mover(mover.settle, mover.stop)
     except DatabaseAdapterError as exc:
         logger.warning("switch: %s; the switch itself is done", exc)
+    except BaseException:  # cancelled when it was done: what is left is cleaned at the next attempt
+        await run_mover(mover.let_go, mover.stop)
+        raise
     assert mover.decided is not None
     if follow_back:
         await _follow_back(adapter, new, old)
@@ -170,9 +173,11 @@ async def _adopt(adapter: AsyncDatabaseAdapter, old: AsyncBackend, new: AsyncBac
 async def _call_off(old: AsyncBackend, new: AsyncBackend | None, mover: Move) -> None:
     """Everything goes on as before."""
     old.pool.resume()
-    if new is not None:
-        await new.pool.close()
     try:
-        await run_mover(mover.discard, mover.stop)
-    except Exception as exc:
-        logger.warning("switch: not everything could be undone, the next attempt will: %s", exc)
+        if new is not None:
+            await new.pool.close()
+    finally:
+        try:
+            await run_mover(mover.discard, mover.stop)
+        except Exception as exc:
+            logger.warning("switch: not everything could be undone, the next attempt will: %s", exc)

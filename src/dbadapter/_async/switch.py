@@ -93,6 +93,10 @@ async def switch_backend(
                 f"work in flight did not end within drain_timeout ({drain_timeout:g} s): {holders}"
             )
         drained = perf_counter()
+        if adapter._backend is not old:
+            raise SwitchAborted(
+                "another process has moved the data meanwhile, and this one went after them; try again"
+            )
         # From here on nothing can fail: the swap is one assignment, and those that wait are woken after it.
         adapter._adopt(new)
     except BaseException:

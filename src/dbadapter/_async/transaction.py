@@ -97,9 +97,9 @@ class AsyncTransaction:
         while True:
             # A body that has been at other things since it got its connection may have missed an announcement; once
             # begun, nothing can be asked before the body's own SET TRANSACTION.
-            late = self._connection.begins_late and not self._read_only
+            assert self._lane is not None
+            late = self._connection.begins_late and self._lane.serves_writes
             if late and perf_counter() > adapter._watch.look_after:
-                assert self._lane is not None
                 connection, self._connection = self._connection, None
                 if not await adapter._is_home(self._backend, self._lane, connection):
                     await self._acquire()

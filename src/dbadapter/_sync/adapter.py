@@ -333,7 +333,8 @@ class DatabaseAdapter(Access):
 
     def _is_followed_by(self, config: DatabaseConfig) -> bool:
         """Whether the database of `config` is the old one that is kept up to date."""
-        return self._follower is not None and self._follower.leads_to(config)
+        follower = self._follower
+        return follower is not None and follower.leads_to(config)
 
     def _adopt(self, backend: Backend) -> None:
         """Use `backend` from now on."""
@@ -394,7 +395,7 @@ class DatabaseAdapter(Access):
 
     def status(self) -> dict[str, Any]:
         """What is in use and how it fares, for people: backend, place, epoch, whether a switch runs, health, pool."""
-        config = self.config
+        config, follower = self.config, self._follower
         place = (
             config.sqlite_path
             if config.db_type is DatabaseType.SQLITE
@@ -407,7 +408,7 @@ class DatabaseAdapter(Access):
             "epoch": self._epoch,
             "switching": self._switching.locked(),
             "switch": dict(self._switch_state),
-            "follow_back": self._follower.state() if self._follower is not None else None,
+            "follow_back": None if follower is None else follower.state(),
             "health": self.health(),
             "pool": self._backend.pool.get_stats(),
         }

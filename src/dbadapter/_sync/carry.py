@@ -75,12 +75,15 @@ def switch_with_data(
             run_mover(mover.let_go, mover.stop)
             raise
         logger.warning("switch: after the decision: %s", exc)
-    _adopt(adapter, old, new, mover)
-    ended = perf_counter()
     try:
+        _adopt(adapter, old, new, mover)
+        ended = perf_counter()
         run_mover(mover.settle, mover.stop)
     except DatabaseAdapterError as exc:
         logger.warning("switch: %s; the switch itself is done", exc)
+    except BaseException:  # cancelled when it was done: what is left is cleaned at the next attempt
+        run_mover(mover.let_go, mover.stop)
+        raise
     assert mover.decided is not None
     if follow_back:
         _follow_back(adapter, new, old)
@@ -169,9 +172,11 @@ def _adopt(adapter: DatabaseAdapter, old: Backend, new: Backend, mover: Move) ->
 def _call_off(old: Backend, new: Backend | None, mover: Move) -> None:
     """Everything goes on as before."""
     old.pool.resume()
-    if new is not None:
-        new.pool.close()
     try:
-        run_mover(mover.discard, mover.stop)
-    except Exception as exc:
-        logger.warning("switch: not everything could be undone, the next attempt will: %s", exc)
+        if new is not None:
+            new.pool.close()
+    finally:
+        try:
+            run_mover(mover.discard, mover.stop)
+        except Exception as exc:
+            logger.warning("switch: not everything could be undone, the next attempt will: %s", exc)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from typing import TypeVar
 
 __all__ = ["run_mover"]
@@ -13,7 +16,11 @@ T = TypeVar("T")
 
 async def run_mover(function: Callable[[], T], stop: Callable[[], None]) -> T:
     """Run a step of the mover in a thread; when the task is cancelled, `stop` is called and the step's end awaited."""
-    step = asyncio.ensure_future(asyncio.to_thread(function))
+    # Not in the loop's executor, which may be full of jobs that wait for the very adapter that is being switched.
+    threads = ThreadPoolExecutor(1, thread_name_prefix="dbadapter-mover")
+    work = partial(copy_context().run, function)
+    step = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(threads, work))
+    threads.shutdown(wait=False)
     try:
         return await asyncio.shield(step)
     except asyncio.CancelledError:

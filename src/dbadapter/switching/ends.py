@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import perf_counter, sleep
 from typing import Any
 
@@ -79,18 +79,32 @@ def sole_mover(path: str) -> Iterator[None]:
         yield
         return
     name = f"{os.path.realpath(path)}-dbadapter-switch"
-    descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
+    while True:
+        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SwitchAborted(
-                "another process is moving this database at the moment; wait for it to end"
-            ) from None
-        yield
-        os.unlink(name)
-    finally:
-        os.close(descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise SwitchAborted(
+                    "another process is moving this database at the moment; wait for it to end"
+                ) from None
+            if not _is_named(descriptor, name):
+                continue  # whoever had it before has taken the file away meanwhile
+            try:
+                yield
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(name)
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _is_named(descriptor: int, name: str) -> bool:
+    """Whether the file that is open is the one of that name still."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), os.stat(name))
+    return False
 
 
 def is_on_network(path: str, mounted: str = "/proc/self/mounts") -> str | None:

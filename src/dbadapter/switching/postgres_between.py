@@ -11,11 +11,11 @@ from ..errors import SwitchAborted
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["between", "call_vacuum_off"]
+__all__ = ["LOCK_TIMEOUT", "between", "call_vacuum_off", "is_lock_timeout"]
 
 _PATIENCE, _REST = 10.0, 0.05  # seconds
 # Shorter than the server waits before it looks for a deadlock (a second): it is never the app's statement that fails.
-_LOCK_TIMEOUT = "100ms"
+LOCK_TIMEOUT = "100ms"
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -42,15 +42,20 @@ def between(
             with raw.transaction():
                 if table is not None:
                     call_vacuum_off(raw, table)
-                raw.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'".encode())
+                raw.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
                 act()
             return
         except Exception as error:
-            if getattr(error, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            if not is_lock_timeout(error):
                 raise
             if monotonic() > deadline:
                 raise SwitchAborted(f"{waited_for} has not ended for {_PATIENCE:g} s") from error
         sleep(_REST)
+
+
+def is_lock_timeout(error: Exception) -> bool:
+    """A lock was not to be had in time."""
+    return getattr(error, "sqlstate", None) == _LOCK_NOT_AVAILABLE
 
 
 def call_vacuum_off(raw: psycopg.Connection[Any], tables: str) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.switching import FENCE, OPEN_FENCE
 from .._dialects import POSTGRESQL
+from ..errors import SwitchAborted
 from .postgres_between import between
+from .records import read_postgres
 from .sqlite_fence import MESSAGE
 
 if TYPE_CHECKING:
@@ -53,13 +55,20 @@ def open_fence(raw: psycopg.Connection[Any]) -> None:
 def remove_fence(raw: psycopg.Connection[Any]) -> None:
     """Take an open fence away, one table after the other between the app's transactions.
 
-    Raises `SwitchAborted` where those do not end; then it stays, open.
+    Raises `SwitchAborted` where those do not end, or the data have moved on; then it stays as it is.
     """
+
+    def drop(what: str) -> None:
+        raw.execute(what.encode())
+        # With the table's lock: who closes the fence has to wait for it, or has done so by now.
+        if (record := read_postgres(raw)) is not None and record.state != "here":
+            raise SwitchAborted("another switch has begun")
+
     for table in _fenced(raw):
         name = POSTGRESQL.quote(table)
-        drop = partial(raw.execute, f"DROP TRIGGER IF EXISTS {FENCE} ON {name}".encode())
-        between(raw, drop, f"a transaction that uses {table}", name)
-    raw.execute(f"DROP FUNCTION IF EXISTS {FENCE}()".encode())
+        take = partial(drop, f"DROP TRIGGER IF EXISTS {FENCE} ON {name}")
+        between(raw, take, f"a transaction that uses {table}", name)
+    between(raw, partial(drop, f"DROP FUNCTION IF EXISTS {FENCE}()"), "a transaction that uses the fence")
 
 
 def _is_there(raw: psycopg.Connection[Any]) -> bool:

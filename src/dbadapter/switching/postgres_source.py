@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, frozen
@@ -23,7 +23,7 @@ from ..transfer._postgres_catalog import read_tables
 from ..transfer._values import Foreign, RawText
 from ..transfer.plan import TablePlan, TransferPlan
 from .collections import Captured
-from .postgres_between import between, call_vacuum_off
+from .postgres_between import LOCK_TIMEOUT, between, call_vacuum_off, is_lock_timeout
 from .postgres_capture import (
     count_changes,
     empty_log,
@@ -36,7 +36,7 @@ from .postgres_capture import (
     remove_triggers,
     take_truncations,
 )
-from .records import forget_postgres, write_postgres
+from .records import forget_postgres, read_postgres, write_postgres
 
 if TYPE_CHECKING:
     import psycopg
@@ -55,7 +55,7 @@ FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
     AND (NOT starts_with(c.relname, '_dbadapter_') OR c.relname = '_dbadapter_collections')
 """
-_LONG = 0.1  # seconds
+_LONG, _REST = 0.1, 0.02  # seconds
 
 
 @frozen
@@ -150,7 +150,8 @@ class PostgresSource:
         The server calls off an automatic one, but only after a second in which somebody has waited for it.
         """
         begun = monotonic()
-        self.raw.execute("BEGIN")
+        # What commits while this waits for the gate is to be seen, whatever the database's default says.
+        self.raw.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
         settings(self.raw)
         if tables:
             call_vacuum_off(self.raw, ", ".join(map(quote, tables)))
@@ -181,9 +182,27 @@ class PostgresSource:
         self.raw.execute(f"GRANT INSERT ON {GATE} TO PUBLIC".encode())  # the right to lock it
         write_postgres(self.raw, record)
 
-    def close_gate(self) -> None:
-        """Wait for the writing transactions under way; from now on new ones wait, until this one ends."""
-        self.raw.execute(f"DROP TABLE {GATE}".encode())
+    def close_gate(self, tables: Sequence[str], patience: float) -> None:
+        """Wait for the writing transactions under way; from now on new ones wait, until this transaction ends.
+
+        A moment at a time, as long as `patience` (s) lasts: a long transaction is not to hold up all that come after
+        it, nor one that takes the tables' locks in another order to be called a deadlock.
+        """
+        deadline = monotonic() + patience
+        self.raw.execute("SAVEPOINT dbadapter_gate")
+        while True:
+            self.raw.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
+            try:
+                self.raw.execute(f"DROP TABLE {GATE}".encode())
+                if tables:
+                    locked = ", ".join(map(quote, tables))
+                    self.raw.execute(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE".encode())
+                return
+            except Exception as error:
+                if not is_lock_timeout(error) or monotonic() > deadline:
+                    raise
+            self.raw.execute("ROLLBACK TO SAVEPOINT dbadapter_gate")
+            sleep(_REST)
 
     def forget(self) -> None:
         """Note no changes any more, and leave nothing of the notes."""
@@ -197,6 +216,8 @@ class PostgresSource:
         self._remove_triggers()
 
         def remove() -> None:
+            if (found := read_postgres(self.raw)) is not None and found.state == "away":
+                return  # somebody has decided, whoever it was
             remove_capture(self.raw)
             self.raw.execute(f"DROP TABLE IF EXISTS {GATE}".encode())
             if before is None:

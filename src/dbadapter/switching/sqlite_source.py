@@ -17,7 +17,7 @@ from ..transfer._matches import match_of
 from ..transfer.plan import TablePlan, TransferPlan
 from .collections import Captured
 from .ends import begin_at_once
-from .records import forget_sqlite, write_sqlite
+from .records import forget_sqlite, read_sqlite, write_sqlite
 from .sqlite_capture import (
     CHANGES,
     CapturedTable,
@@ -139,6 +139,9 @@ class SQLiteSource:
         self.rollback()
         begin_at_once(self.raw, 30.0)
         try:
+            if (found := read_sqlite(self.raw)) is not None and found.state == "away":
+                self.rollback()  # somebody has decided, whoever it was
+                return
             remove_capture(self.raw)
             if before is None:
                 forget_sqlite(self.raw)

@@ -15,7 +15,6 @@ from typing import Any
 import psycopg
 
 from .._core.switching import GAIN, NOTICE, Record, place_of
-from .._dialects import POSTGRESQL
 from ..errors import SwitchAborted
 from ..transfer._endpoints import display, open_postgres, settings
 from ..transfer._faults import is_connection_loss, reporting
@@ -58,6 +57,7 @@ class ToSQLite(Move):
     _installed = False
     _brake: Brake | None = None
     _is_catching_up = False
+    _transaction = 0  # the number of the one that decides
 
     # -- beside the app --------------------------------------------------------------------------------------------
 
@@ -301,11 +301,8 @@ class ToSQLite(Move):
         source, target = self._both()
         captured = target.to_be_captured(present_target(source.raw)) if self.follow_back else []
         post = source.raw  # in the transaction that keeps vacuum away
-        post.execute(f"SET LOCAL lock_timeout = {int(patience * 1000) or 1}".encode())
-        source.close_gate()
-        if names := self._locked:
-            locked = ", ".join(map(POSTGRESQL.quote, names))
-            post.execute(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE".encode())
+        names = self._locked
+        source.close_gate(names, patience)
         self._tell("switching")
         source.check_shape()
         with target.writing():
@@ -327,6 +324,8 @@ class ToSQLite(Move):
 
     def _decide(self, away: Record, patience: float) -> None:
         source, _ = self._both()
+        row = source.raw.execute("SELECT txid_current()").fetchone()
+        self._transaction = row[0] if row else 0
         self._is_deciding = True
         try:
             source.raw.execute("COMMIT")
@@ -362,6 +361,9 @@ class ToSQLite(Move):
 
     def _read_record(self) -> Record | None:
         with open_postgres(self.source_config) as post:
+            row = post.execute("SELECT txid_status(%s)", (self._transaction,)).fetchone()
+            if row is not None and row[0] == "in progress":
+                raise SwitchAborted("the server has not ended the transaction of the decision")
             return read_postgres(post)
 
     def discard(self) -> None:
