@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -15,9 +17,12 @@ from dbadapter import AsyncDatabaseAdapter, DatabaseAdapter, DatabaseConfig, Dat
 from dbadapter._sync import ahead
 from dbadapter.errors import SwitchAborted
 from dbadapter.schema import Schema
+from dbadapter.switching.ends import sole_mover
 from dbadapter.switching.move import Move
+from dbadapter.switching.postgres_source import PostgresSource
 from dbadapter.switching.to_postgres import ToPostgres
 from dbadapter.switching.to_sqlite import ToSQLite
+from dbadapter.transfer._endpoints import open_postgres
 from tests.servers import fresh_database
 from tests.switching.meddling import once
 
@@ -149,6 +154,61 @@ def test_a_target_that_was_opened_for_another_switch(
             assert other.config.pool.database == elsewhere.pool.database
             other.execute("INSERT INTO t VALUES (2)")
             assert adapter.fetch_value("SELECT count(*) FROM t") == 2
+
+
+def test_what_commits_while_the_pause_waits(both: DatabaseConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is carried over, also where the database's transactions see one moment by default."""
+    config = attrs.evolve(both, db_type=POSTGRES)
+    with DatabaseAdapter(config) as adapter:
+        adapter.execute(TABLE)
+        name = adapter.dialect.quote(config.pool.database)
+        adapter.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    with (
+        DatabaseAdapter(config) as adapter,
+        open_postgres(config) as stranger,
+        open_postgres(config) as watching,
+    ):
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'ShareRowExclusiveLock'"
+
+        def commit() -> None:
+            while watching.execute(waits).fetchone() == (0,):
+                pass
+            stranger.execute("COMMIT")
+
+        def keep_away(self: Any, tables: Any) -> bool:
+            stranger.execute("BEGIN")
+            stranger.execute("INSERT INTO t VALUES (1)")
+            committing.start()
+            return kept(self, tables)
+
+        committing, kept = threading.Thread(target=commit), PostgresSource.keep_vacuum_away
+        monkeypatch.setattr(PostgresSource, "keep_vacuum_away", keep_away)
+        adapter.switch_database(SQLITE, carry_data=True)
+        committing.join()
+        assert adapter.fetch_all("SELECT a FROM t", row_type=tuple) == [(1,)]
+
+
+def test_the_lock_file_of_one_who_has_ended(tmp_path: Path) -> None:
+    """Whoever opened it before it was taken away takes the one that is there now: never two movers at a time."""
+    path = str(tmp_path / "app.db")
+    lock = f"{path}-dbadapter-switch"
+    opens = os.open
+
+    def open_late(name: Any, *how: Any) -> int:
+        found = opens(name, *how)
+        if name == lock and not removed:
+            removed.append(name)
+            os.unlink(name)
+        return found
+
+    removed: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dbadapter.switching.ends.os.open", open_late)
+        with sole_mover(path):
+            assert removed
+            with pytest.raises(SwitchAborted, match="another process"), sole_mover(path):
+                pass
+    assert not os.path.exists(lock)
 
 
 @pytest.mark.anyio
