@@ -15,6 +15,7 @@ import pytest
 
 from dbadapter import AsyncDatabaseAdapter, DatabaseAdapter, DatabaseConfig, DatabaseType
 from dbadapter._sync import ahead
+from dbadapter.embedded import EmbeddedPostgres
 from dbadapter.errors import SwitchAborted
 from dbadapter.schema import Schema
 from dbadapter.switching.ends import sole_mover
@@ -240,6 +241,22 @@ async def test_a_cancel_while_the_old_pool_is_handed_over(both: DatabaseConfig, 
         await asyncio.wait_for(waiting, 60)
         assert adapter.db_type is POSTGRES
         assert not any(lane.state.idle for lane in old._lanes)
+
+
+def test_the_word_of_a_replica(postgres_cluster: EmbeddedPostgres) -> None:
+    """It may lag behind: what it says of where the data live does not count as looked up for whoever writes."""
+    with fresh_database(postgres_cluster) as config, DatabaseAdapter(config) as adapter:
+        adapter.execute(TABLE)
+        while not adapter.get_stats()["reads"]["replica"]:
+            adapter.fetch_value("SELECT count(*) FROM t", consistency="eventual")
+        adapter._watch.look_soon()
+        before = adapter.get_stats()["reads"]["replica"]
+        adapter.fetch_value("SELECT count(*) FROM t", consistency="eventual")
+        assert adapter.get_stats()["reads"]["replica"] == before + 1
+        assert adapter._watch.is_due()
+        assert adapter._watch.replicas_after
+        adapter.execute("INSERT INTO t VALUES (1)")
+        assert not adapter._watch.is_due()
 
 
 SCHEMA = Schema.from_sql("CREATE TABLE n (id INTEGER PRIMARY KEY)", "sqlite")

@@ -27,7 +27,7 @@ from ..errors import (
 from ..querylog import QueryLog
 from ..types import Result
 from .backend import AsyncBackend
-from .following import Watch, arrive, follow, look
+from .following import Watch, arrive, follow, look, may_lag
 from .lane import AsyncLane, PoolMoved
 from .pool import READ_RETRIES, AsyncPool
 from .rows import AsyncRowStream
@@ -92,7 +92,7 @@ class AsyncAccess:
             if not lane.serves_writes and upsets != pool.upsets:
                 await lane.release(connection)
                 continue
-            if connection.held_since <= self._watch.look_after:
+            if connection.held_since <= self._watch.due_after(lane):
                 return backend, lane, connection
             if await self._is_home(backend, lane, connection):
                 return backend, lane, connection
@@ -106,7 +106,7 @@ class AsyncAccess:
     async def _is_home(self, backend: AsyncBackend, lane: AsyncLane, connection: Any) -> bool:
         """Whether the data still live in `backend`; if not, `connection` is given back and the adapter moves on."""
         try:
-            record = await look(self._watch, backend, connection)
+            record = await look(self._watch, backend, connection, on_replica=may_lag(lane))
         except DatabaseAdapterError:
             return True  # whatever is wrong with the connection, its user will see
         except BaseException:
@@ -257,7 +257,8 @@ class AsyncAccess:
                     connection
                 )  # the replica may have come back older than it was when it was chosen
                 continue
-            is_due = connection.held_since > self._watch.look_after
+            watch = self._watch
+            is_due = connection.held_since > (watch.look_after if cluster is None else watch.due_after(lane))
             if is_due and not await self._is_home(backend, lane, connection):
                 continue
             try:

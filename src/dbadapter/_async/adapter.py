@@ -324,7 +324,7 @@ class AsyncDatabaseAdapter(AsyncAccess):
 
     async def _go_to_data(self) -> None:
         """Go over to where the data live, if another process has moved them since that was looked up."""
-        self._watch.look_after = 0.0
+        self._watch.look_soon()
         try:
             await self._settle()
         except DatabaseAdapterError as exc:

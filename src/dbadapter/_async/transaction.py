@@ -126,7 +126,7 @@ class AsyncTransaction:
             return True
         await self._connection.rollback()
         await self._leave()
-        adapter._watch.look_after = 0.0  # the next connection is looked at, and followed from
+        adapter._watch.look_soon()  # the next connection is looked at, and followed from
         return False
 
     async def __aexit__(

@@ -28,7 +28,7 @@ from ..errors import (
 from ..querylog import QueryLog
 from ..types import Result
 from .backend import Backend
-from .following import Watch, arrive, follow, look
+from .following import Watch, arrive, follow, look, may_lag
 from .lane import Lane, PoolMoved
 from .pool import READ_RETRIES, Pool
 from .rows import RowStream
@@ -93,7 +93,7 @@ class Access:
             if not lane.serves_writes and upsets != pool.upsets:
                 lane.release(connection)
                 continue
-            if connection.held_since <= self._watch.look_after:
+            if connection.held_since <= self._watch.due_after(lane):
                 return backend, lane, connection
             if self._is_home(backend, lane, connection):
                 return backend, lane, connection
@@ -107,7 +107,7 @@ class Access:
     def _is_home(self, backend: Backend, lane: Lane, connection: Any) -> bool:
         """Whether the data still live in `backend`; if not, `connection` is given back and the adapter moves on."""
         try:
-            record = look(self._watch, backend, connection)
+            record = look(self._watch, backend, connection, on_replica=may_lag(lane))
         except DatabaseAdapterError:
             return True  # whatever is wrong with the connection, its user will see
         except BaseException:
@@ -258,7 +258,8 @@ class Access:
                     connection
                 )  # the replica may have come back older than it was when it was chosen
                 continue
-            is_due = connection.held_since > self._watch.look_after
+            watch = self._watch
+            is_due = connection.held_since > (watch.look_after if cluster is None else watch.due_after(lane))
             if is_due and not self._is_home(backend, lane, connection):
                 continue
             try:

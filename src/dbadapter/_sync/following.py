@@ -22,11 +22,12 @@ from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, DatabaseUnavailable, RetryableError, UndefinedTable
 from .ahead import Ahead
 from .backend import Backend, open_backend
+from .lane import Lane
 
 if TYPE_CHECKING:
     from .adapter import DatabaseAdapter
 
-__all__ = ["Watch", "arrive", "follow", "is_left", "look", "pass_gate", "settled_backend"]
+__all__ = ["Watch", "arrive", "follow", "is_left", "look", "may_lag", "pass_gate", "settled_backend"]
 
 logger = logging.getLogger("dbadapter.switch")
 
@@ -53,12 +54,18 @@ _FENCE = {
 _READ = f"SELECT record FROM {TABLE}"
 
 
+def may_lag(lane: Lane) -> bool:
+    """Whether what is read there may be of the past: its connections lead to a replica."""
+    return lane.cluster is not None and not lane.serves_writes
+
+
 @attrs.define(eq=False)
 class Watch:
     """What an adapter knows of the record.
 
     Attributes:
         look_after: when to look again, on the clock of `perf_counter`.
+        replicas_after: the same for what reads on a replica: that may lag behind, so its word is good for no more.
         alert: a switch is under way, or decided: look after each BEGIN.
         trusted: the token of the last switch that is known to have been decided.
         mine: the token of the switch that this adapter itself is making.
@@ -67,6 +74,7 @@ class Watch:
     """
 
     look_after: float = 0.0
+    replicas_after: float = 0.0
     alert: bool = False
     trusted: str = ""
     mine: str = ""
@@ -79,8 +87,17 @@ class Watch:
 
         False if looking has not helped for a while.
         """
-        self.look_after, self._is_met = 0.0, True
+        self._is_met = True
+        self.look_soon()
         return perf_counter() - since < _FENCE_PATIENCE
+
+    def look_soon(self) -> None:
+        """Whoever comes next looks."""
+        self.look_after = self.replicas_after = 0.0
+
+    def due_after(self, lane: Lane) -> float:
+        """When to look again, on a connection of `lane`."""
+        return self.replicas_after if may_lag(lane) else self.look_after
 
     def stands_fenced(self) -> bool:
         """Whether a fence was met since this was asked before: where the data live, nobody has taken it away."""
@@ -100,16 +117,21 @@ def _read(backend: Backend, connection: Any) -> Record | None:
     return Record.from_text(found[0][0]) if found else None
 
 
-def look(watch: Watch, backend: Backend, connection: Any) -> Record | None:
+def look(watch: Watch, backend: Backend, connection: Any, *, on_replica: bool = False) -> Record | None:
     """Look through `connection`; the record if the data do not, or may not, live in `backend` any more."""
     now = perf_counter()
     record = _read(backend, connection)
     found = verdict(record, watch.trusted)
+    if on_replica and found is Verdict.STAY:
+        watch.replicas_after = now + LOOK_INTERVAL
+        return None
     watch.alert = found is not Verdict.STAY
     if found in (Verdict.GO, Verdict.ASK):
-        watch.look_after = 0.0  # until the adapter has moved on, everybody has to see it
+        watch.look_soon()  # until the adapter has moved on, everybody has to see it
         return record
-    watch.look_after = now + LOOK_INTERVAL
+    watch.replicas_after = now + LOOK_INTERVAL
+    if not on_replica:
+        watch.look_after = watch.replicas_after
     if record is not None and watch.alert and record.token != watch.mine:
         watch.ahead.begin(record, backend.config)
     elif found is Verdict.STAY and watch.ahead.token:
@@ -158,11 +180,14 @@ def follow(adapter: DatabaseAdapter, old: Backend, record: Record) -> None:
         except BaseException:
             new.pool.close()
             raise
-        watch.trusted, watch.alert, watch.look_after = record.token, False, 0.0
+        watch.trusted, watch.alert = record.token, False
+        watch.look_soon()
         adapter._adopt(new)
     finally:
         watch.following.release()
     to_the_end(old.pool.hand_over)
+    if not adapter._is_open:  # it was closed meanwhile
+        new.pool.close()
 
 
 def _opened(config: DatabaseConfig) -> Backend:

@@ -127,7 +127,7 @@ class Transaction:
             return True
         self._connection.rollback()
         self._leave()
-        adapter._watch.look_after = 0.0  # the next connection is looked at, and followed from
+        adapter._watch.look_soon()  # the next connection is looked at, and followed from
         return False
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> None:
