@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import attrs
+import psycopg
 import pytest
 
 from dbadapter import AsyncDatabaseAdapter, DatabaseConfig
@@ -30,6 +32,17 @@ async def adapter(replicated: DatabaseConfig) -> AsyncIterator[AsyncDatabaseAdap
         await adapter.execute("CREATE TABLE counters (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)")
         await adapter.insert_many("counters", [{"id": number, "n": 0} for number in range(20)])
         yield adapter
+
+
+@contextmanager
+def standing_still(cluster: EmbeddedPostgres) -> Iterator[None]:
+    """The replicas show no further commit."""
+    with ExitStack() as stack:
+        for replica in cluster.replicas:
+            connection = stack.enter_context(psycopg.connect(replica.url, autocommit=True))
+            connection.execute("SELECT pg_wal_replay_pause()")
+            stack.callback(connection.execute, "SELECT pg_wal_replay_resume()")
+        yield
 
 
 @pytest.fixture
@@ -261,17 +274,18 @@ async def test_read_only_transactions_run_on_one_replica(adapter: AsyncDatabaseA
 
 
 async def test_a_replica_that_is_too_late(
-    replicated: DatabaseConfig, adapter: AsyncDatabaseAdapter, delayed: EmbeddedPostgres
+    replicated: DatabaseConfig, adapter: AsyncDatabaseAdapter, postgres_cluster: EmbeddedPostgres
 ) -> None:
     """Beyond max_replica_lag a replica serves nothing, not even reads that take anything; then it comes back."""
     pool = attrs.evolve(replicated.pool, max_replica_lag=0.0)
     async with AsyncDatabaseAdapter(attrs.evolve(replicated, pool=pool)) as strict, AsyncCrowd() as crowd:
         assert await standby(strict, consistency="eventual")
-        await strict.execute("UPDATE counters SET n = 9 WHERE id = 9")
-        await strict.fetch_value("SELECT 1")  # asks for the positions
-        while any(node["lag_seconds"] == 0 for node in strict.get_stats()["nodes"][1:]):
-            await crowd.breathe()
-        assert not await standby(strict, consistency="eventual")
+        with standing_still(postgres_cluster):
+            await strict.execute("UPDATE counters SET n = 9 WHERE id = 9")
+            await strict.fetch_value("SELECT 1")  # asks for the positions
+            while any(node["lag_seconds"] == 0 for node in strict.get_stats()["nodes"][1:]):
+                await crowd.breathe()
+            assert not await standby(strict, consistency="eventual")
         while not await standby(strict, consistency="eventual"):
             await crowd.breathe()
 

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import attrs
+import psycopg
 import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig
@@ -31,6 +33,17 @@ def adapter(replicated: DatabaseConfig) -> Iterator[DatabaseAdapter]:
         adapter.execute("CREATE TABLE counters (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)")
         adapter.insert_many("counters", [{"id": number, "n": 0} for number in range(20)])
         yield adapter
+
+
+@contextmanager
+def standing_still(cluster: EmbeddedPostgres) -> Iterator[None]:
+    """The replicas show no further commit."""
+    with ExitStack() as stack:
+        for replica in cluster.replicas:
+            connection = stack.enter_context(psycopg.connect(replica.url, autocommit=True))
+            connection.execute("SELECT pg_wal_replay_pause()")
+            stack.callback(connection.execute, "SELECT pg_wal_replay_resume()")
+        yield
 
 
 @pytest.fixture
@@ -256,17 +269,18 @@ def test_read_only_transactions_run_on_one_replica(adapter: DatabaseAdapter) -> 
 
 
 def test_a_replica_that_is_too_late(
-    replicated: DatabaseConfig, adapter: DatabaseAdapter, delayed: EmbeddedPostgres
+    replicated: DatabaseConfig, adapter: DatabaseAdapter, postgres_cluster: EmbeddedPostgres
 ) -> None:
     """Beyond max_replica_lag a replica serves nothing, not even reads that take anything; then it comes back."""
     pool = attrs.evolve(replicated.pool, max_replica_lag=0.0)
     with DatabaseAdapter(attrs.evolve(replicated, pool=pool)) as strict, Crowd() as crowd:
         assert standby(strict, consistency="eventual")
-        strict.execute("UPDATE counters SET n = 9 WHERE id = 9")
-        strict.fetch_value("SELECT 1")  # asks for the positions
-        while any(node["lag_seconds"] == 0 for node in strict.get_stats()["nodes"][1:]):
-            crowd.breathe()
-        assert not standby(strict, consistency="eventual")
+        with standing_still(postgres_cluster):
+            strict.execute("UPDATE counters SET n = 9 WHERE id = 9")
+            strict.fetch_value("SELECT 1")  # asks for the positions
+            while any(node["lag_seconds"] == 0 for node in strict.get_stats()["nodes"][1:]):
+                crowd.breathe()
+            assert not standby(strict, consistency="eventual")
         while not standby(strict, consistency="eventual"):
             crowd.breathe()
 
