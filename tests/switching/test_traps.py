@@ -62,12 +62,10 @@ def test_a_transaction_that_has_not_begun(both: DatabaseConfig, home: DatabaseTy
         assert adapter.fetch_value("SELECT count(*) FROM t") == 1
 
 
-@pytest.mark.parametrize("home", [SQLITE, POSTGRES])
-def test_a_transaction_that_begins_late(
-    both: DatabaseConfig, home: DatabaseType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While it waits to begin, another thread goes over to the new home: the body runs there, once."""
-    config = attrs.evolve(both, db_type=home)
+def held_up(
+    late: threading.Thread, home: DatabaseType, monkeypatch: pytest.MonkeyPatch
+) -> tuple[threading.Event, threading.Event]:
+    """Have `late` wait in the middle of a BEGIN, as for a lock: an event that it does, and one that lets it go."""
     link = {SQLITE: SQLiteLink, POSTGRES: PostgresLink}[home]
     waits, go = threading.Event(), threading.Event()
     begin: Any = link.begin
@@ -78,6 +76,16 @@ def test_a_transaction_that_begins_late(
             assert go.wait(60)
         begin(self, **how)
 
+    monkeypatch.setattr(link, "begin", slow_begin)
+    return waits, go
+
+
+@pytest.mark.parametrize("home", [SQLITE, POSTGRES])
+def test_a_transaction_that_begins_late(
+    both: DatabaseConfig, home: DatabaseType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits to begin, another thread goes over to the new home: the body runs there, once."""
+    config = attrs.evolve(both, db_type=home)
     bodies: list[DatabaseType] = []
 
     def work() -> None:
@@ -88,7 +96,7 @@ def test_a_transaction_that_begins_late(
     late = threading.Thread(target=work)
     with DatabaseAdapter(config) as adapter, DatabaseAdapter(config) as other:
         adapter.execute("CREATE TABLE t (a BIGINT NOT NULL PRIMARY KEY)")
-        monkeypatch.setattr(link, "begin", slow_begin)
+        waits, go = held_up(late, home, monkeypatch)
         late.start()
         try:
             assert waits.wait(60)
@@ -109,15 +117,7 @@ def test_a_transaction_that_begins_while_another_thread_goes_over(
 ) -> None:
     """That the other one has seen the move, and is on its way, does not make the old home looked at."""
     config = attrs.evolve(both, db_type=home)
-    link = {SQLITE: SQLiteLink, POSTGRES: PostgresLink}[home]
-    waits, go, noticed = threading.Event(), threading.Event(), threading.Event()
-    begin: Any = link.begin
-
-    def slow_begin(self: Any, **how: Any) -> None:
-        if threading.current_thread() is late:
-            waits.set()
-            assert go.wait(60)
-        begin(self, **how)
+    noticed = threading.Event()
 
     def follows(*what: Any) -> None:
         if threading.current_thread() is late:
@@ -126,7 +126,7 @@ def test_a_transaction_that_begins_while_another_thread_goes_over(
 
     def arrives(*what: Any) -> None:
         if threading.current_thread() is not late:
-            go.set()
+            go.set()  # it goes on in the middle of this
             assert noticed.wait(60)
         arrive(*what)
 
@@ -140,7 +140,7 @@ def test_a_transaction_that_begins_while_another_thread_goes_over(
     late = threading.Thread(target=work)
     with DatabaseAdapter(config) as adapter, DatabaseAdapter(config) as other:
         adapter.execute("CREATE TABLE t (a BIGINT NOT NULL PRIMARY KEY)")
-        monkeypatch.setattr(link, "begin", slow_begin)
+        waits, go = held_up(late, home, monkeypatch)
         late.start()
         try:
             assert waits.wait(60)

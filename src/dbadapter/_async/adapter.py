@@ -234,14 +234,12 @@ class AsyncDatabaseAdapter(AsyncAccess):
         """Create the tables of `schema` that are missing, in dependency order and one transaction."""
         from .schema import create_tables
 
-        await self._settle()
         await create_tables(self, schema)
 
     async def drop_tables(self, schema: Schema) -> None:
         """Drop the tables of `schema` that exist, dependents first, in one transaction."""
         from .schema import drop_tables
 
-        await self._settle()
         await drop_tables(self, schema)
 
     # -- switching -------------------------------------------------------------------------------------------------
@@ -269,8 +267,7 @@ class AsyncDatabaseAdapter(AsyncAccess):
             SwitchAborted: it did not happen, and the old backend is still the one in use.
             SwitchInProgress: another switch is under way.
         """
-        target_config(self.config, target)
-        check_wishes(drain_timeout, progress, carry_data=carry_data, follow_back=follow_back)
+        check_wishes(target, drain_timeout, progress, carry_data=carry_data, follow_back=follow_back)
         if not self._switching.acquire(blocking=False):
             raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
         try:
@@ -309,8 +306,7 @@ class AsyncDatabaseAdapter(AsyncAccess):
         Raises:
             SwitchAborted: what a switch would refuse, with the reason. SwitchInProgress: a switch is under way.
         """
-        target_config(self.config, target)
-        check_wishes(drain_timeout, progress)
+        check_wishes(target, drain_timeout, progress)
         if not self._switching.acquire(blocking=False):
             raise SwitchInProgress("another switch of this adapter is under way; wait for it to end")
         try:

@@ -29,6 +29,7 @@ def _require_schema(schema: object) -> None:
 async def create_tables(adapter: AsyncDatabaseAdapter, schema: Schema) -> None:
     """Create the tables that are missing; those there are stay as they are. All or nothing."""
     _require_schema(schema)
+    await adapter._settle()
     dialect = adapter.dialect
     require_fit(schema.tables, dialect.name)
     async with adapter.transaction() as tx:
@@ -49,6 +50,7 @@ async def create_tables(adapter: AsyncDatabaseAdapter, schema: Schema) -> None:
 async def drop_tables(adapter: AsyncDatabaseAdapter, schema: Schema) -> None:
     """Drop the tables that are there, those that refer to others first. All or nothing."""
     _require_schema(schema)
+    await adapter._settle()
     dialect = adapter.dialect
     there = await _table_keys(adapter)
     found = [table for table in schema.in_creation_order() if dialect.table_key(table.name) in there]
@@ -79,6 +81,7 @@ async def read_schema(adapter: AsyncDatabaseAdapter) -> Schema:
 
 async def check_schema(adapter: AsyncDatabaseAdapter, schema: Schema) -> list[Difference]:
     """What differs between the schema and the live database."""
+    await adapter._settle()
     dialect = adapter.dialect
     found = (await read_schema(adapter)).tables
     if dialect.keeps_text:

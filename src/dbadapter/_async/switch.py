@@ -47,16 +47,16 @@ def tell_progress(progress: Progress | None, told: Mapping[str, Any], *, decided
 
 
 def target_config(current: DatabaseConfig, target: DatabaseType | DatabaseConfig) -> DatabaseConfig:
-    """The config to switch to. Raises `ConfigError` for anything but a type or a config."""
+    """The config to switch to. Raises `ConfigError` for a text that names no type."""
     if isinstance(target, DatabaseConfig):
         return target
-    if not isinstance(target, (DatabaseType, str)):
-        raise ConfigError(f"target must be a DatabaseType or a DatabaseConfig, not {target!r}")
     return attrs.evolve(current, db_type=target)
 
 
-def check_wishes(seconds: float, progress: object, **flags: object) -> None:
+def check_wishes(target: object, seconds: float, progress: object, **flags: object) -> None:
     """Raise `ConfigError` unless `seconds` is a time that can be waited for, and the rest is of its kind."""
+    if not isinstance(target, (DatabaseConfig, DatabaseType, str)):
+        raise ConfigError(f"target must be a DatabaseType or a DatabaseConfig, not {target!r}")
     check_flags(**flags)
     check_progress(progress, "a mapping")
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= LONGEST_WAIT:

@@ -61,7 +61,7 @@ async def _carry(
     """Write to the new collection what it has not, or has otherwise; returns what the old one holds."""
     present: dict[str, tuple[Any, ...]] = {}
     last = -1
-    while hits := await store.engine.batch(old, last, batch_size, vectors=False):
+    while hits := await (await store.settled()).batch(old, last, batch_size, vectors=False):
         last = hits[-1].seq
         changed = [hit for hit in hits if seen.get(hit.id) != _content(hit)]
         present.update((hit.id, _content(hit)) for hit in hits)

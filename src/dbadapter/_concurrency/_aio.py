@@ -187,12 +187,18 @@ class Watch:
         await asyncio.wait([task])
 
 
-async def to_the_end(function: Callable[[], Awaitable[T]]) -> T:
-    """Await what must not be left half done: where the task is cancelled meanwhile, it is so afterwards."""
+async def to_the_end(
+    function: Callable[[], Awaitable[T]], *, hurry: Callable[[], object] = lambda: None
+) -> T:
+    """Await what must not be left half done: where the task is cancelled meanwhile, it is so afterwards.
+
+    `hurry` is called then, to make the end come soon.
+    """
     task = asyncio.ensure_future(function())
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        hurry()
         while not task.done():
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([task])

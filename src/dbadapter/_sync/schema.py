@@ -29,6 +29,7 @@ def _require_schema(schema: object) -> None:
 def create_tables(adapter: DatabaseAdapter, schema: Schema) -> None:
     """Create the tables that are missing; those there are stay as they are. All or nothing."""
     _require_schema(schema)
+    adapter._settle()
     dialect = adapter.dialect
     require_fit(schema.tables, dialect.name)
     with adapter.transaction() as tx:
@@ -49,6 +50,7 @@ def create_tables(adapter: DatabaseAdapter, schema: Schema) -> None:
 def drop_tables(adapter: DatabaseAdapter, schema: Schema) -> None:
     """Drop the tables that are there, those that refer to others first. All or nothing."""
     _require_schema(schema)
+    adapter._settle()
     dialect = adapter.dialect
     there = _table_keys(adapter)
     found = [table for table in schema.in_creation_order() if dialect.table_key(table.name) in there]
@@ -78,6 +80,7 @@ def read_schema(adapter: DatabaseAdapter) -> Schema:
 
 def check_schema(adapter: DatabaseAdapter, schema: Schema) -> list[Difference]:
     """What differs between the schema and the live database."""
+    adapter._settle()
     dialect = adapter.dialect
     found = read_schema(adapter).tables
     if dialect.keeps_text:

@@ -9,6 +9,8 @@ from contextvars import copy_context
 from functools import partial
 from typing import TypeVar
 
+from .._concurrency._aio import to_the_end
+
 __all__ = ["run_mover"]
 
 T = TypeVar("T")
@@ -19,16 +21,6 @@ async def run_mover(function: Callable[[], T], stop: Callable[[], None]) -> T:
     # Not in the loop's executor, which may be full of jobs that wait for the very adapter that is being switched.
     threads = ThreadPoolExecutor(1, thread_name_prefix="dbadapter-mover")
     work = partial(copy_context().run, function)
-    step = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(threads, work))
+    step = asyncio.get_running_loop().run_in_executor(threads, work)
     threads.shutdown(wait=False)
-    try:
-        return await asyncio.shield(step)
-    except asyncio.CancelledError:
-        stop()
-        while not step.done():
-            try:
-                await asyncio.wait([step])
-            except asyncio.CancelledError:
-                continue
-        step.exception()
-        raise
+    return await to_the_end(lambda: step, hurry=stop)
