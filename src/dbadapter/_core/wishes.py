@@ -20,7 +20,7 @@ AT_REST = 0.5
 """Seconds between two looks when nobody is in need."""
 
 # The share of a wish's age, and the shortest time (s).
-_OF_AGE, _CLOSEST = 0.2, 0.0003
+_OF_AGE, _CLOSEST = 0.2, 0.0001
 # New wishes may bring the next look forward to this share of the time.
 _HASTE = 0.4
 # For this long (s) after a read found no replica fresh enough, it is taken to be still of interest.
