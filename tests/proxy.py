@@ -1,5 +1,4 @@
-"""A TCP proxy in front of PostgreSQL that cuts, stalls, half-closes, refuses and delays, at moments of one's
-choice.
+"""A TCP proxy in front of PostgreSQL that cuts, stalls, half-closes, refuses and delays at moments of one's choice.
 
 >>> with Proxy("127.0.0.1", server.port) as proxy:
 ...     fault = proxy.on(server_reports("COMMIT"), Link.cut)   # committed, but the client never hears of it
@@ -256,9 +255,8 @@ class Proxy:
     ) -> Fault:
         """Have something happen to the connection on which a certain message comes by.
 
-        ``on(client_sends("COMMIT"), Link.cut)``: the server never gets it. ``forward=True``: it gets it, the
-        client no answer. ``on(server_reports("COMMIT"), Link.cut)``: it is done for certain, and the client
-        gets no answer.
+        ``on(client_sends("COMMIT"), Link.cut)``: the server never gets it. ``forward=True``: it gets it, the client no
+        answer. ``on(server_reports("COMMIT"), Link.cut)``: it is done for certain, and the client gets no answer.
         """
         fault = Fault(when, action, forward, times)
         with self._lock:

@@ -16,9 +16,8 @@ class Message:
 
     Attributes:
         from_client: else from the server.
-        kind: the type byte: b"Q" is a query, b"C" from the server the end of a command; b"" for the first
-        messages of
-            a client, which have none.
+        kind: the type byte: b"Q" is a query, b"C" from the server the end of a command; b"" for a client's first
+            messages, which have none.
         raw: all of it, as it travels.
     """
 

@@ -1,7 +1,6 @@
 """Draw the pictures of the documentation into ``docs/pictures/``.
 
-``python tools/pictures.py`` draws them all; ``--check`` compares those of the design with what is
-committed.
+``python tools/pictures.py`` draws them all; ``--check`` compares those of the design with what is committed.
 """
 
 from __future__ import annotations

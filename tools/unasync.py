@@ -7,8 +7,7 @@ Rules, in the order they are applied:
 
 1. A statement whose line ends in ``# unasync: async-only`` is left out, with its block if it opens one.
    A comment line that ends in ``# unasync: sync-only`` becomes code.
-2. ``async def``, ``async with``, ``async for`` and ``await`` lose their keyword; ``Awaitable[X]`` becomes
-   ``X``.
+2. ``async def``, ``async with``, ``async for`` and ``await`` lose their keyword; ``Awaitable[X]`` becomes ``X``.
 3. Names are replaced by ``NAMES``; names that begin with ``Async`` and a capital lose that prefix.
 4. Strings and comments are treated word by word in the same way, so docstrings and their examples stay true.
    There ``await`` goes only where a call or a closing brace follows: prose may await what it likes.

@@ -411,9 +411,8 @@ async def test_a_replica_that_comes_back_older(cluster: EmbeddedPostgres, config
             opened = proxy.accepted
 
             def bring_back() -> None:
-                while (
-                    proxy.accepted == opened
-                ):  # the read below has chosen the replica, and opens a connection to it
+                # Until the read below has chosen the replica, and opens a connection to it.
+                while proxy.accepted == opened:
                     sleep(0.001)
                 replica.set_apply_delay(60)
                 replica.kill()

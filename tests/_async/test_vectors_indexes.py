@@ -59,9 +59,8 @@ async def test_deleted_records_do_not_crowd_out_others(adapter: AsyncDatabaseAda
     await collection.create_index("hnsw", m=32, ef_construction=200, ef_search=200)
     async with adapter.transaction() as tx:
         if adapter.dialect.name == "postgresql":
-            await tx.execute(
-                "SET LOCAL enable_seqscan = off"
-            )  # the index is to be used, few as the records are
+            # For so few records the planner would rather not use the index.
+            await tx.execute("SET LOCAL enable_seqscan = off")
         within = await tx.vectors.get_collection("c")
         await within.delete(before[:300])
         left = [match.id for match in await within.search(np.ones(6), k=20)]

@@ -56,7 +56,8 @@ def test_deleted_records_do_not_crowd_out_others(adapter: DatabaseAdapter) -> No
     collection.create_index("hnsw", m=32, ef_construction=200, ef_search=200)
     with adapter.transaction() as tx:
         if adapter.dialect.name == "postgresql":
-            tx.execute("SET LOCAL enable_seqscan = off")  # the index is to be used, few as the records are
+            # For so few records the planner would rather not use the index.
+            tx.execute("SET LOCAL enable_seqscan = off")
         within = tx.vectors.get_collection("c")
         within.delete(before[:300])
         left = [match.id for match in within.search(np.ones(6), k=20)]

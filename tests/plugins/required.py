@@ -1,9 +1,8 @@
 """Where everything must be present (CI), a test skipped because a part is missing has failed.
 
 A test that needs what a machine may lack skips with a reason that begins with ``missing:``, for example
-``pytest.skip("missing: pgbouncer is not installed (apt-get install pgbouncer)")``. With
-DBADAPTER_REQUIRE_ALL=1 in the environment such a skip, and one of ``pytest.importorskip``, becomes a failure
-with the same words.
+``pytest.skip("missing: pgbouncer is not installed (apt-get install pgbouncer)")``. With DBADAPTER_REQUIRE_ALL=1 in the
+environment such a skip, and one of ``pytest.importorskip``, becomes a failure with the same words.
 """
 
 from __future__ import annotations

@@ -127,9 +127,8 @@ def test_promotion_moves_the_primary(three: Three) -> None:
     changes = topology.sampled(b, said(6.0, 90, standby=False, timeline=2, server="B"))
     assert kinds(changes) == [(ChangeKind.DEMOTED, "a"), (ChangeKind.PROMOTED, "b")]
     assert topology.writable
-    topology.sampled(
-        c, said(6.1, 120, server="C")
-    )  # beyond the point where timeline 2 began: another history
+    # Beyond the point where timeline 2 began: another history.
+    topology.sampled(c, said(6.1, 120, server="C"))
     assert c.fresh_until == NEVER
     topology.sampled(c, said(6.2, 90, timeline=2, server="C"))
     assert c.fresh_until == 6.0

@@ -30,9 +30,7 @@ async def opened(kind: Any, config: DatabaseConfig, stack: AsyncExitStack) -> An
 async def test_a_hanging_database_is_unhealthy(
     kind: Any, postgres_proxy: Proxy, postgres_database: DatabaseConfig
 ) -> None:
-    """``health`` answers 503 though the database does not answer at all, again and again; then it
-    recovers.
-    """
+    """``health`` answers 503 though the database does not answer at all, again and again; then it recovers."""
     config = postgres_proxy.config(postgres_database)
     async with AsyncExitStack() as stack:
         adapter = await opened(kind, config, stack)

@@ -253,9 +253,8 @@ class AsyncAccess:
                 on_primary = failures >= READ_RETRIES
                 continue
             if cluster is not None and upsets != cluster.topology.upsets and is_standby:
-                await lane.release(
-                    connection
-                )  # the replica may have come back older than it was when it was chosen
+                # The replica may have come back older than it was when it was chosen.
+                await lane.release(connection)
                 continue
             watch = self._watch
             is_due = connection.held_since > (watch.look_after if cluster is None else watch.due_after(lane))

@@ -85,15 +85,13 @@ async def check_schema(adapter: AsyncDatabaseAdapter, schema: Schema) -> list[Di
     dialect = adapter.dialect
     found = (await read_schema(adapter)).tables
     if dialect.keeps_text:
-        # The schema as it reads after a stay on SQLite, so that what is said in other words there is no
-        # difference.
+        # The schema as SQLite would give it back, so that a type or expression it words differently is no difference.
         expected = Schema.from_sql(schema.to_sql(dialect.name), dialect.name).tables
         return differences(expected, found, on_sqlite=True)
     plain = differences(schema.tables, found, on_sqlite=False)
     if all(item.kind == "missing_table" for item in plain):
         return plain
-    # PostgreSQL writes expressions in its own way. Where one seems to differ, it is asked how it would write
-    # ours.
+    # PostgreSQL writes expressions in its own way: where one seems to differ, it is asked how it would write ours.
     rewritten = await _as_written_by_postgresql(adapter, schema)
     return plain if rewritten is None else differences(rewritten, found, on_sqlite=False)
 
@@ -105,9 +103,7 @@ class _Enough(Exception):
 async def _as_written_by_postgresql(
     adapter: AsyncDatabaseAdapter, schema: Schema
 ) -> tuple[Table, ...] | None:
-    """The tables as the server gives them back, made as temporary ones and rolled back; None if it will
-    not.
-    """
+    """The tables as the server itself writes them, made as temporary ones and rolled back; None if it refuses."""
     written: tuple[Table, ...] | None = None
     try:
         async with adapter.transaction() as tx:
@@ -115,9 +111,8 @@ async def _as_written_by_postgresql(
             await tx.fetch_value(
                 "SELECT set_config('search_path', :path, true)", {"path": f"pg_temp, {path}"}
             )
-            await tx.execute(
-                "CREATE TEMPORARY TABLE _dbadapter_first () ON COMMIT DROP"
-            )  # makes pg_temp current
+            # The first temporary table makes pg_temp the current schema.
+            await tx.execute("CREATE TEMPORARY TABLE _dbadapter_first () ON COMMIT DROP")
             for statement in create_statements(schema.in_creation_order(), "postgresql", has_vectors=True):
                 await tx.execute(statement)
             written = Schema._read(*await _catalog(tx)).tables
@@ -137,9 +132,7 @@ async def _table_keys(asked: Any) -> set[str]:
 
 
 async def _existing_enums(tx: Any, tables: list[Table]) -> list[str]:
-    """The enumeration types there are already; ConfigError where one has other values than the tables
-    need.
-    """
+    """The enumeration types that exist. Raises `ConfigError` where one has other values than `tables` need."""
     if tx.dialect.enums is None:
         return []
     wanted = enums(creation_order(tables))

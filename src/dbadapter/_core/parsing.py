@@ -124,9 +124,8 @@ class _Parser:
             assert match is not None  # `other` takes any character
             kind = match.lastgroup
             token, end = match.group(), match.end()
-            if (
-                kind == "operator" and self.operand_due
-            ):  # `?||'x'` and `?&1`: a placeholder and another operator
+            if kind == "operator" and self.operand_due:
+                # Of `?||'x'` and `?&1` only the `?`: a placeholder, and what follows is an operator of its own.
                 kind, token, end = "mark", "?", position + 1
             if kind == "comment":
                 end = self._comment_end(position)

@@ -97,11 +97,12 @@ class Statement:
         numbers = {key: f"${number}" for number, key in enumerate(keys, 1)}
         markers = []
         for slot in self.slots:
-            if (
-                slot.tested
-            ):  # a number of its own: elsewhere the same value may have to be of another type than text
+            if slot.tested:
+                # A number of its own: where else the parameter stands, it may have to be of another type than text.
                 keys.append(slot.key)
-            markers.append(f"CAST(${len(keys)} AS text)" if slot.tested else numbers[slot.key])
+                markers.append(f"CAST(${len(keys)} AS text)")
+            else:
+                markers.append(numbers[slot.key])
         self.numbered = self._join(markers) if fixed else None
         self._numbered_keys = tuple(keys)
 

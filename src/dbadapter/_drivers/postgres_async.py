@@ -207,9 +207,8 @@ class AsyncPostgresConnection(AsyncPostgresLink):
         """COPY into a temporary table, and from there with ON CONFLICT; of equal keys the last one counts."""
         quoted, names = POSTGRESQL.quote(table), ", ".join(map(POSTGRESQL.quote, columns))
         keys = await self._ask(KEY, [quoted]) if on_conflict == "update" else []
-        key = (
-            keys[0][0] if keys and (keys[0][1] or len(keys) == 1) else []
-        )  # the primary key, or the only other one
+        # The primary key, or the only unique constraint.
+        key = keys[0][0] if keys and (keys[0][1] or len(keys) == 1) else []
         clause = conflict_clause(on_conflict, columns, key, POSTGRESQL.quote)
         temporary, order = "pg_temp._dbadapter_load", POSTGRESQL.quote("_dbadapter_order")
         await self.raw.execute("DROP TABLE IF EXISTS pg_temp._dbadapter_load")

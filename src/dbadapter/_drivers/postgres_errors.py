@@ -40,9 +40,8 @@ _UNAVAILABLE_CLASSES = ("08", "28", "3D", "53", "58", "XX")
 _UNAVAILABLE_STATES = ("57P01", "57P02", "57P03", "57P04", "57P05")
 # What passes by itself: the server starts, stops or is out of connections.
 _TRANSIENT = ("08000", "08001", "08003", "08006", "53300", "57P01", "57P02", "57P03", "57P05")
-_UNKNOWN_QUALIFIER = (
-    "errorMissingRTE"  # where the server reports `q.id` with no q in FROM, as an undefined table
-)
+# The server's function that reports `q.id` without a q in FROM, with the SQLSTATE of an undefined table.
+_UNKNOWN_QUALIFIER = "errorMissingRTE"
 _KEY_IN_DETAIL = re.compile(r"\((?P<columns>.+?)\)=\(", re.DOTALL)
 
 

@@ -106,9 +106,8 @@ class PostgresLink:
         poller = select.poll()
         poller.register(raw.fileno(), select.POLLIN)
         self._poll = poller.poll
-        self.is_shared = (
-            is_shared  # it is a PgBouncer's: who serves it may change from one transaction to the next
-        )
+        # Behind a PgBouncer another server connection may serve each transaction.
+        self.is_shared = is_shared
         self.server, self.system = "", 0
         self._asks_id, self._transaction_id = False, ""
         self.was_standby = raw.info.parameter_status("in_hot_standby") == "on"

@@ -110,9 +110,8 @@ class SQLiteConnection(SQLiteLink):
             cursor = self.raw.execute(text, encode(values, SQLITE_ENCODERS))
             rows = [] if cursor.description is None else cursor.fetchall()
             rowcount = cursor.rowcount if cursor.description is None else len(rows)
-            if (
-                rowcount < 0 and statement.verb == "with"
-            ):  # sqlite3 counts only what begins with INSERT and the like
+            if rowcount < 0 and statement.verb == "with":
+                # sqlite3 counts only what begins with INSERT and the like.
                 rowcount = self.raw.execute("SELECT changes()").fetchone()[0]
             if statement.changes_schema:
                 self._catalog.clear()

@@ -1,9 +1,8 @@
 """Drop SQLite tables that refer to each other in a circle.
 
-One by one does not work with foreign keys checked: SQLite empties each table first, and to do so compiles the
-    actions
-of its children, whose other parents may be gone already. So the checks are off meanwhile, and made up for at
-the end.
+With foreign keys enforced they cannot be dropped one by one: SQLite deletes a table's rows first, and for that compiles
+the ON DELETE actions of its children, whose other parents may be gone already. So enforcement is off meanwhile, and
+what is left is checked at the end.
 """
 
 from __future__ import annotations

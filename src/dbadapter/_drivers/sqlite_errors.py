@@ -99,9 +99,8 @@ def translate(
         return found
     if code == "SQLITE_CONSTRAINT_TRIGGER" and message.startswith(_MOVED):
         return errors.DatabaseMoved(message, statement=text, sqlstate="DBMOV")
-    if undecodable := _UNDECODABLE.match(
-        message
-    ):  # no fault of the statement's or its parameters', as DataError is
+    if undecodable := _UNDECODABLE.match(message):
+        # Not a DataError: neither the statement nor a parameter is at fault.
         return errors.QueryError(
             f"column {undecodable.group(1)} holds text that is no valid UTF-8: CAST it AS BLOB to read its bytes",
             statement=text,

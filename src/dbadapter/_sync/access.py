@@ -254,9 +254,8 @@ class Access:
                 on_primary = failures >= READ_RETRIES
                 continue
             if cluster is not None and upsets != cluster.topology.upsets and is_standby:
-                lane.release(
-                    connection
-                )  # the replica may have come back older than it was when it was chosen
+                # The replica may have come back older than it was when it was chosen.
+                lane.release(connection)
                 continue
             watch = self._watch
             is_due = connection.held_since > (watch.look_after if cluster is None else watch.due_after(lane))

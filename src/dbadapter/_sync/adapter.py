@@ -177,12 +177,25 @@ class DatabaseAdapter(Access):
         retries: int = 3,
         isolation: str | None = None,
     ) -> T:
-        """Run ``fn(tx)`` in a transaction and commit; again, up to `retries` times, where that is safe and may help:
+        """Run ``fn(tx)`` in a transaction and commit it, again where it was rolled back for no fault of its own.
 
-        it lost against another transaction, or it lost its connection before COMMIT.
+        It is run again when it lost against another transaction (`RetryableError`) or lost its connection before COMMIT
+        (`ConnectionLost`), after a pause that doubles from 10 ms up to 0.5 s.
 
-        `fn` may run several times, so it should do nothing that cannot be undone outside the database. Raises what
-        `fn` raises, and the last `RetryableError` when the retries are used up.
+        Args:
+            fn: does the work with the transaction it is given. It may run several times, so it should do nothing
+                outside the database that cannot be undone.
+            retries: how often it is run again at most.
+            isolation: as for `transaction`.
+
+        Returns:
+            What `fn` returned.
+
+        Raises:
+            ConfigError: `retries` is not an integer of at least 0.
+            RetryableError, ConnectionLost: the last one, when the retries are used up.
+            OutcomeUnknown: the connection was lost during COMMIT, and whether it was done could not be learned.
+            Exception: whatever `fn` raises; the transaction is rolled back.
         """
         if not isinstance(retries, int) or retries < 0:
             raise ConfigError(f"retries must be an integer of at least 0, not {retries!r}")
@@ -191,10 +204,8 @@ class DatabaseAdapter(Access):
             try:
                 with self.transaction(isolation=isolation) as tx:
                     return fn(tx)
-            except (
-                RetryableError,
-                ConnectionLost,
-            ):  # a COMMIT that was lost is OutcomeUnknown, and not run again
+            except (RetryableError, ConnectionLost):
+                # A lost COMMIT is neither, but OutcomeUnknown: to run that again could do the work twice.
                 if attempt == retries:
                     raise
             # Spread out, so that two that collided do not collide again.

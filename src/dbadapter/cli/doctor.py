@@ -16,8 +16,7 @@ _COLORS = {"ok": "green", "warning": "yellow", "error": "red"}
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
 @connection_options
 def command(strict: bool) -> int:
-    """Look for what keeps the database from working: server, login, rights, TLS, pooler, replicas; or the
-    file.
+    """Look for what keeps the database from working: server, login, rights, TLS, pooler, replicas; or the file.
 
     Nothing is changed. Exits with 1 if something is broken.
     """

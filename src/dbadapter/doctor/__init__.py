@@ -1,7 +1,6 @@
 """What is wrong with a database, its server or this machine, and what to do: `diagnose`.
 
-Each thing looked at gives a `Finding` with a code of its own, so that programs can tell them apart. Nothing
-is changed.
+Each check yields a `Finding` with a code of its own, so that programs can tell them apart. Nothing is changed.
 """
 
 from __future__ import annotations

@@ -40,8 +40,7 @@ def diagnose(config: DatabaseConfig, surroundings: Surroundings | None = None) -
         surroundings: this machine; None: as it is.
 
     Returns:
-        A report. It takes a moment longer than the slowest answer of the database (a large SQLite file is
-        read whole).
+        A report. It takes a little longer than the slowest answer of the database (a large SQLite file is read whole).
     """
     around = surroundings or Surroundings()
     return Report(tuple(_findings(config, around)))

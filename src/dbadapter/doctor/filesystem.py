@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_filesystem", "network_filesystem", "open_by"]
 
-# File systems of Linux whose data are on another machine (or are shared with one): their locks cannot be
-# relied on.
+# File systems of Linux whose data are on another machine (or shared with one): their locks cannot be relied on.
 _NETWORK = frozenset(
     """nfs nfs4 cifs smb3 smbfs ncpfs afs coda 9p ceph glusterfs lustre beegfs gfs2 ocfs2 orangefs vboxsf
     vmhgfs virtiofs fuse.sshfs fuse.s3fs fuse.rclone fuse.glusterfs fuse.gcsfuse fuse.vmhgfs-fuse""".split()

@@ -93,9 +93,7 @@ def connect(
 
 
 def _other_databases(host: str, port: int, config: PoolConfig, timeout: float) -> list[str]:
-    """The databases there are, if it is only the database that is wrong: then the same user gets into
-    another one.
-    """
+    """The server's databases, if only the database's name is wrong: the same user can log in to another one."""
     import psycopg
 
     for database in _MAINTENANCE:

@@ -23,9 +23,8 @@ def check_pgbouncer(
 ) -> Iterator[Finding]:
     """Findings about what is between us and the server.
 
-    A pooler makes up the process id that it tells a client at login, so that it differs from the server's own
-    word. Two clients that are served by one process at the same time tell that it hands out the server by the
-    transaction.
+    At login a pooler makes up the process id of the server, so that it differs from what ``pg_backend_pid()`` says. Two
+    clients that one server process serves at the same time show that the pool mode is ``transaction``.
     """
     import psycopg
 

@@ -86,9 +86,7 @@ def _judge(place: str, reply: bytes) -> Iterator[Finding | Answer]:
         yield ok("port", f"a Postgres server or pooler answers at {place}")
         yield Answer(offers_tls=reply == b"S")
         return
-    if (
-        reply[:1] == b"E"
-    ):  # a server that is too busy or too old for the question still answers in its protocol
+    if reply[:1] == b"E":  # an ErrorResponse: Postgres, but too busy or too old to answer the question
         yield ok("port", f"a Postgres server answers at {place}, but refuses connections")
         yield Answer(offers_tls=False)
         return

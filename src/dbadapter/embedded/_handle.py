@@ -62,8 +62,7 @@ class ServerHandle(ABC):
         return self._node.log
 
     def stop(self, mode: str = "fast", timeout: float | None = None) -> None:
-        """Stop the server and wait until it is gone; ``start`` brings it back with its data, on the same
-        port.
+        """Stop the server and wait until it is gone; ``start`` brings it back with its data, on the same port.
 
         Args:
             mode: "fast" ends the sessions and shuts down properly, "smart" waits until all clients have left,

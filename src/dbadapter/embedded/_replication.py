@@ -71,8 +71,7 @@ def promote(cluster: Cluster, node: Node) -> None:
 
 def wait_until_replayed(cluster: Cluster, timeout: float) -> None:
     """Wait until every running replica shows what the primary has committed until now."""
-    # A position that is sent for certain: the current one may belong to a record that nobody flushes for a
-    # while.
+    # A position that is certain to be sent: the current one may belong to a record that nobody flushes for a while.
     mark = "SELECT pg_logical_emit_message(false, 'dbadapter', '', true)::text"
     position = _ask(cluster.primary, mark)
     until = time.monotonic() + timeout

@@ -131,9 +131,8 @@ class EmbeddedPostgres(ServerHandle):
         The first time this starts the replicas as well; after `stop` or `kill`, the primary alone.
 
         Raises:
-            DatabaseUnavailable: the extra is not installed, the port is taken, the disk is full, another
-            process
-                uses the directory, ...; the message has the end of the server's log.
+            DatabaseUnavailable: the extra is not installed, the port is taken, the disk is full, another process uses
+                the directory, ...; the message has the end of the server's log.
             ConfigError: ``data_dir`` is no directory of ours, or was made by another major version.
         """
         if self._open is not None and not self._open.guard.alive:
@@ -183,8 +182,7 @@ class EmbeddedPostgres(ServerHandle):
         Afterwards `url`, `port`, `stop` ... are about the new primary, and the old one stands in its place in
         `replicas`:
 
-        - If it was running, it is first shut down properly, so that the replica has all of its commits, and
-        then
+        - If it was running, it is first shut down properly, so that the replica has all of its commits, and then
           started again as a replica of the new primary, on its own port.
         - If it was stopped or killed, it stays so. ``replicas[index].start()`` brings it back as a replica;
           commits that had not reached the promoted one before are gone then, as after a real failover.

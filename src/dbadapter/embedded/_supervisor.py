@@ -73,8 +73,7 @@ class Supervisor:
         """Answer requests until the socket closes, the parent is gone, or SIGTERM."""
         buffer = b""
         while not self.ending:
-            # The time-out is for a parent that died while a process that it forked in C still holds the
-            # socket.
+            # The timeout is for a parent that died while a process that it forked in C still holds the socket.
             ready = self.wait([self.control], 2.0)
             if os.getppid() != self.parent:
                 break

@@ -89,9 +89,8 @@ class _Tracing:
 
     def _replace(self, target: Any, name: str, describe: Callable[..., tuple[str, dict[str, Any]]]) -> None:
         original = getattr(target, name)
-        first = next(
-            iter(inspect.signature(original).parameters)
-        )  # the statement or the table, also given by name
+        # The name of the statement's or the table's parameter: callers may give it as a keyword.
+        first = next(iter(inspect.signature(original).parameters))
 
         def told(arguments: tuple[Any, ...], options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
             words = arguments if arguments else (options.get(first, ""),)

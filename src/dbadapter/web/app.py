@@ -56,16 +56,15 @@ _STATUS: tuple[tuple[type[BaseException], int], ...] = (
 def create_app(adapter: DatabaseAdapter | AsyncDatabaseAdapter, *, token: str | None = None) -> Starlette:
     """An ASGI app that shows an adapter's state, to be mounted by the host app or run by itself.
 
-    It answers ``GET status health stats tables tables/{name} tables/{name}/rows metrics openapi.json``, and
-    shows a live page at ``/``. It only reads.
+    It answers ``GET status health stats tables tables/{name} tables/{name}/rows metrics openapi.json``, and shows a
+    live page at ``/``. It only reads.
 
     Args:
         adapter: an open adapter, sync (it is then called in threads) or async; the host app closes it.
-        token: what ``Authorization: Bearer …`` must hold for everything but ``health``; None: everyone may
-            read.
+        token: what ``Authorization: Bearer …`` must hold for everything but ``health``; None: everyone may read.
 
     Raises:
-        ConfigError: the token is empty, or the adapter is none.
+        ConfigError: the token is empty, or `adapter` is not an adapter.
     """
     if token is not None and (not isinstance(token, str) or not token.strip()):
         raise ConfigError("token must be text that is not empty, or None for an app that everyone may read")

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HealthProbe", "Inquirer"]
 
-# Threads that wait for a sync adapter at a time; a further request waits for one of them.
+# Threads that call a sync adapter at the same time; a further request waits for one of them.
 _THREADS = 20
-# s in which `health` answers, with or without the database.
+# Seconds within which `health` answers, with or without the database.
 HEALTH_DEADLINE = 0.9
 
 
@@ -38,9 +38,7 @@ class Inquirer:
         return await anyio.to_thread.run_sync(call, limiter=self._limiter())
 
     def _limiter(self) -> CapacityLimiter:
-        """The threads of this event loop; they are not the host app's, which a hanging database must not use
-        up.
-        """
+        """The threads of this event loop: our own, so that a hanging database does not use up the host app's."""
         loop = asyncio.get_running_loop()
         if loop not in self._threads:
             self._threads = {
@@ -53,8 +51,8 @@ class Inquirer:
 class HealthProbe:
     """Asks the adapter for its health, one question at a time, and answers within a second in any case.
 
-    A database that hangs keeps its question hanging; whoever asks meanwhile shares it, so that hanging
-    questions do not pile up.
+    A database that hangs keeps its question hanging; whoever asks meanwhile shares that question, so that hanging ones
+    do not pile up.
     """
 
     def __init__(self, inquirer: Inquirer) -> None:

@@ -1,6 +1,4 @@
-"""The live page: one answer with everything in it, so that it works without a build step and without the
-internet.
-"""
+"""The live page: one answer with everything in it, so that it works without a build step or the internet."""
 
 from __future__ import annotations
 
@@ -16,18 +14,14 @@ __all__ = ["live_page"]
 
 
 def live_page(status: int = 200, headers: Mapping[str, str] | None = None) -> HTMLResponse:
-    """The page. It holds no data: it asks the other endpoints for them, with the token that its user
-    types.
-    """
+    """The page. It holds no data: it asks the other endpoints for them, with the token that its user types."""
     html, policy = _page()
     return HTMLResponse(html, status, {**(headers or {}), "content-security-policy": policy})
 
 
 @cache
 def _page() -> tuple[str, str]:
-    """The page with its style and script inside, and the policy under which nothing else runs or is
-    fetched.
-    """
+    """The page with its style and script inside, and the policy under which nothing else runs or is fetched."""
     parts = {name: resources.files(__package__).joinpath("page", name).read_text("utf-8") for name in _PARTS}
     html, style, script = (parts[name] for name in _PARTS)
     page = html.replace("/*style*/", style).replace("/*script*/", script)

@@ -18,8 +18,7 @@ _QUANTILES = (("0.5", "p50"), ("0.95", "p95"), ("1", "max"))
 def exposition(stats: Mapping[str, Any], health: Mapping[str, Any]) -> str:
     """``get_stats()`` and ``health()`` as metrics.
 
-    Counters begin again at 0 when the app switches its database, as Prometheus expects of counters after a
-    restart.
+    Counters begin again at 0 when the app switches its database, as Prometheus expects of counters after a restart.
     """
     backend = {"backend": str(stats["db_type"])}
     lines: list[str] = []

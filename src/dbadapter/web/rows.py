@@ -25,9 +25,7 @@ class BadRequest(DatabaseAdapterError, ValueError):
 
 @attrs.frozen
 class RowsQuery:
-    """A statement with its parameters, and the page it gives; one row more than `limit` tells that there are
-    more.
-    """
+    """A statement with its parameters, for a page of `limit` rows and one more, which tells whether there are more."""
 
     sql: str
     params: Mapping[str, Any]
