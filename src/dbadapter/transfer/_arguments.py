@@ -1,12 +1,15 @@
-"""Arguments that planning and verifying have in common."""
+"""Arguments that planning, running and verifying have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..errors import ConfigError
 
-__all__ = ["names_of_tables"]
+__all__ = ["Progress", "names_of_tables"]
+
+Progress = Callable[[str, str, int, int], None]
+"""Called as ``progress(phase, table, rows, total)``; the total is -1 where it is not known."""
 
 
 def names_of_tables(tables: Iterable[str] | None) -> list[str] | None:

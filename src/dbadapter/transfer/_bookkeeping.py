@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from attrs import frozen
@@ -107,12 +107,3 @@ def _value(item: Any) -> Any:
         kind, data = next(iter(item.items()))
         return bytes.fromhex(data) if kind == "blob" else from_raw("text", bytes.fromhex(data))
     return item
-
-
-def grouped(rows: Iterable[tuple[Any, ...]]) -> Iterable[tuple[str, list[tuple[Any, ...]]]]:
-    """Rows that come sorted by their first field, the key, one group for each key."""
-    from itertools import groupby
-    from operator import itemgetter
-
-    for key, group in groupby(rows, itemgetter(0)):
-        yield key, list(group)

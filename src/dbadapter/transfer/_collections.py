@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..config import DatabaseConfig, DatabaseType
 from ..errors import DatabaseAdapterError, TransferError
 from ..vectors.copy import CollectionCopy, copy_collections, verify_collections
 from ..vectors.executor import ConnectionExecutor, postgres_executor, sqlite_executor
+from ._arguments import Progress
 from ._endpoints import open_postgres, open_sqlite, postgres_source, sqlite_source
 from ._faults import reporting
 from .report import CollectionCheck
 
 __all__ = ["check_collections", "copy_planned", "refuse_strange"]
-
-Progress = Callable[[str, str, int, int], None]
 
 
 def refuse_strange(source: DatabaseConfig, target: DatabaseConfig, names: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,6 +17,7 @@ from ..schema.references import resolved_leniently
 from ..schema.sqlite_types import declared
 from ..schema.type_names import postgresql_type
 from . import conversions as c
+from ._arguments import Progress
 from ._bookkeeping import SOURCE
 from ._matches import recorded_in_postgres, recorded_plan
 from ._postgres_catalog import PostgresColumn, PostgresTable, catalog_rows, read_others, read_tables
@@ -31,8 +32,6 @@ __all__ = [
     "next_identity",
     "plan_from_postgres",
 ]
-
-Progress = Callable[[str, str, int, int], None]
 
 
 def plan_from_postgres(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 from attrs import define, field
 
@@ -12,6 +12,7 @@ from .._dialects import SQLITE, constraint_name
 from ..errors import ConfigError
 from ..schema.scan import scan
 from . import conversions as c
+from ._arguments import Progress
 from ._candidates import candidates
 from ._choose import Choice, Circumstances, choose, proposals
 from ._expressions import is_datatype_check, postgres_default, postgres_generated
@@ -20,6 +21,7 @@ from ._names import Namer
 from ._plan_keys import plan_foreign_keys, plan_indexes_and_checks, referring_columns
 from ._postgres_catalog import PostgresTable
 from ._profile import ColumnProfile, TableProfile, profile_table, try_on_all
+from ._read import utf16_codec
 from ._sqlite_catalog import Catalog, SQLiteColumn, SQLiteTable, read_catalog
 from ._types import canonical, family
 from .plan import ColumnPlan, Dropped, TablePlan, TransferPlan
@@ -37,9 +39,6 @@ class Target:
     empty: set[str] = field(factory=set)
     vectors: bool = True
     types: set[str] = field(factory=set)
-
-
-Progress = Callable[[str, str, int, int], None]
 
 
 @define
@@ -91,7 +90,7 @@ def plan_from_sqlite(
         readers, target, catalog, plan, encoding=encoding, progress=progress, recorded=recorded
     )
     database_encoding = raw.execute("PRAGMA encoding").fetchone()[0]
-    planning.utf16 = {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(database_encoding)
+    planning.utf16 = utf16_codec(database_encoding)
     plan.facts = {
         "encoding": database_encoding,
         "user_version": raw.execute("PRAGMA user_version").fetchone()[0],

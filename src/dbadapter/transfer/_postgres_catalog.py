@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
 from .._dialects import POSTGRESQL
+from .._dialects.base import BOOKKEEPING_PREFIX
 
 if TYPE_CHECKING:
     import psycopg
@@ -152,8 +152,6 @@ ORDER BY 1, 2"""
 
 def read_others(raw: psycopg.Connection[Any]) -> list[tuple[str, str, str, str]]:
     """Everything that is no table of the current schema, as (kind, name, table, SQL)."""
-    grouped: dict[tuple[str, str, str], str] = defaultdict(str)
-    for kind, name, table, sql in raw.execute(_OTHERS).fetchall():
-        if not name.startswith("_dbadapter_"):
-            grouped[kind, name, table] = sql or ""
-    return [(*key, sql) for key, sql in grouped.items()]
+    # A function with several signatures is one entry.
+    others = {(kind, name, table): sql or "" for kind, name, table, sql in raw.execute(_OTHERS).fetchall()}
+    return [(*key, sql) for key, sql in others.items() if not key[1].startswith(BOOKKEEPING_PREFIX)]

@@ -11,11 +11,11 @@ from attrs import define, field
 
 from ._candidates import candidates
 from ._read import read_batches
-from ._sqlite_catalog import SQLiteColumn, SQLiteTable
+from ._sqlite_catalog import SQLiteTable
 from ._tally import Candidate, Tally
 from ._values import INT64_MAX, INT64_MIN, RawText
 
-__all__ = ["ColumnProfile", "TableProfile", "declared_only", "profile_table", "try_on_all"]
+__all__ = ["ColumnProfile", "TableProfile", "profile_table", "try_on_all"]
 
 _CLASS_OF = {type(None): "null", int: "integer", float: "real", str: "text", bytes: "blob", RawText: "text"}
 
@@ -157,8 +157,3 @@ def try_on_all(
                 kinds = set(map(type, filled))
                 for tally in several:
                     tally.add(filled, kinds)
-
-
-def declared_only(column: SQLiteColumn, *, checked: bool, encoding: str | None) -> ColumnProfile:
-    """The profile of a column whose values were not read."""
-    return ColumnProfile(tried=candidates(column.declared, checked=checked, encoding=encoding))

@@ -9,7 +9,7 @@ from typing import Any
 from .._dialects import SQLITE
 from ._values import RawText
 
-__all__ = ["BEFORE_ALL", "MOST_TERMS", "Rows", "next_chunk", "read_batches", "rows_for"]
+__all__ = ["BEFORE_ALL", "MOST_TERMS", "Rows", "next_chunk", "read_batches", "rows_for", "utf16_codec"]
 
 Rows = list[tuple[Any, ...]]
 
@@ -69,6 +69,11 @@ def read_batches(
         yield rows
         if row_bytes < 0:
             size = min(rows_for(_sample_bytes(rows)), size * 4)
+
+
+def utf16_codec(encoding: str | None) -> str | None:
+    """Python's name for the encoding that ``PRAGMA encoding`` gave; None unless it is one of UTF-16."""
+    return {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(encoding or "")
 
 
 def next_chunk(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .._dialects import POSTGRESQL
 from ..errors import TransferError
+from ._arguments import Progress
 from ._bookkeeping import ORIGINALS, REJECTS, SOURCE, TABLES, create_statements
 from ._encode import Encoded, RowEncoder
 from ._endpoints import open_postgres, settings, sqlite_readers
@@ -20,6 +21,7 @@ from ._load_postgres import PostgresLoader
 from ._matches import recorded_in_postgres
 from ._pipeline import prefetched
 from ._postgres_ddl import create_tables, drop_tables, finish_table, foreign_keys, orphans, statements
+from ._read import utf16_codec
 from .plan import Dropped, TablePlan, TransferPlan, from_dict, table_to_dict
 from .report import Orphans, TableReport, TransferReport
 
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     import psycopg
 
 __all__ = ["to_postgres"]
-
-Progress = Callable[[str, str, int, int], None]
 
 
 def to_postgres(
@@ -177,8 +177,7 @@ class _Run:
     ) -> None:
         self._lite, self._post, self._plan, self._report = lite, post, plan, report
         self._progress = progress or (lambda phase, table, rows, total: None)
-        encoding = plan.facts.get("encoding")
-        self._utf16 = {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(encoding or "")
+        self._utf16 = utf16_codec(plan.facts.get("encoding"))
 
     def copy(self) -> None:
         """Copy all tables."""

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .._dialects import SQLITE
 from ..errors import TransferError
+from ._arguments import Progress
 from ._bookkeeping import ORIGINALS, REJECTS, SOURCE, TABLES, create_statements, key_text
 from ._endpoints import open_sqlite, postgres_source
 from ._faults import reporting
 from ._load_sqlite import SQLiteLoader, bound, postgres_batches
 from ._matches import match_of, recorded_in_sqlite
 from ._overlay import has_bookkeeping, postgres_overlay
+from ._read import utf16_codec
 from ._types import canonical
 from .plan import Dropped, TablePlan, TransferPlan, from_dict, table_to_dict
 from .report import Orphans, TableReport, TransferReport
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     import psycopg
 
 __all__ = ["to_sqlite"]
-
-Progress = Callable[[str, str, int, int], None]
 
 
 def to_sqlite(
@@ -165,8 +164,7 @@ class _Run:
     ) -> None:
         self._post, self._lite, self._plan, self._report = post, lite, plan, report
         self._progress = progress or (lambda phase, table, rows, total: None)
-        encoding = lite.execute("PRAGMA encoding").fetchone()[0]
-        self._utf16 = {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(encoding)
+        self._utf16 = utf16_codec(lite.execute("PRAGMA encoding").fetchone()[0])
 
     def copy(self) -> None:
         """Copy all tables."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 from .._core.arguments import check_flags, check_progress
 from ..config import DatabaseConfig
 from ..errors import ConfigError, TransferError
-from ._arguments import names_of_tables
+from ._arguments import Progress, names_of_tables
 from ._collection_names import collection_names
 from ._endpoints import direction, display, open_postgres, postgres_source, resolve, sqlite_readers
 from ._faults import reporting
@@ -27,7 +27,7 @@ def plan_transfer(
     tables: Collection[str] | None = None,
     profile: bool = True,
     encoding: str | None = None,
-    progress: Callable[[str, str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> TransferPlan:
     """Plan to move all data from `source` to `target`, one of them SQLite and the other Postgres.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from time import perf_counter
 
 from .._core.arguments import check_flags, check_progress
 from ..errors import ConfigError
+from ._arguments import Progress
 from ._endpoints import direction, open_postgres, resolve, sqlite_source
 from ._faults import reporting
 from ._plan_checks import check_plan
@@ -15,8 +15,6 @@ from .plan import TransferPlan
 from .report import TransferReport
 
 __all__ = ["existing_tables", "run_transfer"]
-
-Progress = Callable[[str, str, int, int], None]
 
 
 def run_transfer(

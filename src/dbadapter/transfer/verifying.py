@@ -18,7 +18,7 @@ from .._core.arguments import check_progress
 from .._dialects import POSTGRESQL, beside_parameters
 from ..config import DatabaseConfig, DatabaseType
 from ..errors import ConfigError
-from ._arguments import names_of_tables
+from ._arguments import Progress, names_of_tables
 from ._bookkeeping import key_text
 from ._collection_names import collection_names
 from ._digest import (
@@ -34,7 +34,7 @@ from ._faults import reporting
 from ._overlay import Restored, has_bookkeeping, postgres_overlay, postgres_rows, sqlite_overlay, sqlite_rows
 from ._pairs import pairs
 from ._pipeline import at_once
-from ._read import read_batches
+from ._read import read_batches, utf16_codec
 from ._values import from_tag, show
 from .report import Difference, TableCheck, VerifyReport
 
@@ -47,7 +47,6 @@ __all__ = [
     "verify_transfer",
 ]
 
-Progress = Callable[[str, str, int, int], None]
 _MOST_DIFFERENCES = 10
 _MOST_ROWS = 100_000
 
@@ -123,11 +122,6 @@ def verify(
     return report
 
 
-def _encoding(lite: sqlite3.Connection) -> str | None:
-    found = lite.execute("PRAGMA encoding").fetchone()[0]
-    return {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(found)
-
-
 def compare_table(
     lite: sqlite3.Connection,
     post: psycopg.Connection[Any],
@@ -147,7 +141,7 @@ def compare_table(
         from_sqlite: which end is the source.
         rest: called between portions of Postgres' part, to leave room for the app.
     """
-    utf16 = _encoding(lite)
+    utf16 = utf16_codec(lite.execute("PRAGMA encoding").fetchone()[0])
     in_sqlite, in_postgres = at_once(
         lambda: sqlite_digest(lite, match, utf16=utf16), lambda: postgres_digest(post, match, rest)
     )

@@ -10,10 +10,13 @@ import attrs
 from ...errors import ConfigError
 from .._plan_reading import fits, hints_of, words_of
 from .base import Conversion, Refused, escape, escape_all
-from .numbers import Boolean, Decimal, Float, Integer, Interval, Number
-from .others import SPELLINGS, Json, JsonArray, PostgresText, Uuid, Vector, swap_float32
-from .texts import Anything, Bytes, Text
-from .times import EPOCHS, TARGETS, Epoch, Temporal
+from .booleans import Boolean
+from .documents import Json, JsonArray
+from .numbers import Decimal, Float, Integer, Number
+from .texts import Anything, Bytes, PostgresText, Text
+from .times import EPOCHS, TARGETS, Epoch, Interval, Temporal
+from .uuids import SPELLINGS, Uuid
+from .vectors import Vector, swap_float32
 
 __all__ = [
     "Anything",

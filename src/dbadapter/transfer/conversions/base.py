@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 from .._values import show
 
-# How a text stands in a digest: with its length, so that no two rows have the same form.
-TEXT_TOKEN = "'t'||octet_length({0})||':'||{0}"
-
 __all__ = ["Conversion", "Refused", "double_hex", "escape", "escape_all"]
+
+# How a text stands in a digest: with its length, so that no two rows have the same form.
+_TEXT_TOKEN = "'t'||octet_length({0})||':'||{0}"
 
 
 class Refused(Exception):
@@ -36,11 +36,22 @@ class Conversion:
     def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
         """All values (none of them NULL) as fields of COPY's text format, or None unless all of them conform.
 
+        Conversions that can look at many values at once do so instead.
+
         Args:
             values: the stored values.
             kinds: their Python types.
         """
-        raise NotImplementedError
+        texts = []
+        for value in values:
+            try:
+                text, conforms = self.one(value)
+            except Refused:
+                return None
+            if not conforms:
+                return None
+            texts.append(text)
+        return escape_all(texts)
 
     def accepts(self, values: Sequence[Any], kinds: set[type]) -> bool:
         """Whether all values (none of them NULL) conform."""
@@ -64,7 +75,7 @@ class Conversion:
 
     def token_sql(self, column: str) -> str:
         """A Postgres expression that gives the stored value's part of the digest, NULL for NULL; see `to_token`."""
-        return f"{self._classed(column, TEXT_TOKEN)}||';'"
+        return f"{self._classed(column, _TEXT_TOKEN)}||';'"
 
     def _classed(self, column: str, text: str) -> str:
         if self.storage == "tagged":

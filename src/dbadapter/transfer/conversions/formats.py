@@ -14,6 +14,8 @@ from typing import Any
 
 from attrs import define, field
 
+from ..._dialects import POSTGRESQL
+
 __all__ = ["ISO_TIME", "Format", "iso_parts"]
 
 _TOKENS = re.compile(r"YYYY|MM|DD|HH24|MI|SS|MS|US|\[\.US\]|\[\.FF\]")
@@ -182,7 +184,7 @@ class Format:
         """
         if self.text == "YYYY-MM-DD HH24:MI:SS[.FF]":
             return f"{expression}::text"
-        zone = f"||{_literal(self.zone)}" if self.zone else ""
+        zone = f"||{POSTGRESQL.literal(self.zone)}" if self.zone else ""
         if pg_type == "date":
             return self._whole(expression, pg_type) + zone
         if "US" in self.words:
@@ -221,8 +223,4 @@ class Format:
                 out.append(fraction if text in _OPTIONAL else text)
             else:
                 out.append('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"')
-        return f"to_char({expression},{_literal(''.join(out))})"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+        return f"to_char({expression},{POSTGRESQL.literal(''.join(out))})"

@@ -15,13 +15,16 @@ from typing import Any
 
 from attrs import frozen
 
+from ..._dialects import SQLITE
 from .base import Conversion
+from .booleans import Boolean
+from .documents import Json
 from .formats import Format
-from .numbers import _BITS, Boolean, Float, Integer, Number
-from .others import Json, Uuid
+from .numbers import BITS, Float, Integer, Number
 from .storage_classes import is_blob, is_integer, is_real, is_text
 from .texts import Bytes, Text
 from .times import Epoch, Temporal
+from .uuids import Uuid
 
 __all__ = ["InSQLite", "in_sqlite", "install"]
 
@@ -58,7 +61,7 @@ _EXACT_INTEGER = 9_000_000_000_000_000
 
 
 def _integer(conversion: Integer, x: str) -> InSQLite | None:
-    low, high = _BITS[conversion.bits]
+    low, high = BITS[conversion.bits]
     fits = f" AND {x} BETWEEN {low} AND {high}" if conversion.bits != 64 else ""
     return InSQLite(f"{is_integer(x)}{fits}", x, "%d")
 
@@ -119,7 +122,9 @@ def _boolean(conversion: Boolean, x: str) -> InSQLite | None:
         return InSQLite(f"{is_integer(x)} AND {x} BETWEEN 0 AND 1", x, "%d")
     if not isinstance(conversion.true, str) or not isinstance(conversion.false, str):
         return None
-    true, false = (f"(+{x}={_literal(word)} COLLATE BINARY)" for word in (conversion.true, conversion.false))
+    true, false = (
+        f"(+{x}={SQLITE.literal(word)} COLLATE BINARY)" for word in (conversion.true, conversion.false)
+    )
     return InSQLite(f"{is_text(x)} AND ({true} OR {false})", f"CASE WHEN {true} THEN 't' ELSE 'f' END")
 
 
@@ -177,7 +182,7 @@ def _temporal(conversion: Temporal, x: str) -> InSQLite | None:
     whole = f"substr({x},1,{length})"
     typed = f"{is_text(x)} AND instr({x},char(0))=0"
     begins = f"{whole}={canonical.format(whole)} COLLATE BINARY"
-    ends = f" AND substr({x},{-len(zone)})={_literal(zone)} COLLATE BINARY" if zone else ""
+    ends = f" AND substr({x},{-len(zone)})={SQLITE.literal(zone)} COLLATE BINARY" if zone else ""
     if zone:
         plain = f"{typed} AND length({x})={length + len(zone)} AND {begins}{ends}"
     else:  # what equals such a text is one
@@ -215,10 +220,6 @@ def _epoch(conversion: Epoch, x: str) -> InSQLite | None:
         + "||'+00'"
     )
     return InSQLite(f"{is_integer(x)} AND {x} BETWEEN 0 AND {253_402_300_800 * unit - 1}", text)
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 _WRITERS: dict[type[Conversion], Callable[[Any, str], InSQLite | None]] = {

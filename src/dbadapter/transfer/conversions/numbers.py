@@ -1,4 +1,4 @@
-"""Integers, doubles, exact numbers, booleans and intervals."""
+"""Integers, doubles and exact numbers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..._drivers.values import EXACT_DIGITS, sqlite_decimal
 from .._values import INT64_MAX, INT64_MIN, show
 from .base import Conversion, Refused, double_hex
 
-__all__ = ["Boolean", "Decimal", "Float", "Integer", "Interval", "Number"]
+__all__ = ["BITS", "Decimal", "Float", "Integer", "Number"]
 
 _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
 _LEAST_DOUBLE = 5e-324  # what is nearer to zero is an error to Postgres, as is what is beyond the largest
-_BITS = {16: (-(2**15), 2**15 - 1), 32: (-(2**31), 2**31 - 1), 64: (INT64_MIN, INT64_MAX)}
+BITS = {16: (-(2**15), 2**15 - 1), 32: (-(2**31), 2**31 - 1), 64: (INT64_MIN, INT64_MAX)}
 
 
 @frozen
@@ -37,7 +37,7 @@ class Integer(Conversion):
         if kinds != {int}:
             return None
         if self.bits != 64:
-            low, high = _BITS[self.bits]
+            low, high = BITS[self.bits]
             if min(values) < low or max(values) > high:
                 return None
         return list(map(str, values))
@@ -48,7 +48,7 @@ class Integer(Conversion):
 
     def one(self, value: Any) -> tuple[str, bool]:
         """See `Conversion`; a whole real and canonical digits as text arrive with their original kept."""
-        low, high = _BITS[self.bits]
+        low, high = BITS[self.bits]
         number: int
         if isinstance(value, int):
             number = value
@@ -134,7 +134,7 @@ def _exact(value: Any) -> PythonDecimal:
 
 
 class _Exact(Conversion):
-    """What the two conversions to numeric share."""
+    """What `Number` and `Decimal`, the two conversions to numeric, have in common."""
 
     storage = "tagged"
     precision: int | None
@@ -146,14 +146,6 @@ class _Exact(Conversion):
         if not _fits(number.normalize() if number.is_finite() else number, self.precision, self.scale):
             raise Refused(f"{show(value)} does not fit numeric({self.precision},{self.scale})")
         return str(number), self._conforms(value, number)
-
-    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
-        """See `Conversion`."""
-        try:
-            found = [self.one(value) for value in values]
-        except Refused:
-            return None
-        return [text for text, _ in found] if all(exact for _, exact in found) else None
 
     def _conforms(self, value: Any, number: PythonDecimal) -> bool:
         raise NotImplementedError
@@ -250,81 +242,3 @@ class Decimal(_Exact):
     def refuses_sql(self, column: str) -> str | None:
         """See `Conversion`: what is no number."""
         return f"{column} IN ('NaN','Infinity','-Infinity')"
-
-
-@frozen
-class Boolean(Conversion):
-    """Two values of SQLite, numbers or words, ↔ boolean."""
-
-    kind: ClassVar[str] = "boolean"
-    true: int | str = 1
-    false: int | str = 0
-
-    @property
-    def storage(self) -> str:  # type: ignore[override]
-        """The class of the two values."""
-        return "integer" if isinstance(self.true, int) else "text"
-
-    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
-        """See `Conversion`."""
-        if kinds != {type(self.true)}:
-            return None
-        words = {self.true: "t", self.false: "f"}
-        try:
-            return [words[value] for value in values]
-        except KeyError:
-            return None
-
-    def one(self, value: Any) -> tuple[str, bool]:
-        """See `Conversion`; other spellings of true and false arrive with their original kept."""
-        for word, meant in ((self.true, "t"), (self.false, "f")):
-            if type(value) is type(word) and value == word:
-                return meant, True
-        word = value.lower() if isinstance(value, str) else value
-        if word in _TRUE or word in _FALSE:
-            return "t" if word in _TRUE else "f", False
-        raise self.refuse(value, "true or false")
-
-    def sqlite_sql(self, column: str) -> str:
-        """See `Conversion`."""
-        if (self.true, self.false) == (1, 0):
-            return f"{column}::int"
-        true, false = (str(v) if isinstance(v, int) else _quoted(v) for v in (self.true, self.false))
-        return f"CASE {column} WHEN true THEN {true} WHEN false THEN {false} END"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-_TRUE = {1, "1", "true", "t", "yes", "y", "on"}
-_FALSE = {0, "0", "false", "f", "no", "n", "off"}
-
-
-@frozen
-class Interval(Conversion):
-    """INTEGER microseconds ↔ interval."""
-
-    kind: ClassVar[str] = "interval"
-    storage = "integer"
-
-    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
-        """See `Conversion`."""
-        return [self.one(value)[0] for value in values] if kinds == {int} else None
-
-    def one(self, value: Any) -> tuple[str, bool]:
-        """See `Conversion`."""
-        if not isinstance(value, int):
-            raise self.refuse(value, "a number of microseconds")
-        days, micros = divmod(value, 86_400_000_000)  # as psycopg writes a timedelta
-        seconds, micros = divmod(micros, 1_000_000)
-        return f"{days} days {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{micros:06}", True
-
-    def sqlite_sql(self, column: str) -> str:
-        """See `Conversion`."""
-        return f"(extract(epoch from {column})*1000000)::bigint"
-
-    def refuses_sql(self, column: str) -> str | None:
-        """See `Conversion`: months have no length, and 64 bits of microseconds end after 292,000 years."""
-        months = f"extract(year from {column})*12+extract(month from {column})<>0"
-        return f"({months} OR abs(extract(epoch from {column}))>9223372036854.775807)"

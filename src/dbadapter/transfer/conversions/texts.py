@@ -1,4 +1,4 @@
-"""Text, bytes, and columns that hold everything."""
+"""Text, bytes, columns of text and numbers mixed, and Postgres types that SQLite keeps as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from attrs import frozen
 from .._values import INT64_MAX, INT64_MIN, RawText, show
 from .base import Conversion, Refused, double_hex, escape_all
 
-__all__ = ["Anything", "Bytes", "Text"]
+__all__ = ["Anything", "Bytes", "PostgresText", "Text"]
 
 
 def _plain(text: str) -> str:
@@ -106,14 +106,6 @@ class Anything(Conversion):
     kind: ClassVar[str] = "anything"
     storage = "tagged"
 
-    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
-        """See `Conversion`."""
-        try:
-            found = [self.one(value) for value in values]
-        except Refused:
-            return None
-        return escape_all([text for text, _ in found]) if all(exact for _, exact in found) else None
-
     def one(self, value: Any) -> tuple[str, bool]:
         """See `Conversion`."""
         if isinstance(value, int):
@@ -175,3 +167,24 @@ class Bytes(Conversion):
     def sqlite_sql(self, column: str) -> str:
         """See `Conversion`."""
         return column
+
+
+@frozen
+class PostgresText(Conversion):
+    """Text as Postgres writes a value of its own ↔ that type (inet, xml, ranges, enumerations …)."""
+
+    kind: ClassVar[str] = "postgres_text"
+
+    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
+        """See `Conversion`."""
+        return escape_all(values) if kinds == {str} else None
+
+    def one(self, value: Any) -> tuple[str, bool]:
+        """See `Conversion`."""
+        if not isinstance(value, str):
+            raise self.refuse(value, "text")
+        return value, True
+
+    def sqlite_sql(self, column: str) -> str:
+        """See `Conversion`."""
+        return f"{column}::text"

@@ -1,4 +1,4 @@
-"""Dates and times: text in one format, or numbers counted from an epoch."""
+"""Dates and times, as text in one format or as numbers counted from an epoch; and intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .._values import show
 from .base import Conversion, Refused, double_hex
 from .formats import Format, iso_parts
 
-__all__ = ["EPOCHS", "TARGETS", "Epoch", "Temporal"]
+__all__ = ["EPOCHS", "TARGETS", "Epoch", "Interval", "Temporal"]
 
 _READERS: dict[str, Callable[[str], Any]] = {
     "date": date.fromisoformat,
@@ -158,16 +158,6 @@ class Epoch(Conversion):
     epoch: str = "unix"
     real: bool = False
 
-    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
-        """See `Conversion`."""
-        if not kinds <= {int, float}:
-            return None
-        try:
-            found = [self.one(value) for value in values]
-        except Refused:
-            return None
-        return [text for text, _ in found] if all(exact for _, exact in found) else None
-
     def one(self, value: Any) -> tuple[str, bool]:
         """See `Conversion`."""
         if not isinstance(value, (int, float)):
@@ -195,3 +185,28 @@ class Epoch(Conversion):
     def refuses_sql(self, column: str) -> str | None:
         """See `Conversion`."""
         return beyond_years(column, "timestamptz")
+
+
+@frozen
+class Interval(Conversion):
+    """INTEGER microseconds ↔ interval."""
+
+    kind: ClassVar[str] = "interval"
+    storage = "integer"
+
+    def one(self, value: Any) -> tuple[str, bool]:
+        """See `Conversion`."""
+        if not isinstance(value, int):
+            raise self.refuse(value, "a number of microseconds")
+        days, micros = divmod(value, 86_400_000_000)  # as psycopg writes a timedelta
+        seconds, micros = divmod(micros, 1_000_000)
+        return f"{days} days {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{micros:06}", True
+
+    def sqlite_sql(self, column: str) -> str:
+        """See `Conversion`."""
+        return f"(extract(epoch from {column})*1000000)::bigint"
+
+    def refuses_sql(self, column: str) -> str | None:
+        """See `Conversion`: months have no length, and 64 bits of microseconds end after 292,000 years."""
+        months = f"extract(year from {column})*12+extract(month from {column})<>0"
+        return f"({months} OR abs(extract(epoch from {column}))>9223372036854.775807)"

@@ -1,13 +1,10 @@
-"""JSON, UUIDs, vectors, arrays, and Postgres types that SQLite keeps as text."""
+"""JSON documents, and Postgres arrays as JSON arrays."""
 
 from __future__ import annotations
 
-import array
 import json
 import re
-import struct
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from attrs import frozen
@@ -16,7 +13,7 @@ from .._values import show
 from .base import Conversion, Refused, escape_all
 from .texts import looks_like_number, numbers_apart
 
-__all__ = ["SPELLINGS", "Json", "JsonArray", "PostgresText", "Uuid", "Vector"]
+__all__ = ["Json", "JsonArray"]
 
 
 def _no_constant(name: str) -> Any:
@@ -98,110 +95,6 @@ class Json(Conversion):
         return numbers_apart(f"{column}::text", text)
 
 
-SPELLINGS: dict[str, tuple[str, Callable[[uuid.UUID], Any], str]] = {
-    "lower": ("text", str, "{}::text"),
-    "upper": ("text", lambda value: str(value).upper(), "upper({}::text)"),
-    "hex": ("text", lambda value: value.hex, "replace({}::text,'-','')"),
-    "HEX": ("text", lambda value: value.hex.upper(), "upper(replace({}::text,'-',''))"),
-    "braces": ("text", lambda value: f"{{{value}}}", "'{{'||{}::text||'}}'"),
-    "BRACES": ("text", lambda value: f"{{{str(value).upper()}}}", "'{{'||upper({}::text)||'}}'"),
-    "bytes": ("blob", lambda value: value.bytes, "uuid_send({})"),
-}
-
-
-@frozen
-class Uuid(Conversion):
-    """A UUID in one spelling ↔ uuid.
-
-    Attributes:
-        spelling: ``lower`` ``upper`` ``hex`` ``HEX`` ``braces`` ``BRACES`` or ``bytes``.
-    """
-
-    kind: ClassVar[str] = "uuid"
-    spelling: str = "lower"
-
-    @property
-    def storage(self) -> str:  # type: ignore[override]
-        """BLOB for bytes, else TEXT."""
-        return SPELLINGS[self.spelling][0]
-
-    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
-        """See `Conversion`."""
-        if kinds not in ({str}, {bytes}):
-            return None
-        spell = SPELLINGS[self.spelling][1]
-        out = []
-        for value in values:
-            found = _uuid(value)
-            if found is None or spell(found) != value:
-                return None
-            out.append(str(found))
-        return out
-
-    def one(self, value: Any) -> tuple[str, bool]:
-        """See `Conversion`; other spellings arrive with their original kept."""
-        found = _uuid(value)
-        if found is None:
-            raise self.refuse(value, "a UUID")
-        return str(found), SPELLINGS[self.spelling][1](found) == value
-
-    def sqlite_sql(self, column: str) -> str:
-        """See `Conversion`."""
-        return SPELLINGS[self.spelling][2].format(column)
-
-
-_UUID_TEXT = re.compile(
-    r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\{[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}",
-    re.ASCII | re.IGNORECASE,
-)
-
-
-def _uuid(value: Any) -> uuid.UUID | None:
-    if isinstance(value, bytes) and len(value) == 16:
-        return uuid.UUID(bytes=value)
-    if isinstance(value, str) and _UUID_TEXT.fullmatch(value):
-        return uuid.UUID(value)
-    return None
-
-
-@frozen
-class Vector(Conversion):
-    """A BLOB of little-endian float32 ↔ vector (pgvector)."""
-
-    kind: ClassVar[str] = "vector"
-    storage = "vector"
-    dimension: int | None = None
-
-    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
-        """See `Conversion`."""
-        try:
-            return [self.one(value)[0] for value in values] if kinds == {bytes} else None
-        except Refused:
-            return None
-
-    def one(self, value: Any) -> tuple[str, bool]:
-        """See `Conversion`."""
-        if not isinstance(value, bytes) or not value or len(value) % 4:
-            raise self.refuse(value, "a vector of float32")
-        if self.dimension is not None and len(value) != self.dimension * 4:
-            raise Refused(f"{show(value)} has {len(value) // 4} dimensions, not {self.dimension}")
-        numbers = struct.unpack(f"<{len(value) // 4}f", value)
-        if not all(abs(number) < float("inf") for number in numbers):
-            raise Refused(f"{show(value)} has NaN or an infinity, which a vector in Postgres cannot hold")
-        return "[" + ",".join(map(repr, numbers)) + "]", True
-
-    def sqlite_sql(self, column: str) -> str:
-        """See `Conversion`: behind two 16-bit fields come the numbers, big-endian; `swap_float32` turns them round."""
-        return f"substring(vector_send({column}) from 5)"
-
-
-def swap_float32(data: bytes) -> bytes:
-    """The same float32 numbers in the other byte order."""
-    numbers = array.array("I" if array.array("I").itemsize == 4 else "L", data)
-    numbers.byteswap()
-    return numbers.tobytes()
-
-
 @frozen
 class JsonArray(Conversion):
     """A JSON array as text ↔ a Postgres array.
@@ -212,14 +105,6 @@ class JsonArray(Conversion):
 
     kind: ClassVar[str] = "json_array"
     element: str = "text"
-
-    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
-        """See `Conversion`."""
-        try:
-            found = [self.one(value) for value in values]
-        except Refused:
-            return None
-        return escape_all([text for text, _ in found]) if all(exact for _, exact in found) else None
 
     def one(self, value: Any) -> tuple[str, bool]:
         """See `Conversion`."""
@@ -277,24 +162,3 @@ def _array_literal(items: list[Any], source: str) -> str:
             text = item if isinstance(item, str) else repr(item)
             out.append('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"')
     return "{" + ",".join(out) + "}"
-
-
-@frozen
-class PostgresText(Conversion):
-    """Text as Postgres writes a value of its own ↔ that type (inet, xml, ranges, enumerations …)."""
-
-    kind: ClassVar[str] = "postgres_text"
-
-    def many(self, values: Sequence[Any], kinds: set[type]) -> Sequence[str] | None:
-        """See `Conversion`."""
-        return escape_all(values) if kinds == {str} else None
-
-    def one(self, value: Any) -> tuple[str, bool]:
-        """See `Conversion`."""
-        if not isinstance(value, str):
-            raise self.refuse(value, "text")
-        return value, True
-
-    def sqlite_sql(self, column: str) -> str:
-        """See `Conversion`."""
-        return f"{column}::text"
