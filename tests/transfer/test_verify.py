@@ -10,7 +10,8 @@ import pytest
 from dbadapter import DatabaseAdapter, DatabaseConfig
 from dbadapter.errors import ConfigError
 from dbadapter.transfer import plan_transfer, run_transfer, verify_transfer
-from dbadapter.transfer._digest import Match, postgres_digest
+from dbadapter.transfer._digest import postgres_digest
+from dbadapter.transfer._pairs import ColumnPair, TablePair
 from dbadapter.transfer.conversions import load
 
 from .conftest import Maker
@@ -160,18 +161,18 @@ def test_two_of_a_kind(lite: Maker) -> None:
 def test_a_digest_in_portions(postgres_database: DatabaseConfig) -> None:
     """Each row is digested once, however often the digest rests in between."""
     columns = (
-        ("id", "id", load({"kind": "integer"}), "bigint"),
-        ("name", "name", load({"kind": "text"}), "text"),
+        ColumnPair("id", "id", load({"kind": "integer"}), "bigint"),
+        ColumnPair("name", "name", load({"kind": "text"}), "text"),
     )
-    match = Match("t", "t", columns, ("id",))
+    pair = TablePair("t", "t", columns, ("id",))
     with connect(postgres_database) as raw:
         raw.execute("CREATE TABLE t (id bigint, name text)")
         raw.execute("INSERT INTO t SELECT n, repeat('x', 500) FROM generate_series(1, 15000) n")
         rests: list[None] = []
-        found = postgres_digest(raw, match, lambda: rests.append(None))
+        found = postgres_digest(raw, pair, lambda: rests.append(None))
         assert len(rests) > 2
         assert found.rows == 15000
-        assert found == postgres_digest(raw, match)
+        assert found == postgres_digest(raw, pair)
 
 
 def test_rejected_rows_elsewhere_are_no_differences(lite: Maker, postgres_database: DatabaseConfig) -> None:

@@ -13,13 +13,12 @@ from .._core.switching import GATE, Record
 from .._dialects import POSTGRESQL
 from ..errors import SwitchAborted
 from ..transfer._bookkeeping import ORIGINALS, key_text
-from ..transfer._digest import Match
 from ..transfer._endpoints import settings
-from ..transfer._load_sqlite import postgres_batches, postgres_changes
-from ..transfer._matches import match_of
 from ..transfer._overlay import entries_of, has_bookkeeping, postgres_overlay, restore
+from ..transfer._pairs import ColumnPair, TablePair, pair_of
 from ..transfer._plan_postgres import next_identity
 from ..transfer._postgres_catalog import read_tables
+from ..transfer._read_postgres import Refusals, postgres_batches, postgres_changes
 from ..transfer._values import Foreign, RawText
 from ..transfer.plan import TablePlan, TransferPlan
 from .collections import Captured
@@ -64,17 +63,19 @@ class Moved:
 
     number: int
     plan: TablePlan
-    match: Match
+    match: TablePair
 
     @property
-    def key_columns(self) -> list[Any]:
-        """The key as the match has it: (name in SQLite, name in Postgres, conversion, type), in the plan's order."""
-        return [next(column for column in self.match.columns if column[1] == name) for name in self.plan.key]
+    def key_columns(self) -> list[ColumnPair]:
+        """The key's columns, in the plan's order."""
+        return [
+            next(column for column in self.match.columns if column.postgres == name) for name in self.plan.key
+        ]
 
     @property
     def key_places(self) -> list[int]:
         """Where the key stands in a row."""
-        names = [column[1] for column in self.match.columns]
+        names = [column.postgres for column in self.match.columns]
         return [names.index(name) for name in self.plan.key]
 
 
@@ -101,7 +102,7 @@ class Changes:
 def moved_tables(plan: TransferPlan) -> list[Moved]:
     """The tables of a plan, each with a key."""
     return [
-        Moved(number, table, match_of(table, "postgresql-sqlite"))
+        Moved(number, table, pair_of(table, "postgresql-sqlite"))
         for number, table in enumerate(sorted(plan.tables, key=lambda table: table.name))
     ]
 
@@ -251,8 +252,8 @@ class PostgresSource:
 
     def chunks(self, table: Moved) -> Iterator[list[tuple[Any, ...]]]:
         """All rows of a table."""
-        for rows, foreign in postgres_batches(self.raw, table.plan, None, None):
-            _refuse(table, foreign)
+        for rows, refused in postgres_batches(self.raw, table.plan, None, None):
+            _refuse(table, refused)
             yield rows
 
     def originals(self, table: Moved) -> list[tuple[Any, ...]]:
@@ -290,8 +291,8 @@ class PostgresSource:
             for rows in self.chunks(table):
                 yield [], self._respelled(table, rows)
         else:
-            for keys, rows, foreign in postgres_changes(self.raw, table.plan, log, names, changed.noted):
-                _refuse(table, foreign)
+            for keys, rows, refused in postgres_changes(self.raw, table.plan, log, names, changed.noted):
+                _refuse(table, refused)
                 yield keys, self._respelled(table, rows)
         # What the cursor read and what this deletes is the same: one transaction sees one moment.
         empty_log(self.raw, table.number)
@@ -329,8 +330,8 @@ class PostgresSource:
         return {name: number for name, number in numbers.items() if number is not None}
 
 
-def _refuse(table: Moved, foreign: Sequence[tuple[int, dict[int, str]]]) -> None:
+def _refuse(table: Moved, refused: Refusals) -> None:
     """Raise `SwitchAborted` for what SQLite cannot hold, as `postgres_batches` tells of it."""
-    if foreign:
-        place, text = next(iter(foreign[0][1].items()))
+    if refused:
+        place, text = next(iter(refused[0][1].items()))
         raise SwitchAborted(f"SQLite cannot hold {text} in {table.plan.name}.{table.plan.copied[place].name}")

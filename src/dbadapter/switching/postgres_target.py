@@ -14,9 +14,9 @@ from .._core.switching import Record
 from .._dialects import POSTGRESQL, beside_parameters
 from ..errors import SwitchAborted
 from ..transfer import conversions as c
-from ..transfer._bookkeeping import ORIGINALS, REJECTS, TABLES, Odd, create_statements, key_text
+from ..transfer._bookkeeping import ORIGINALS, REJECTS, TABLES, SetAside, create_statements, key_text
 from ..transfer._endpoints import settings
-from ..transfer._load_postgres import copy_odd
+from ..transfer._load_postgres import copy_set_aside
 from ..transfer._postgres_ddl import (
     add_foreign_key,
     add_primary_key,
@@ -157,17 +157,17 @@ class PostgresTarget:
 
     def fill(self, table: Moved, chunks: Iterable[list[tuple[Any, ...]]], tell: Any) -> int:
         """Copy all rows of a table; how many there were."""
-        rows, odd = 0, []
+        rows, aside = 0, []
         with self.writing():
             with self.raw.cursor() as cursor, cursor.copy(self._copy(table)) as copy:
                 for chunk in chunks:
                     encoded = table.encoder.encode(chunk)
-                    self._refuse(encoded.odd)
-                    odd += encoded.odd
+                    self._refuse(encoded.set_aside)
+                    aside += encoded.set_aside
                     copy.write(encoded.data)
                     rows += len(chunk)
                     tell(rows)
-            self._keep(odd)
+            self._keep(aside)
         if (
             table.plan.primary_key
             and table.plan.target in self.made
@@ -182,18 +182,18 @@ class PostgresTarget:
         return f"COPY {quote(table.plan.target)} ({names}) FROM STDIN".encode()
 
     @staticmethod
-    def _refuse(odd: Sequence[Odd]) -> None:
-        for found in odd:
+    def _refuse(aside: Sequence[SetAside]) -> None:
+        for found in aside:
             if found.reason is not None:
                 raise SwitchAborted(
                     f"the target cannot hold a value written during the switch: {found.table} {found.key}, "
                     f"column {found.column}: {found.reason}"
                 )
 
-    def _keep(self, odd: Sequence[Odd]) -> None:
-        if odd:
+    def _keep(self, aside: Sequence[SetAside]) -> None:
+        if aside:
             self._originals = True
-            copy_odd(self.raw, odd)
+            copy_set_aside(self.raw, aside)
 
     def apply(self, table: Moved, keys: Sequence[tuple[Any, ...]], rows: list[tuple[Any, ...]]) -> None:
         """Make the rows with `keys` what they are in the source, `rows`; a transaction is open."""
@@ -203,10 +203,10 @@ class PostgresTarget:
         self._delete(table, every)
         if rows:
             encoded = table.encoder.encode(rows)
-            self._refuse(encoded.odd)
+            self._refuse(encoded.set_aside)
             with self.raw.cursor() as cursor, cursor.copy(self._copy(table)) as copy:
                 copy.write(encoded.data)
-            self._keep(encoded.odd)
+            self._keep(encoded.set_aside)
 
     def _delete(self, table: Moved, keys: Sequence[tuple[Any, ...]]) -> None:
         columns = [table.plan.column(name) for name in table.captured.key]

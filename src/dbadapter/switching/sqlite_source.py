@@ -11,9 +11,8 @@ from attrs import define, field, frozen
 from .._core.switching import Record
 from .._dialects import SQLITE
 from ..errors import SwitchAborted
-from ..transfer._digest import Match
 from ..transfer._encode import RowEncoder
-from ..transfer._matches import match_of
+from ..transfer._pairs import TablePair, pair_of
 from ..transfer.plan import TablePlan, TransferPlan
 from .collections import Captured
 from .ends import begin_at_once
@@ -43,7 +42,7 @@ class Moved:
 
     captured: CapturedTable
     plan: TablePlan
-    match: Match
+    match: TablePair
     encoder: RowEncoder
 
     @property
@@ -62,7 +61,7 @@ def moved_tables(raw: sqlite3.Connection, plan: TransferPlan) -> list[Moved]:
             number, table.name, tuple(table.key), columns, tuple(read_unique_keys(raw, table.name))
         )
         found.append(
-            Moved(captured, table, match_of(table, "sqlite-postgresql"), RowEncoder(table, rowid_first=False))
+            Moved(captured, table, pair_of(table, "sqlite-postgresql"), RowEncoder(table, rowid_first=False))
         )
     return found
 

@@ -158,7 +158,7 @@ class SQLiteTarget:
     # -- rows ------------------------------------------------------------------------------------------------------
 
     def _insert(self, table: Moved, rows: Sequence[tuple[Any, ...]]) -> None:
-        names = ", ".join(quote(column[0]) for column in table.match.columns)
+        names = ", ".join(quote(name) for name in table.match.sqlite_columns)
         marks = ", ".join("?" * len(table.match.columns))
         try:
             self.raw.executemany(f"INSERT INTO {quote(table.plan.target)} ({names}) VALUES ({marks})", rows)
@@ -166,7 +166,7 @@ class SQLiteTarget:
             raise SwitchAborted(f"the target cannot hold a row of {table.plan.name}: {error}") from error
 
     def _delete(self, table: Moved, keys: Sequence[tuple[Any, ...]]) -> None:
-        same = " AND ".join(f"{quote(column[0])} = ?" for column in table.key_columns)
+        same = " AND ".join(f"{quote(column.sqlite)} = ?" for column in table.key_columns)
         self.raw.executemany(f"DELETE FROM {quote(table.plan.target)} WHERE {same}", keys)
 
     def fill(self, table: Moved, chunks: Iterator[list[tuple[Any, ...]]], tell: Callable[[int], None]) -> int:
@@ -212,7 +212,7 @@ class SQLiteTarget:
     def _is_plain(self, table: Moved) -> bool:
         """Whether rows can only collide with those of the same key, of which there is one spelling."""
         return not any(unique_keys(self.raw, table.plan.target)) and all(
-            column[3] in _WHOLE for column in table.key_columns
+            column.type in _WHOLE for column in table.key_columns
         )
 
     def finish(self, record: Record, identities: dict[str, int]) -> None:

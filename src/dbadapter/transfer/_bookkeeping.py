@@ -1,25 +1,38 @@
-"""The library's own tables in the target: what was moved how, what was rejected, and how values were spelled."""
+"""The library's own tables in the target.
+
+They say which tables were moved, by which plan and how far; which values were rejected; and how values were spelled
+that arrived in another spelling.
+"""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
 from ._values import RawText, from_raw, to_raw
+from .plan import TablePlan, TransferPlan, from_dict, table_from_dict
+
+if TYPE_CHECKING:
+    import psycopg
 
 __all__ = [
     "ORIGINALS",
     "REJECTS",
     "SOURCE",
     "TABLES",
-    "Odd",
+    "SetAside",
     "create_statements",
     "key_text",
     "key_values",
-    "odd_value",
+    "recorded_in_postgres",
+    "recorded_in_sqlite",
+    "recorded_plan",
+    "rowid_text",
+    "set_aside",
 ]
 
 REJECTS = "_dbadapter_rejects"
@@ -44,8 +57,8 @@ def create_statements(dialect: Literal["sqlite", "postgresql"]) -> list[str]:
 
 
 @frozen
-class Odd:
-    """A value that is not (or not alone) where it belongs: rejected with a reason, or an original spelling (None).
+class SetAside:
+    """A value that is kept beside its table: it was rejected, or it is how a value was spelled that arrived otherwise.
 
     Attributes:
         table: the table's name in the target.
@@ -53,7 +66,7 @@ class Odd:
         column: the column's name in the source.
         storage: the value's storage class; for a value of Postgres its type.
         raw: its bytes.
-        reason: why it was rejected.
+        reason: why it was rejected; None for an original spelling.
     """
 
     table: str
@@ -64,10 +77,10 @@ class Odd:
     reason: str | None
 
 
-def odd_value(table: str, key: str, column: str, value: Any, reason: str | None) -> Odd:
-    """The entry for one value."""
+def set_aside(table: str, key: str, column: str, value: Any, reason: str | None) -> SetAside:
+    """The entry for one value; see `SetAside`."""
     storage, raw = to_raw(value)
-    return Odd(table, key, column, storage, raw, reason)
+    return SetAside(table, key, column, storage, raw, reason)
 
 
 def _plain(value: Any) -> Any:
@@ -107,3 +120,25 @@ def _value(item: Any) -> Any:
         kind, data = next(iter(item.items()))
         return bytes.fromhex(data) if kind == "blob" else from_raw("text", bytes.fromhex(data))
     return item
+
+
+def recorded_in_postgres(raw: psycopg.Connection[Any]) -> dict[str, tuple[str, TablePlan]]:
+    """The tables that a transfer brought to this Postgres database, by name there: (state, plan)."""
+    row = raw.execute("SELECT to_regclass(%s) IS NOT NULL", (TABLES,)).fetchone()
+    if not row or not row[0]:
+        return {}
+    rows = raw.execute(f"SELECT tbl, state, plan FROM {TABLES}".encode()).fetchall()
+    return {name: (state, table_from_dict(json.loads(plan))) for name, state, plan in rows}
+
+
+def recorded_in_sqlite(raw: sqlite3.Connection) -> dict[str, tuple[str, TablePlan]]:
+    """The tables that a transfer brought to this SQLite database, by name there: (state, plan)."""
+    if not raw.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (TABLES,)).fetchone():
+        return {}
+    rows = raw.execute(f"SELECT tbl, state, plan FROM {TABLES}").fetchall()
+    return {name: (state, table_from_dict(json.loads(plan))) for name, state, plan in rows}
+
+
+def recorded_plan(value: str) -> TransferPlan:
+    """The plan of the last transfer, as the bookkeeping has it."""
+    return from_dict(json.loads(value))

@@ -15,53 +15,32 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from .._dialects import POSTGRESQL, SQLITE
-from . import conversions as c
+from ._pairs import TablePair
 from ._pipeline import prefetched
 from ._read import BEFORE_ALL, MOST_TERMS, next_chunk, read_batches, rows_for
-from ._tokens import Tokens, install, postgres_line, sqlite_line, tokens_of
+from ._tokens import Tokens, install, postgres_line, sqlite_line
 
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["BUCKETS", "Buckets", "Match", "postgres_digest", "row_number", "sqlite_digest"]
+__all__ = [
+    "BUCKETS",
+    "BUCKET_SHIFT",
+    "Buckets",
+    "number_expression",
+    "postgres_digest",
+    "row_number",
+    "sqlite_digest",
+]
 
 BUCKETS = 1024
+BUCKET_SHIFT = 54
+"""A row's number shifted right by this is its bucket: the upper ten bits, with the sign, -512 to 511."""
 _BLOCK, _PORTION = 8192, 250  # bytes, and blocks to be read at a time, which takes some 20 ms
 _BETWEEN = "\x1e"  # the separator of records
-_SHIFT = 54  # the upper ten bits, with the sign: -512 to 511
-
-
-@frozen
-class Match:
-    """A table on both sides.
-
-    Attributes:
-        sqlite: its name in SQLite.
-        postgres: its name in Postgres.
-        columns: (name in SQLite, name in Postgres, conversion, Postgres type), all that are compared.
-        key: the names in SQLite of the columns that tell rows apart; empty: nothing does.
-        rowid: the name of SQLite's rowid, where there is one.
-    """
-
-    sqlite: str
-    postgres: str
-    columns: tuple[tuple[str, str, c.Conversion, str], ...]
-    key: tuple[str, ...] = ()
-    rowid: str | None = None
-
-    @property
-    def key_places(self) -> list[int]:
-        """Where the key's columns stand among `columns`."""
-        names = [column[0] for column in self.columns]
-        return [names.index(name) for name in self.key]
-
-    @property
-    def tokens(self) -> list[Tokens]:
-        """How the values of `columns` are written for the digest."""
-        return [tokens_of(column[2]) for column in self.columns]
 
 
 @define
@@ -73,8 +52,8 @@ class Buckets:
 
     def add(self, number: int, times: int = 1) -> None:
         """Count a row in, or out with `times` -1."""
-        self.counts[number >> _SHIFT] += times
-        self.sums[number >> _SHIFT] += number * times
+        self.counts[number >> BUCKET_SHIFT] += times
+        self.sums[number >> BUCKET_SHIFT] += number * times
 
     @property
     def rows(self) -> int:
@@ -110,28 +89,30 @@ def row_number(values: Iterable[Any], tokens: Sequence[Tokens]) -> int:
 # -- SQLite --------------------------------------------------------------------------------------------------------
 
 
-def sqlite_digest(raw: sqlite3.Connection, match: Match, *, utf16: str | None) -> Buckets:
+def sqlite_digest(raw: sqlite3.Connection, pair: TablePair, *, utf16: str | None) -> Buckets:
     """Read a table in SQLite and digest it."""
     found = Buckets()
     counts, sums = found.counts, found.sums
-    for numbers in _sqlite_numbers(raw, match, utf16=utf16):
+    for numbers in _sqlite_numbers(raw, pair, utf16=utf16):
         for number in numbers:
-            counts[number >> _SHIFT] += 1
-            sums[number >> _SHIFT] += number
+            counts[number >> BUCKET_SHIFT] += 1
+            sums[number >> BUCKET_SHIFT] += number
     return found
 
 
-def _sqlite_numbers(raw: sqlite3.Connection, match: Match, *, utf16: str | None) -> Iterator[Sequence[int]]:
+def _sqlite_numbers(
+    raw: sqlite3.Connection, pair: TablePair, *, utf16: str | None
+) -> Iterator[Sequence[int]]:
     """The numbers of a table's rows, many at a time; written by SQLite where its texts are UTF-8."""
-    names, tokens = [column[0] for column in match.columns], match.tokens
+    names, tokens = pair.sqlite_columns, pair.tokens
     if utf16 is not None or len(names) > MOST_TERMS:
-        for rows in read_batches(raw, match.sqlite, names, utf16=utf16):
+        for rows in read_batches(raw, pair.sqlite, names, utf16=utf16):
             yield [row_number(row, tokens) for row in rows]
         return
     install(raw, tokens)
     line = f"CAST({sqlite_line(names, tokens)} AS BLOB)"
-    read = _lines if match.rowid is None else partial(_joined_lines, rowid=match.rowid)
-    for lines in prefetched(lambda: read(raw, SQLITE.quote(match.sqlite), line)):
+    read = _lines if pair.rowid is None else partial(_joined_lines, rowid=pair.rowid)
+    for lines in prefetched(lambda: read(raw, SQLITE.quote(pair.sqlite), line)):
         digests = b"".join([_md5(each).digest() for each in lines])
         yield struct.unpack(f">{len(lines) * 2}q", digests)[::2]
 
@@ -171,24 +152,24 @@ def _joined_lines(raw: sqlite3.Connection, table: str, line: str, *, rowid: str)
 # -- Postgres ------------------------------------------------------------------------------------------------------
 
 
-def number_expression(match: Match) -> str:
+def number_expression(pair: TablePair) -> str:
     """A Postgres expression for the number of a row."""
-    line = postgres_line([column[1] for column in match.columns], match.tokens)
+    line = postgres_line([column.postgres for column in pair.columns], pair.tokens)
     return f"('x'||substr(md5({line}),1,16))::bit(64)::bigint"
 
 
 def postgres_digest(
-    raw: psycopg.Connection[Any], match: Match, rest: Callable[[], None] | None = None
+    raw: psycopg.Connection[Any], pair: TablePair, rest: Callable[[], None] | None = None
 ) -> Buckets:
     """Let Postgres digest a table; with `rest`, a little at a time, with a call of it after each."""
     # SQLite takes its time as well, and as a rule works at the same time on a core of its own: one is enough here.
     raw.execute("SET LOCAL max_parallel_workers_per_gather = 0")
     found = Buckets()
-    for where in [""] if rest is None else _portions(raw, match.postgres):
+    for where in [""] if rest is None else _portions(raw, pair.postgres):
         # OFFSET 0 keeps the number from being computed twice, once for the bucket and once for the sum.
         query = (
-            f"SELECT number >> {_SHIFT}, count(*), sum(number) FROM (SELECT {number_expression(match)} AS number "
-            f"FROM {POSTGRESQL.quote(match.postgres)}{where} OFFSET 0) rows GROUP BY 1"
+            f"SELECT number >> {BUCKET_SHIFT}, count(*), sum(number) FROM (SELECT {number_expression(pair)} AS number "
+            f"FROM {POSTGRESQL.quote(pair.postgres)}{where} OFFSET 0) rows GROUP BY 1"
         )
         for bucket, count, total in raw.execute(query.encode()).fetchall():
             found.counts[bucket] += count

@@ -8,13 +8,16 @@ from typing import Any
 from attrs import define, field
 
 from . import conversions as c
-from ._bookkeeping import Odd, key_text, odd_value, rowid_text
+from ._bookkeeping import SetAside, key_text, rowid_text, set_aside
 from ._read import Rows
 from .plan import TablePlan
 
 __all__ = ["Encoded", "RowEncoder"]
 
 _NULL = "\\N"
+
+Troubles = dict[int, list[tuple[int, str | None]]]
+"""By row the values that do not conform: the place of the column, and why it is refused; None: spelled otherwise."""
 
 
 @define
@@ -24,20 +27,16 @@ class Encoded:
     Attributes:
         data: lines of COPY's text format.
         rows: the rows these lines are made of; None where SQLite made them.
-        odd: rejected values and original spellings.
-        read: how many rows the batch had.
-        count: how many lines there are.
-        dropped: how many of them were rejected as a whole.
+        set_aside: rejected values and original spellings.
+        read: how many rows the batch had, those that were rejected included.
         last: the rowid of the last row, where the table has one.
         again: reads and encodes the batch once more, with its `rows`.
     """
 
     data: bytes
     rows: Rows | None
-    odd: list[Odd] = field(factory=list)
+    set_aside: list[SetAside] = field(factory=list)
     read: int = 0
-    count: int = 0
-    dropped: int = 0
     last: int | None = None
     again: Callable[[], Encoded] | None = None
 
@@ -55,10 +54,7 @@ class RowEncoder:
         self.columns = table.copied
         self._conversions = [c.load(column.conversion) for column in self.columns]
         self._first = int(rowid_first)
-        names = [column.name for column in self.columns]
-        self._key = [names.index(name) for name in table.key if name in names]
-        if len(self._key) < len(table.key):
-            self._key = []  # a key that is computed is not among the copied columns
+        self._key = table.key_places
         self._seen = 0
 
     def encode(self, rows: Rows) -> Encoded:
@@ -68,15 +64,14 @@ class RowEncoder:
         if self._first and rows:
             found.last = columns[0][-1]
         fields: list[Sequence[str]] = []
-        troubles: dict[int, list[tuple[int, str | None]]] = {}
+        troubles: Troubles = {}
         for place, values in enumerate(columns[self._first :]):
             texts = self._many(place, values)
             fields.append(texts if texts is not None else self._one_by_one(place, values, troubles))
         if troubles:
-            fields, rows = self._set_aside(found, rows, fields, troubles)
+            fields, rows = self._without_refused(found, rows, fields, troubles)
             found.rows = rows
         self._seen += found.read
-        found.count = len(rows)
         if rows:
             found.data = ("\n".join(map("\t".join, zip(*fields, strict=True))) + "\n").encode()
         return found
@@ -101,9 +96,8 @@ class RowEncoder:
         following = iter(texts)
         return [_NULL if value is None else next(following) for value in values]
 
-    def _one_by_one(
-        self, place: int, values: Sequence[Any], troubles: dict[int, list[tuple[int, str | None]]]
-    ) -> list[str]:
+    def _one_by_one(self, place: int, values: Sequence[Any], troubles: Troubles) -> list[str]:
+        """The fields of one column, with NULL for what is refused; what does not conform goes to `troubles`."""
         texts = []
         for row, value in enumerate(values):
             if value is None:
@@ -122,13 +116,14 @@ class RowEncoder:
                     troubles.setdefault(row, []).append((place, None))
         return texts
 
-    def _set_aside(
+    def _without_refused(
         self,
         found: Encoded,
         rows: Rows,
         fields: list[Sequence[str]],
-        troubles: dict[int, list[tuple[int, str | None]]],
+        troubles: Troubles,
     ) -> tuple[list[Sequence[str]], Rows]:
+        """The fields and rows without the rows that cannot arrive; what does not conform is set aside in `found`."""
         gone = set()
         for row, places in sorted(troubles.items()):
             values = rows[row]
@@ -138,15 +133,16 @@ class RowEncoder:
                     refused[place] = "spelled otherwise, and without a key its original cannot be kept"
             if refused and self._must_go(refused):
                 gone.add(row)
-                found.odd += self.reject_row(values, refused, self._seen + row)
+                found.set_aside += self.reject_row(values, refused, self._seen + row)
                 continue
             key = self.key_of(values, self._seen + row)
             for place, reason in places:
                 value = values[self._first + place]
-                found.odd.append(odd_value(self.table.target, key, self.columns[place].name, value, reason))
+                found.set_aside.append(
+                    set_aside(self.table.target, key, self.columns[place].name, value, reason)
+                )
         if not gone:
             return fields, rows
-        found.dropped = len(gone)
         rows = [row for place, row in enumerate(rows) if place not in gone]
         return [[text for place, text in enumerate(texts) if place not in gone] for texts in fields], rows
 
@@ -162,12 +158,12 @@ class RowEncoder:
             return key_text([row[self._first + place] for place in self._key])
         return rowid_text(row[0] if self._first else number)
 
-    def reject_row(self, row: Sequence[Any], reasons: dict[int, str], number: int = 0) -> list[Odd]:
+    def reject_row(self, row: Sequence[Any], reasons: dict[int, str], number: int = 0) -> list[SetAside]:
         """The entries for a row that is rejected as a whole: all its values, so that nothing is lost."""
         culprit = self.columns[next(iter(reasons))].name if reasons else "?"
         key = self.key_of(row, number)
         return [
-            odd_value(
+            set_aside(
                 self.table.target,
                 key,
                 column.name,
@@ -177,13 +173,17 @@ class RowEncoder:
             for place, column in enumerate(self.columns)
         ]
 
-    def without(self, line: bytes, row: Sequence[Any], column: int) -> tuple[bytes, Odd] | None:
-        """A line with one field made NULL and that value set aside; None if the row cannot arrive so."""
-        if self._must_go({column: ""}):
+    def without(
+        self, line: bytes, row: Sequence[Any], column: int, reason: str
+    ) -> tuple[bytes, SetAside] | None:
+        """A line with one field made NULL, and the value of that field set aside for that reason.
+
+        None if the row cannot arrive without it.
+        """
+        if self._must_go({column: reason}):
             return None
         fields = line.split(b"\t")
         fields[column] = _NULL.encode()
         value = row[self._first + column]
-        return b"\t".join(fields) + b"\n", odd_value(
-            self.table.target, self.key_of(row), self.columns[column].name, value, ""
-        )
+        name = self.columns[column].name
+        return b"\t".join(fields) + b"\n", set_aside(self.table.target, self.key_of(row), name, value, reason)

@@ -221,16 +221,15 @@ class _Lines:
         def again() -> Encoded:
             return self.encoder.encode(self._rows(chunk, None))
 
-        found = Encoded(data, None, read=chunk.rows, count=chunk.sure, last=chunk.upto, again=again)
+        found = Encoded(data, None, read=chunk.rows, last=chunk.upto, again=again)
         if chunk.sure < chunk.rows:
             # Not "NOT": of a value that makes the condition NULL that is not true either.
-            odd = self.encoder.encode(self._rows(chunk, f"({self._condition}) IS NOT 1"))
-            if odd.read != chunk.rows - chunk.sure:
-                missing = chunk.rows - chunk.sure - odd.read
+            others = self.encoder.encode(self._rows(chunk, f"({self._condition}) IS NOT 1"))
+            if others.read != chunk.rows - chunk.sure:
+                missing = chunk.rows - chunk.sure - others.read
                 raise TransferError(f"{missing} rows of {self.table.name} were read by no query")
-            found.data += odd.data
-            found.count += odd.count
-            found.odd, found.dropped = odd.odd, odd.dropped
+            found.data += others.data
+            found.set_aside = others.set_aside
         return found
 
     def _by_row(self, chunk: _Chunk) -> Encoded:

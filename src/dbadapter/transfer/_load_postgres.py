@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from .._dialects import POSTGRESQL
-from ._bookkeeping import ORIGINALS, REJECTS, TABLES, Odd
+from ._bookkeeping import ORIGINALS, REJECTS, TABLES, SetAside
 from ._encode import Encoded, RowEncoder
 from ._endpoints import settings
 from .conversions import escape
@@ -23,26 +23,21 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg import Copy
 
-__all__ = ["PostgresLoader", "copy_odd"]
+__all__ = ["PostgresLoader", "copy_set_aside"]
 
 _GROUP_BYTES = 4_000_000
-# The data's fault: a value, a constraint, a limit. Anything else ends the transfer.
-_DATA_FAULTS = ("22", "23", "54")
 _LINE = re.compile(r"line (\d+)(?:, column (.+?))?(?::|$)")
 
 
 @define
 class PostgresLoader:
-    """Loads one table; `copied`, `rejected` and `kept` count rows that arrived, values and rows set aside.
+    """Loads one table.
 
     A context manager: left by an exception, it takes back what was not committed.
     """
 
     raw: psycopg.Connection[Any]
     encoder: RowEncoder
-    copied: int = 0
-    read: int = 0
-    dropped: int = 0
     _waiting: list[Encoded] = field(factory=list)
     _size: int = 0
     _transaction: ExitStack = field(factory=ExitStack)
@@ -57,9 +52,8 @@ class PostgresLoader:
     ) -> None:
         import psycopg
 
-        if (
-            error is not None
-        ):  # a COPY left open would be closed by the driver later, with a warning in its log
+        # A COPY left open would be closed by the driver later, with a warning in its log.
+        if error is not None:
             with suppress(psycopg.Error):
                 self._transaction.__exit__(kind, error, trace)
 
@@ -88,15 +82,15 @@ class PostgresLoader:
         except psycopg.Error as error:
             self._copy = None
             self._transaction.__exit__(type(error), error, error.__traceback__)
-            if (error.sqlstate or "")[:2] not in _DATA_FAULTS:
+            if not _is_data_fault(error):
                 raise
             self._waiting = [encoded.again() if encoded.again else encoded for encoded in self._waiting]
             with self.raw.transaction():
                 settings(self.raw)
                 for encoded in self._waiting:
                     self._write_piecewise(encoded)
-                self._finish(self._waiting)
-            self._count()
+                self._finish()
+            self._clear()
 
     def _send(self, data: bytes) -> None:
         if not data:
@@ -114,15 +108,11 @@ class PostgresLoader:
             self._transaction.enter_context(self.raw.transaction())
         self._copy = None
         self._copying.close()
-        self._finish(self._waiting)
+        self._finish()
         self._transaction.close()
-        self._count()
+        self._clear()
 
-    def _count(self) -> None:
-        for encoded in self._waiting:
-            self.copied += encoded.count
-            self.read += encoded.read
-            self.dropped += encoded.dropped
+    def _clear(self) -> None:
         self._waiting, self._size = [], 0
 
     @property
@@ -135,82 +125,80 @@ class PostgresLoader:
         with self.raw.cursor() as cursor, cursor.copy(self._statement) as copy:
             copy.write(lines)
 
-    def _finish(self, group: Sequence[Encoded]) -> None:
-        copy_odd(self.raw, [odd for encoded in group for odd in encoded.odd])
-        read = sum(encoded.read for encoded in group)
+    def _finish(self) -> None:
+        """What belongs to the rows that were written: what was set aside of them, and how far the table has come."""
+        copy_set_aside(self.raw, [each for encoded in self._waiting for each in encoded.set_aside])
+        read = sum(encoded.read for encoded in self._waiting)
         self.raw.execute(
             f"UPDATE {TABLES} SET cursor = %s, rows = rows + %s WHERE tbl = %s".encode(),
-            (group[-1].last, read, self.encoder.table.target),
+            (self._waiting[-1].last, read, self.encoder.table.target),
         )
 
     def _write_piecewise(self, encoded: Encoded) -> None:
-        import psycopg
-
+        """Write a batch, and set aside what the server refuses of it."""
         lines = encoded.data.split(b"\n")[:-1]
         rows = encoded.rows or []
-        arrived, start = 0, 0
+        start = 0
         while start < len(lines):
-            try:
-                with self.raw.transaction():
-                    self._write(b"\n".join(lines[start:]) + b"\n")
-                arrived += len(lines) - start
-                break
-            except psycopg.Error as error:
-                if (error.sqlstate or "")[:2] not in _DATA_FAULTS:
-                    raise
-                place = _LINE.search(error.diag.context or "")
-                bad = start + int(place[1]) - 1 if place else start
-                message = error.diag.message_primary or str(error)
-                column = place[2] if place else None
+            refusal = self._attempt(b"\n".join(lines[start:]) + b"\n")
+            if refusal is None:
+                return
+            place = _LINE.search(refusal.diag.context or "")
+            bad = start + int(place[1]) - 1 if place else start
             if bad > start:
                 with self.raw.transaction():
                     self._write(b"\n".join(lines[start:bad]) + b"\n")
-                arrived += bad - start
-            if self._mend(encoded, lines[bad], rows[bad], column, message):
-                arrived += 1
-            else:
-                encoded.dropped += 1
+            message = refusal.diag.message_primary or str(refusal)
+            self._mend(encoded, lines[bad], rows[bad], place[2] if place else None, message)
             start = bad + 1
-        encoded.count = arrived
 
     def _mend(
         self, encoded: Encoded, line: bytes, row: Sequence[Any], column: str | None, message: str
-    ) -> bool:
-        """Set aside what is wrong with a line: its value if that will do, else the row. True if the row arrived."""
-        import psycopg
-
+    ) -> None:
+        """Set aside what is wrong with a line: the value of that column if that will do, else the row."""
         names = [found.target for found in self.encoder.columns]
         place = names.index(column) if column in names else None
-        if place is not None and (without := self.encoder.without(line, row, place)):
-            data, odd = without
-            try:
-                with self.raw.transaction():
-                    self._write(data)
-            except psycopg.Error as error:
-                if (error.sqlstate or "")[:2] not in _DATA_FAULTS:
-                    raise
-            else:
-                encoded.odd.append(Odd(odd.table, odd.key, odd.column, odd.storage, odd.raw, message))
-                return True
+        if place is not None and (without := self.encoder.without(line, row, place, message)):
+            data, value = without
+            if self._attempt(data) is None:
+                encoded.set_aside.append(value)
+                return
         key = self.encoder.key_of(row)
         # What was set aside of the row before is in the entries for the whole of it.
-        encoded.odd = [odd for odd in encoded.odd if odd.key != key]
-        encoded.odd += self.encoder.reject_row(row, {0 if place is None else place: message})
-        return False
+        encoded.set_aside = [each for each in encoded.set_aside if each.key != key]
+        encoded.set_aside += self.encoder.reject_row(row, {0 if place is None else place: message})
+
+    def _attempt(self, lines: bytes) -> psycopg.Error | None:
+        """Write lines inside a savepoint; the error, if the server refuses something of the data."""
+        import psycopg
+
+        try:
+            with self.raw.transaction():
+                self._write(lines)
+        except psycopg.Error as error:
+            if not _is_data_fault(error):
+                raise
+            return error
+        return None
 
 
-def copy_odd(raw: psycopg.Connection[Any], found: Sequence[Odd]) -> None:
+def _is_data_fault(error: psycopg.Error) -> bool:
+    """Whether a value, a constraint or a limit is the reason; anything else ends the transfer."""
+    return (error.sqlstate or "")[:2] in ("22", "23", "54")
+
+
+def copy_set_aside(raw: psycopg.Connection[Any], found: Sequence[SetAside]) -> None:
     """Write rejected values and original spellings to their tables."""
     for table, rejects in ((REJECTS, True), (ORIGINALS, False)):
-        chosen = [odd for odd in found if (odd.reason is not None) == rejects]
+        chosen = [each for each in found if (each.reason is not None) == rejects]
         if not chosen:
             continue
         lines = []
-        for odd in chosen:
-            fields = [escape(odd.table), escape(odd.key), escape(odd.column), odd.storage]
-            fields.append("\\N" if odd.raw is None else "\\\\x" + odd.raw.hex())
-            if odd.reason is not None:
-                fields.append(escape(odd.reason.replace("\0", "\\0")))
+        for each in chosen:
+            fields = [escape(each.table), escape(each.key), escape(each.column), each.storage]
+            fields.append("\\N" if each.raw is None else "\\\\x" + each.raw.hex())
+            if each.reason is not None:
+                fields.append(escape(each.reason.replace("\0", "\\0")))
             lines.append("\t".join(fields) + "\n")
         with raw.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN".encode()) as copy:
             copy.write("".join(lines))

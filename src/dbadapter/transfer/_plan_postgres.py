@@ -18,8 +18,7 @@ from ..schema.sqlite_types import declared
 from ..schema.type_names import postgresql_type
 from . import conversions as c
 from ._arguments import Progress
-from ._bookkeeping import SOURCE
-from ._matches import recorded_in_postgres, recorded_plan
+from ._bookkeeping import SOURCE, recorded_in_postgres, recorded_plan
 from ._postgres_catalog import PostgresColumn, PostgresTable, catalog_rows, read_others, read_tables
 from ._sqlite_ddl import read_create_table
 from ._types import canonical, conversion_for, natural_type

@@ -13,10 +13,10 @@ from ..errors import ConfigError
 from ..schema.scan import scan
 from . import conversions as c
 from ._arguments import Progress
+from ._bookkeeping import recorded_in_sqlite
 from ._candidates import candidates
 from ._choose import Choice, Circumstances, choose, proposals
 from ._expressions import is_datatype_check, postgres_default, postgres_generated
-from ._matches import recorded_in_sqlite
 from ._names import Namer
 from ._plan_keys import plan_foreign_keys, plan_indexes_and_checks, referring_columns
 from ._postgres_catalog import PostgresTable

@@ -9,7 +9,16 @@ from typing import Any
 from .._dialects import SQLITE
 from ._values import RawText
 
-__all__ = ["BEFORE_ALL", "MOST_TERMS", "Rows", "next_chunk", "read_batches", "rows_for", "utf16_codec"]
+__all__ = [
+    "BEFORE_ALL",
+    "MOST_TERMS",
+    "Rows",
+    "largest_row",
+    "next_chunk",
+    "read_batches",
+    "rows_for",
+    "utf16_codec",
+]
 
 Rows = list[tuple[Any, ...]]
 
@@ -68,7 +77,7 @@ def read_batches(
     while rows := reader.fetch(size):
         yield rows
         if row_bytes < 0:
-            size = min(rows_for(_sample_bytes(rows)), size * 4)
+            size = min(rows_for(largest_row(rows)), size * 4)
 
 
 def utf16_codec(encoding: str | None) -> str | None:
@@ -99,8 +108,8 @@ def rows_for(row_bytes: int) -> int:
     return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
 
 
-def _sample_bytes(rows: Rows) -> int:
-    """The size of the largest of a few rows."""
+def largest_row(rows: Rows) -> int:
+    """About how many bytes the largest row has, going by a few of them."""
     return max(
         sum(len(value) if isinstance(value, (str, bytes)) else 8 for value in row)
         for row in rows[:: max(1, len(rows) // 16)]

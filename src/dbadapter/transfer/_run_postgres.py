@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from .._dialects import POSTGRESQL
 from ..errors import TransferError
 from ._arguments import Progress
-from ._bookkeeping import ORIGINALS, REJECTS, SOURCE, TABLES, create_statements
+from ._bookkeeping import ORIGINALS, REJECTS, SOURCE, TABLES, create_statements, recorded_in_postgres
 from ._encode import Encoded, RowEncoder
 from ._endpoints import open_postgres, settings, sqlite_readers
 from ._faults import reporting
 from ._lines import encoded_batches
 from ._load_postgres import PostgresLoader
-from ._matches import recorded_in_postgres
 from ._pipeline import prefetched
 from ._postgres_ddl import create_tables, drop_tables, finish_table, foreign_keys, orphans, statements
 from ._read import utf16_codec

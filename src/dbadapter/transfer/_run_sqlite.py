@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from .._dialects import SQLITE
 from ..errors import TransferError
 from ._arguments import Progress
-from ._bookkeeping import ORIGINALS, REJECTS, SOURCE, TABLES, create_statements, key_text
+from ._bookkeeping import ORIGINALS, REJECTS, SOURCE, TABLES, create_statements, key_text, recorded_in_sqlite
 from ._endpoints import open_sqlite, postgres_source
 from ._faults import reporting
-from ._load_sqlite import SQLiteLoader, bound, postgres_batches
-from ._matches import match_of, recorded_in_sqlite
+from ._load_sqlite import SQLiteLoader, placeholder
 from ._overlay import has_bookkeeping, postgres_overlay
+from ._pairs import pair_of
 from ._read import utf16_codec
+from ._read_postgres import postgres_batches
 from ._types import canonical
 from .plan import Dropped, TablePlan, TransferPlan, from_dict, table_to_dict
 from .report import Orphans, TableReport, TransferReport
@@ -202,9 +203,9 @@ class _Run:
             done = 0
         loader = SQLiteLoader(self._lite, table, order)
         with reporting(f"copying {table.name} stopped"):
-            for rows, foreign in postgres_batches(self._post, table, cursor, order):
+            for rows, refused in postgres_batches(self._post, table, cursor, order):
                 read = len(rows)
-                loader.add(rows, foreign)
+                loader.add(rows, refused)
                 done += read
                 self._progress("copy", table.name, done, table.rows)
             self._lite.execute(f"UPDATE {TABLES} SET state = 'copied' WHERE tbl = ?", (table.target,))
@@ -216,10 +217,10 @@ class _Run:
         if not has_bookkeeping(self._post):
             return
         for table in self._plan.tables:
-            match = match_of(table, "postgresql-sqlite")
+            pair = pair_of(table, "postgresql-sqlite")
             self._lite.execute("BEGIN")
-            for restored in postgres_overlay(self._post, match):
-                names = [column[0] for column in match.columns]
+            for restored in postgres_overlay(self._post, pair):
+                names = pair.sqlite_columns
                 if restored.whole is None or restored.whole == restored.now:
                     continue
                 if restored.now is None:
@@ -230,7 +231,7 @@ class _Run:
                     for name, value, now in zip(names, restored.whole, restored.now, strict=True)
                     if type(value) is not type(now) or value != now
                 ]
-                key = [(names[place], restored.now[place]) for place in match.key_places]
+                key = [(names[place], restored.now[place]) for place in pair.key_places]
                 self._update(table, changed, key)
                 text = key_text([value for _, value in key])
                 self._lite.executemany(
@@ -242,7 +243,7 @@ class _Run:
             report.rejected = self._count(REJECTS, table)
 
     def _insert(self, table: TablePlan, names: list[str], values: list[Any]) -> None:
-        found = [bound(value, self._utf16) for value in values]
+        found = [placeholder(value, self._utf16) for value in values]
         places, bindings = [place for place, _ in found], [item for _, items in found for item in items]
         columns = ", ".join(map(SQLITE.quote, names))
         self._lite.execute(
@@ -257,12 +258,12 @@ class _Run:
         bindings: list[Any] = []
         parts = []
         for name, value in changed:
-            place, items = bound(value, self._utf16)
+            place, items = placeholder(value, self._utf16)
             parts.append(f"{SQLITE.quote(name)} = {place}")
             bindings += items
         where = []
         for name, value in key:
-            place, items = bound(value, self._utf16)
+            place, items = placeholder(value, self._utf16)
             where.append(f"{SQLITE.quote(name)} IS {place}")
             bindings += items
         self._lite.execute(

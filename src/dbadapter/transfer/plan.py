@@ -153,6 +153,12 @@ class TablePlan:
         """The columns whose values are copied: all but those that the target computes."""
         return [column for column in self.columns if column.generated is None]
 
+    @property
+    def key_places(self) -> list[int]:
+        """Where the key's columns stand among `copied`; empty without a key, or if one of them is computed."""
+        names = [column.name for column in self.copied]
+        return [names.index(name) for name in self.key] if set(self.key) <= set(names) else []
+
 
 @define(kw_only=True)
 class TransferPlan:
