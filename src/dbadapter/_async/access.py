@@ -11,7 +11,7 @@ from .._concurrency._aio import note_write
 from .._concurrency._frames import caller_place
 from .._core.parsing import parse_work
 from .._core.routing import check_consistency
-from .._core.rows import Columns
+from .._core.rows import RowSet
 from .._core.statement import Parameters, Statement
 from ..errors import (
     ConnectionLost,
@@ -33,6 +33,7 @@ from .pool import READ_RETRIES, AsyncPool
 from .rows import AsyncRowStream
 
 if TYPE_CHECKING:
+    from .connection import AsyncConnection
     from .transaction import AsyncTransaction
 
 __all__ = ["AsyncAccess"]
@@ -68,7 +69,7 @@ class AsyncAccess:
         where: str | None = None,
         consistency: str | None = None,
         after: str | None = None,
-    ) -> tuple[AsyncBackend, AsyncLane, Any]:
+    ) -> tuple[AsyncBackend, AsyncLane, AsyncConnection]:
         """A connection, the lane to give it back to, and the backend that both belong to.
 
         By the time this returns, another thread or task may have gone over to another backend.
@@ -103,7 +104,7 @@ class AsyncAccess:
             _, lane, connection = await self._acquire(read_only=True)
             await lane.release(connection)
 
-    async def _is_home(self, backend: AsyncBackend, lane: AsyncLane, connection: Any) -> bool:
+    async def _is_home(self, backend: AsyncBackend, lane: AsyncLane, connection: AsyncConnection) -> bool:
         """Whether the data still live in `backend`; if not, `connection` is given back and the adapter moves on."""
         try:
             record = await look(self._watch, backend, connection, on_replica=may_lag(lane))
@@ -141,7 +142,7 @@ class AsyncAccess:
         while True:
             backend, lane, connection = await self._acquire()
             try:
-                result: Result = await connection.execute(statement, params)
+                result = await connection.execute(statement, params)
                 break
             except ReadOnlyViolation:
                 # Refused, so nothing was done: it may run elsewhere.
@@ -168,12 +169,12 @@ class AsyncAccess:
         return result
 
     def _log_failure(
-        self, statement: Statement, params: Parameters, connection: Any, exc: QueryError
+        self, statement: Statement, params: Parameters, connection: AsyncConnection, exc: QueryError
     ) -> None:
         if self._query_log is not None:
             self._query_log.note(statement.text, params, perf_counter() - connection.held_since, exc)
 
-    async def _has_stepped_down(self, lane: AsyncLane, connection: Any) -> bool:
+    async def _has_stepped_down(self, lane: AsyncLane, connection: AsyncConnection) -> bool:
         """The server that refused a write was the primary and is a standby now; the next connection leads elsewhere."""
         with suppress(DatabaseAdapterError):
             if not await connection.is_standby():
@@ -231,7 +232,7 @@ class AsyncAccess:
 
     async def _read(
         self, sql: str, params: Parameters, limit: int | None, consistency: str | None, after: str | None
-    ) -> tuple[Columns, list[Any]]:
+    ) -> RowSet:
         """Run a statement that is expected to read; where it turns out to write, on the writer."""
         statement = parse_work(sql)
         failures, on_primary, fenced_at = 0, False, 0.0
@@ -267,7 +268,7 @@ class AsyncAccess:
                     guarded = not pool.statements.is_known(statement)
                 if guarded:
                     await connection.begin(read_only=True)
-                found: tuple[Columns, list[Any]] = await connection.fetch(statement, params, limit)
+                found = await connection.fetch(statement, params, limit)
                 if guarded:
                     await connection.rollback()
                 if cluster is not None and not pool.statements.reads(statement):
@@ -376,32 +377,16 @@ class AsyncAccess:
 
         Errors as for `fetch_all`, while iterating.
         """
-        statement, where = parse_work(sql), caller_place()
         check_consistency(consistency, after)
-        failures = 0
-
-        async def opened() -> tuple[AsyncLane, Any]:
-            reads = self._pool.statements.may_read(statement) and failures < READ_RETRIES
-            _, lane, connection = await self._acquire(
-                read_only=reads, where=where, consistency=consistency, after=after
-            )
-            return lane, connection
-
-        async def again(lane: AsyncLane, exc: DatabaseAdapterError) -> bool:
-            """Before the first row: whether to begin anew on another connection."""
-            nonlocal failures
-            failures += 1
-            statements = self._pool.statements
-            if isinstance(exc, ReadOnlyViolation) and not lane.serves_writes:
-                statements.remember(statement)
-                return True
-            if lane.cluster is not None and isinstance(exc, ConnectionLost):
-                await lane.cluster.doubts(lane)
-            safe = not lane.serves_writes or statements.is_harmless(statement)
-            return isinstance(exc, ConnectionLost) and safe and failures <= READ_RETRIES
-
+        statement = parse_work(sql)
+        source = _PoolSource(self, statement, caller_place(), consistency, after)
         return AsyncRowStream(
-            opened, statement, params, batch_size, row_type or dict, self._query_log, again=again
+            source,
+            statement,
+            params,
+            batch_size=batch_size,
+            row_type=row_type or dict,
+            log=self._query_log,
         )
 
     async def consistency_token(self) -> str:
@@ -411,7 +396,55 @@ class AsyncAccess:
         """
         _, lane, connection = await self._acquire()
         try:
-            token: str = await connection.token()
-            return token
+            return await connection.token()
         finally:
             await lane.release(connection)
+
+
+class _PoolSource:
+    """A connection of the pool for a stream; another one, before its first row, where that is safe."""
+
+    def __init__(
+        self,
+        access: AsyncAccess,
+        statement: Statement,
+        where: str | None,
+        consistency: str | None,
+        after: str | None,
+    ) -> None:
+        self._access, self._statement, self._where = access, statement, where
+        self._consistency, self._after = consistency, after
+        self._lane: AsyncLane  # of the connection that was acquired
+        self._failures = 0
+
+    async def acquire(self) -> AsyncConnection:
+        statements = self._access._pool.statements
+        _, self._lane, connection = await self._access._acquire(
+            read_only=statements.may_read(self._statement) and self._failures < READ_RETRIES,
+            where=self._where,
+            consistency=self._consistency,
+            after=self._after,
+        )
+        return connection
+
+    async def failed(self, exc: DatabaseAdapterError, *, has_begun: bool) -> bool:
+        if has_begun:
+            return False
+        lane = self._lane
+        self._failures += 1
+        statements = self._access._pool.statements
+        if isinstance(exc, ReadOnlyViolation) and not lane.serves_writes:
+            statements.remember(self._statement)
+            return True
+        if not isinstance(exc, ConnectionLost):
+            return False
+        if lane.cluster is not None:
+            await lane.cluster.doubts(lane)
+        is_safe = not lane.serves_writes or statements.is_harmless(self._statement)
+        return is_safe and self._failures <= READ_RETRIES
+
+    async def release(self, connection: AsyncConnection) -> None:
+        lane = self._lane
+        await lane.release(connection)
+        if lane.cluster is not None and lane.serves_writes:
+            lane.cluster.note_write()

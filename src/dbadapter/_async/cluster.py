@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .._concurrency._aio import last_write, note_write, sleep
 from .._core.consistency import ANY, Token
@@ -23,6 +23,10 @@ from ..errors import DatabaseUnavailable
 from .lane import AsyncLane, close_all
 from .node import AsyncNode
 from .sampler import SILENCE, AsyncSampler
+
+if TYPE_CHECKING:
+    from .._drivers.postgres_probe import Probe
+    from .connection import AsyncConnection, AsyncServerConnection
 
 __all__ = ["AsyncCluster"]
 
@@ -49,9 +53,9 @@ class AsyncCluster:
         self,
         config: PoolConfig,
         lock: threading.Lock,
-        connect: Callable[..., Any],
-        open_probe: Callable[..., Any],
-        lane: Callable[[str, Any], AsyncLane],
+        connect: Callable[[str, int], Awaitable[AsyncServerConnection]],
+        open_probe: Callable[[str, int], Awaitable[Probe]],
+        lane: Callable[[str, Callable[[], Awaitable[AsyncConnection]]], AsyncLane],
         on_writer: Callable[[AsyncLane], None],
     ) -> None:
         """A cluster that is not watched yet.
@@ -86,11 +90,15 @@ class AsyncCluster:
         self.is_open = False
 
     def _node(
-        self, make_lane: Callable[[str, Any], AsyncLane], address: tuple[str, int], *, candidate: bool
+        self,
+        make_lane: Callable[[str, Callable[[], Awaitable[AsyncConnection]]], AsyncLane],
+        address: tuple[str, int],
+        *,
+        candidate: bool,
     ) -> AsyncNode:
         host, port = address
 
-        async def connected() -> Any:
+        async def connected() -> AsyncConnection:
             return await node.connect()
 
         lane = make_lane(f"Postgres {host}:{port}", connected)
@@ -217,7 +225,7 @@ class AsyncCluster:
     # -- what follows from it --------------------------------------------------------------------------------------
 
     async def _follow(self, happen: Callable[[], list[Change]]) -> None:
-        closing: list[Any] = []
+        closing: list[AsyncConnection] = []
         with self._lock:
             changes = happen()
             if self.topology.primary is not None:
@@ -239,7 +247,7 @@ class AsyncCluster:
             for node in self.nodes:
                 node.count_reads(reading=node.lane is former)
 
-    def _let_go(self, change: Change) -> Iterable[Any]:
+    def _let_go(self, change: Change) -> Iterable[AsyncConnection]:
         """The idle connections that are of no more use; those in use follow when they are given back."""
         state = change.node.pool
         if change.kind is ChangeKind.DEMOTED:
@@ -270,7 +278,7 @@ class AsyncCluster:
             change.kind is ChangeKind.LEFT and node.lane is not self.writer
         ):
             # What waits there for an answer is asked again elsewhere, or learns that it cannot know.
-            node.lane.abort()
+            node.abort()
 
     # -- figures ---------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from .._concurrency._aio import Waiter, current_holder
+from .._concurrency._aio import Holder, Waiter, current_holder
 from .._core.pool_state import Grant, PoolState
 from ..config import PoolConfig
 from ..errors import DatabaseUnavailable, PoolClosed, PoolExhausted
@@ -20,6 +20,7 @@ from .holders import AsyncHolders
 
 if TYPE_CHECKING:
     from .cluster import AsyncCluster
+    from .connection import AsyncConnection
 
 __all__ = ["AsyncLane", "PoolMoved", "close_all"]
 
@@ -49,14 +50,14 @@ class AsyncLane:
     def __init__(
         self,
         name: str,
-        connect: Callable[[], Awaitable[Any]],
+        connect: Callable[[], Awaitable[AsyncConnection]],
         config: PoolConfig,
         *,
         minimum: int,
         maximum: int,
         lock: threading.Lock,
         on_release: Callable[[], None],
-        entitled: Callable[[Any], bool],
+        entitled: Callable[[Holder], bool],
         stats: Callable[[], dict[str, Any]],
         start_anew: Callable[[], Awaitable[None]],
         probe_after: float = 0.0,
@@ -80,7 +81,9 @@ class AsyncLane:
         self.name = name
         self.serves_writes = True
         self.cluster: AsyncCluster | None = None
-        self.state: PoolState[Any] = PoolState.of(config, minimum=minimum, maximum=maximum, turn=turn)
+        self.state: PoolState[AsyncConnection] = PoolState.of(
+            config, minimum=minimum, maximum=maximum, turn=turn
+        )
         self.last_failure: DatabaseUnavailable | None = None
         self._connect = connect
         self._timeout = config.connection_timeout
@@ -94,7 +97,7 @@ class AsyncLane:
 
     # -- checkout --------------------------------------------------------------------------------------------------
 
-    async def acquire(self, where: str | None = None, *, patience: float | None = None) -> Any:
+    async def acquire(self, where: str | None = None, *, patience: float | None = None) -> AsyncConnection:
         """A connection for the caller alone, to be given back with `release`.
 
         Args:
@@ -108,10 +111,9 @@ class AsyncLane:
         """
         state = self.state
         holder = current_holder()
-        got: Any
         with self._lock:
             got = state.take(state.paused and (patience is not None or self._entitled(holder)), holder)
-        if got.__class__ is Grant:
+        if type(got) is Grant:  # quicker than isinstance, which asks an enumeration's metaclass
             got = await self._acquire_slowly(got, patience)
         try:
             got.held_since = now = perf_counter()
@@ -124,47 +126,49 @@ class AsyncLane:
         got.where = where
         return got
 
-    async def _acquire_slowly(self, grant: Any, patience: float | None) -> Any:
+    async def _acquire_slowly(self, grant: Grant, patience: float | None) -> AsyncConnection:
         """Wait, or open a connection, as `grant` says."""
+        got: AsyncConnection | Grant = grant
         started = perf_counter()
         deadline = started + (self._timeout if patience is None else patience)
-        if grant is Grant.WAIT or grant is Grant.HELD_BACK:
-            grant = await self._wait(deadline, patience)
+        if got is Grant.WAIT or got is Grant.HELD_BACK:
+            got = await self._wait(deadline, patience)
             with self._lock:
                 self.state.waits.add(self.state.requests, perf_counter() - started)
-        if grant is Grant.OPEN:
+        if not isinstance(got, Grant):
+            return got
+        if got is Grant.OPEN:
             return await self._open(deadline)
-        if grant is Grant.FORKED:
-            await self._start_anew()
-        if grant is Grant.MOVED or grant is Grant.FORKED:
-            raise PoolMoved(f"the connections of {self.name} are no longer the ones to use")
-        if grant is Grant.CLOSED:
+        if got is Grant.CLOSED:
             raise PoolClosed(f"the pool of {self.name} is closed")
-        if grant is Grant.UNSAFE:
+        if got is Grant.UNSAFE:
             raise PoolClosed(
                 f"{self.name} was in use by another thread when this process was forked, so it cannot be used here: "
                 "fork before opening it, or start the process with multiprocessing's 'spawn'"
             )
-        return grant
+        if got is Grant.FORKED:
+            await self._start_anew()
+        raise PoolMoved(f"the connections of {self.name} are no longer the ones to use")
 
-    async def _wait(self, deadline: float, patience: float | None) -> Any:
+    async def _wait(self, deadline: float, patience: float | None) -> AsyncConnection | Grant:
+        """Stand in line until `deadline`; what is handed over, or what to do instead. Raises `PoolExhausted`."""
         waiter, in_vain, crowded = Waiter(), False, False
         state = self.state
         with self._lock:
             # What the answer was based on may have changed since the lock was released: ask again, then queue.
             state.requests -= 1
             entitled = state.paused and (patience is not None or self._entitled(waiter.holder))
-            grant_now = state.take(entitled, waiter.holder)
-            if grant_now is Grant.WAIT:
+            got = state.take(entitled, waiter.holder)
+            if got is Grant.WAIT:
                 crowded = state.is_crowded()
                 if in_vain := self._holds_everything(waiter.holder):
                     deadline = min(deadline, perf_counter() + _PATIENCE_IN_VAIN)
                 if not crowded:
                     state.waiters.append(waiter)
-            elif grant_now is Grant.HELD_BACK:
+            elif got is Grant.HELD_BACK:
                 state.held_back.append(waiter)
             else:
-                return grant_now
+                return got
         if crowded:
             raise self.exhausted(f"{state.max_waiting} callers wait already (max_waiting)")
         try:
@@ -180,7 +184,8 @@ class AsyncLane:
             raise
         with self._lock:
             if waiter.delivered:
-                return waiter.value
+                delivered: AsyncConnection | Grant = waiter.value
+                return delivered
             state.leave(waiter)
             state.timeouts += 1
         if in_vain:
@@ -203,14 +208,14 @@ class AsyncLane:
                     return
                 waiter.rearm()
                 found = self.state.take_next(waiter, now)
-                if found.__class__ is not float:
+                if not isinstance(found, float):
                     waiter.deliver(found)
                     return
             if now >= deadline:
                 return
             until = min(found, deadline)
 
-    def _holds_everything(self, holder: Any) -> bool:
+    def _holds_everything(self, holder: Holder) -> bool:
         active = self.state.active
         return bool(active) and all(connection.holder == holder for connection in active)
 
@@ -222,11 +227,11 @@ class AsyncLane:
                 return
             if waiter.value is Grant.OPEN:
                 self.state.open_failed()
-            if waiter.value.__class__ is Grant:
+            if isinstance(waiter.value, Grant):
                 return
         await self.release(waiter.value)
 
-    async def _open(self, deadline: float) -> Any:
+    async def _open(self, deadline: float) -> AsyncConnection:
         """Open a connection for the place that is reserved for it, trying again until `deadline`.
 
         Between two attempts, what somebody gives back will do as well: the server may have no room for more.
@@ -259,7 +264,7 @@ class AsyncLane:
             self.state.opened(connection)
         return connection
 
-    async def _wait_for_another(self, seconds: float) -> Any:
+    async def _wait_for_another(self, seconds: float) -> AsyncConnection | None:
         """A connection that is, or becomes, free within `seconds`, or None."""
         waiter = Waiter()
         with self._lock:
@@ -278,11 +283,12 @@ class AsyncLane:
             if waiter.value is Grant.OPEN:  # we have a place already
                 self.state.open_failed()
                 return None
-        if waiter.value.__class__ is Grant:
+        if isinstance(waiter.value, Grant):
             return await self._acquire_slowly(waiter.value, None)
-        return waiter.value
+        connection: AsyncConnection = waiter.value
+        return connection
 
-    async def _replace(self, dead: Any, patience: float | None) -> Any:
+    async def _replace(self, dead: AsyncConnection, patience: float | None) -> AsyncConnection:
         """Another connection in place of one that died while idle, as others may have that are idle."""
         with self._lock:
             self.state.discard(dead, "died while idle")
@@ -295,7 +301,7 @@ class AsyncLane:
 
     # -- return ----------------------------------------------------------------------------------------------------
 
-    async def release(self, connection: Any) -> None:
+    async def release(self, connection: AsyncConnection) -> None:
         """Give a connection back; what its user left open is rolled back."""
         given = False
         try:
@@ -317,7 +323,7 @@ class AsyncLane:
             logger.debug("%s: connection closed: %s", self.name, reason)
             await connection.close()
 
-    def _drop(self, connection: Any) -> None:
+    def _drop(self, connection: AsyncConnection) -> None:
         """An interruption came between a connection's being taken and given back: its place is free again."""
         with self._lock:
             if connection in self.state.active:
@@ -382,7 +388,7 @@ class AsyncLane:
             closing = self.state.evict(reason)
         await close_all(closing)
 
-    async def visit(self) -> Any:
+    async def visit(self) -> AsyncConnection:
         """A connection outside the pool, for one question; the caller closes it. Raises `DatabaseUnavailable`."""
         return await self._connect()
 
@@ -398,11 +404,6 @@ class AsyncLane:
         self.state.held_back.clear()
         self.state.refusal = Grant.FORKED
         return all(answers)
-
-    def abort(self) -> None:
-        """Have everything that is under way here fail at once: its server is not the one to wait for any more."""
-        for connection in list(self.state.active):
-            connection.abort()
 
     def exhausted(self, problem: str) -> PoolExhausted:
         """The error with the numbers and the holders in it."""
@@ -420,7 +421,7 @@ class AsyncLane:
         return PoolExhausted(message, stats=self._stats(), holders=holders)
 
 
-async def close_all(connections: Iterable[Any]) -> None:
+async def close_all(connections: Iterable[AsyncConnection]) -> None:
     """Close connections that the state has let go."""
     for connection in connections:
         await connection.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from .._concurrency._aio import Errand
 from .._core.topology import NodeState, Role, Sample
@@ -12,7 +12,9 @@ from ..errors import DatabaseAdapterError, DatabaseUnavailable
 from .lane import AsyncLane
 
 if TYPE_CHECKING:
+    from .._drivers.postgres_probe import Probe
     from .cluster import AsyncCluster
+    from .connection import AsyncServerConnection
 
 __all__ = ["AsyncNode"]
 
@@ -35,7 +37,7 @@ class AsyncNode:
     ) -> None:
         self.lane = lane
         self.state = NodeState(host, port, lane.state, candidate, handle=self)
-        self.probe: Any = None
+        self.probe: Probe | None = None
         self.is_doubtful = False
         self._cluster = cluster
         self._reaching = Errand(self._reach)
@@ -47,7 +49,7 @@ class AsyncNode:
         """``host:port``."""
         return f"{self.state.host}:{self.state.port}"
 
-    async def connect(self) -> Any:
+    async def connect(self) -> AsyncServerConnection:
         """Open a connection for the app, and hear on it which server it has led to.
 
         Raises `DatabaseUnavailable`; also for a connection that is to write and has led to a standby.
@@ -70,6 +72,11 @@ class AsyncNode:
             await connection.close()
             raise
         return connection
+
+    def abort(self) -> None:
+        """Have everything that is under way on the app's connections fail at once."""
+        for connection in list(self.lane.state.active):
+            cast("AsyncServerConnection", connection).abort()
 
     # -- watching --------------------------------------------------------------------------------------------------
 
@@ -98,12 +105,14 @@ class AsyncNode:
 
     def ask(self) -> None:
         """Ask the server for its role and position. Raises `ConnectionLost`."""
+        assert self.probe is not None
         behind = self.state.timeline < self._cluster.topology.timeline
         self.probe.ask(whole=behind or not self.state.healthy)
 
     def receive(self) -> Sample | None:
         """The answer, or None if it is not complete. Raises `ConnectionLost`."""
-        sample: Sample | None = self.probe.receive()
+        assert self.probe is not None
+        sample = self.probe.receive()
         if sample is None:
             return None
         if sample.timeline is None and not sample.standby and self.state.role is not Role.PRIMARY:

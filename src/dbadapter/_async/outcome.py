@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from time import perf_counter
+from typing import TYPE_CHECKING, cast
 
 from .._concurrency._aio import sleep
 from .._drivers.postgres_errors import CommitInDoubt
 from ..errors import ConnectionLost, DatabaseAdapterError, DatabaseUnavailable, OutcomeUnknown
 from .pool import AsyncPool
+
+if TYPE_CHECKING:
+    from .connection import AsyncServerConnection
 
 __all__ = ["learn_fate"]
 
@@ -49,9 +53,9 @@ async def learn_fate(pool: AsyncPool, doubt: CommitInDoubt) -> None:
 
 
 async def _ask(pool: AsyncPool, doubt: CommitInDoubt, is_late: bool) -> str | None:
-    connection = await pool.writer.visit()
+    connection = cast("AsyncServerConnection", await pool.writer.visit())
     try:
-        fate: str | None = await connection.fate(doubt.transaction_id, doubt.server)
+        fate = await connection.fate(doubt.transaction_id, doubt.server)
         if fate == "in progress" and is_late and doubt.pid:
             # With the transaction open, its process is still the one it was.
             await connection.end_backend(doubt.pid)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
+from .._core.pool_state import Grant
 from .._core.pool_stats import LaneFigures, NodeFigures
 from .._core.routing import check_consistency
 from .._core.statement import Statement
@@ -14,6 +16,10 @@ from .cluster import AsyncCluster
 from .lane import AsyncLane
 from .pool import AsyncPool
 from .sampler import SILENCE
+
+if TYPE_CHECKING:
+    from .._drivers.postgres_probe import Probe
+    from .connection import AsyncConnection, AsyncServerConnection
 
 __all__ = ["AsyncPostgresPool"]
 
@@ -46,10 +52,10 @@ class AsyncPostgresPool(AsyncPool):
         if len(addresses) > 1:
             longest = min(longest, _LONGEST_ATTEMPT)
 
-        async def connected(host: str, port: int, timeout: float = longest) -> Any:
-            return await connect(host, port, self.config, catalog, timeout)
+        async def connected(host: str, port: int) -> AsyncServerConnection:
+            return await connect(host, port, self.config, catalog, longest)
 
-        def lane(name: str, connecting: Any) -> AsyncLane:
+        def lane(name: str, connecting: Callable[[], Awaitable[AsyncConnection]]) -> AsyncLane:
             return self._lane(name, connecting, limits.min_connections, limits.max_connections)
 
         if len(addresses) > 1:
@@ -58,13 +64,13 @@ class AsyncPostgresPool(AsyncPool):
         self.cluster = None
         host, port = limits.primary_nodes[0]
 
-        async def opened() -> Any:
+        async def opened() -> AsyncConnection:
             return await connected(host, port)
 
         self.writer = self.reader = lane(f"Postgres {host}:{port}", opened)
         return [self.writer]
 
-    async def _open_probe(self, host: str, port: int) -> Any:
+    async def _open_probe(self, host: str, port: int) -> Probe:
         from .._drivers.postgres_link_async import FAILURES, open_raw
         from .._drivers.postgres_probe import PREPARE, Probe
 
@@ -108,7 +114,7 @@ class AsyncPostgresPool(AsyncPool):
         interval = super()._upkeep_interval()
         return interval if self.cluster is None else min(interval, _CLUSTER_UPKEEP)
 
-    async def _stop(self, grant: Any) -> None:
+    async def _stop(self, grant: Grant) -> None:
         await super()._stop(grant)
         if self.cluster is not None:
             await self.cluster.stop()

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .._core.statement import Parameters, Statement
 from ..errors import ConfigError, DatabaseAdapterError
 from ..querylog import QueryLog
 
-__all__ = ["AsyncRowStream"]
+if TYPE_CHECKING:
+    from .connection import AsyncConnection
+
+__all__ = ["AsyncRowStream", "AsyncStreamSource"]
 
 _LARGEST_BATCH = 2_147_483_647  # drivers count rows in 32 bits
+
+
+class AsyncStreamSource(Protocol):
+    """Where a stream has its connection from: an adapter's pool, or an open transaction."""
+
+    async def acquire(self) -> AsyncConnection:
+        """The connection to read on."""
+
+    async def failed(self, exc: DatabaseAdapterError, *, has_begun: bool) -> bool:
+        """Reading failed; whether to begin anew on another connection, which is out of question if it `has_begun`."""
+
+    async def release(self, connection: AsyncConnection) -> None:
+        """The stream is done with the connection."""
 
 
 class AsyncRowStream:
@@ -24,14 +40,13 @@ class AsyncRowStream:
 
     def __init__(
         self,
-        acquire: Callable[[], Awaitable[tuple[Any, Any]]],
+        source: AsyncStreamSource,
         statement: Statement,
         params: Parameters,
+        *,
         batch_size: int,
         row_type: type,
-        log: QueryLog | None = None,
-        on_error: Callable[[BaseException], None] | None = None,
-        again: Callable[[Any, DatabaseAdapterError], Awaitable[bool]] | None = None,
+        log: QueryLog | None,
     ) -> None:
         if (
             isinstance(batch_size, bool)
@@ -41,7 +56,7 @@ class AsyncRowStream:
             raise ConfigError(
                 f"batch_size must be an integer of at least 1 and at most {_LARGEST_BATCH:,}, not {batch_size!r}"
             )
-        self._rows = self._generate(acquire, statement, params, batch_size, row_type, log, on_error, again)
+        self._rows = _read(source, statement, params, batch_size, row_type, log)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self._rows
@@ -57,46 +72,40 @@ class AsyncRowStream:
 
     async def aclose(self) -> None:
         """Stop reading and give the connection back; closing again does nothing."""
-        await self._rows.aclose()  # type: ignore[attr-defined]
+        await self._rows.aclose()
 
-    @staticmethod
-    async def _generate(
-        acquire: Callable[[], Awaitable[tuple[Any, Any]]],
-        statement: Statement,
-        params: Parameters,
-        batch_size: int,
-        row_type: type,
-        log: QueryLog | None,
-        on_error: Callable[[BaseException], None] | None,
-        again: Callable[[Any, DatabaseAdapterError], Awaitable[bool]] | None,
-    ) -> AsyncIterator[Any]:
-        has_begun = False
-        while True:
-            lane, connection = await acquire()
-            waited, since, failure = 0.0, perf_counter(), None
+
+async def _read(
+    source: AsyncStreamSource,
+    statement: Statement,
+    params: Parameters,
+    batch_size: int,
+    row_type: type,
+    log: QueryLog | None,
+) -> AsyncGenerator[Any, None]:
+    """The rows. No reference leads back to the `AsyncRowStream`, so that one which is dropped ends at once."""
+    has_begun = False
+    while True:
+        connection = await source.acquire()
+        waited, since, failure = 0.0, perf_counter(), None
+        try:
+            batches = connection.stream(statement, params, batch_size)
             try:
-                batches = connection.stream(statement, params, batch_size)
-                try:
-                    async for columns, rows in batches:
-                        waited += perf_counter() - since
-                        for row in columns.rows(row_type, rows):
-                            has_begun = True
-                            yield row
-                        since = perf_counter()
+                async for columns, rows in batches:
                     waited += perf_counter() - since
-                    return
-                except DatabaseAdapterError as exc:
-                    failure = exc
-                    if on_error is not None:
-                        on_error(exc)
-                    if has_begun or again is None or not await again(lane, exc):
-                        raise
-                finally:
-                    await batches.aclose()
+                    for row in columns.rows(row_type, rows):
+                        has_begun = True
+                        yield row
+                    since = perf_counter()
+                waited += perf_counter() - since
+                return
+            except DatabaseAdapterError as exc:
+                failure = exc
+                if not await source.failed(exc, has_begun=has_begun):
+                    raise
             finally:
-                if log is not None:
-                    log.note(statement.text, params, waited, failure)
-                if lane is not None:
-                    await lane.release(connection)
-                    if lane.cluster is not None and lane.serves_writes:
-                        lane.cluster.note_write()
+                await batches.aclose()
+        finally:
+            if log is not None:
+                log.note(statement.text, params, waited, failure)
+            await source.release(connection)

@@ -7,7 +7,7 @@ answer holds up nobody, and is taken for dead after a while.
 from __future__ import annotations
 
 from time import perf_counter, thread_time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from .._concurrency._aio import Watch, wait_readable
 from .._core.wishes import Wishes
@@ -15,9 +15,13 @@ from ..errors import DatabaseAdapterError
 from .node import AsyncNode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .cluster import AsyncCluster
 
 __all__ = ["SILENCE", "AsyncSampler"]
+
+T = TypeVar("T")
 
 # A server that has not answered for this long (s) is taken for dead.
 SILENCE = 2.0
@@ -69,7 +73,11 @@ class AsyncSampler:
             else:
                 await self._try(node, node.ask)
         while (now := perf_counter()) < started + _ROUND:
-            asked = {node.probe.descriptor: node for node in self._cluster.nodes if node.silent_for(now) > 0}
+            asked = {
+                node.probe.descriptor: node
+                for node in self._cluster.nodes
+                if node.probe is not None and node.silent_for(now) > 0
+            }
             if not asked or self._has_enough(started):
                 break
             for descriptor in await wait_readable(asked, started + _ROUND - now):
@@ -96,7 +104,8 @@ class AsyncSampler:
         if sample is not None:
             await self._cluster.heard(node, sample)
 
-    async def _try(self, node: AsyncNode, action: Any) -> Any:
+    async def _try(self, node: AsyncNode, action: Callable[[], T]) -> T | None:
+        """What `action` gives; None if it showed that the server is lost. Its time counts as worked."""
         begun = thread_time()
         try:
             return action()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from .._concurrency._aio import TURN
 from .._core.pool_stats import LaneFigures, NodeFigures
@@ -11,6 +12,9 @@ from ..config import DatabaseConfig, PoolConfig
 from ..errors import ConfigError
 from .lane import AsyncLane
 from .pool import AsyncPool
+
+if TYPE_CHECKING:
+    from .connection import AsyncConnection
 
 __all__ = ["AsyncSQLitePool"]
 
@@ -51,8 +55,8 @@ class AsyncSQLitePool(AsyncPool):
 
         catalog = SQLiteCatalog()
 
-        def connecting(*, read_only: bool) -> Any:
-            async def opened() -> Any:
+        def connecting(*, read_only: bool) -> Callable[[], Awaitable[AsyncConnection]]:
+            async def opened() -> AsyncConnection:
                 return await connect(
                     self.path,
                     catalog=catalog,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.bulk import bulk_rows, check_conflict_rule, check_name, checked_rows
 from .._core.parsing import parse_work
-from .._core.rows import Columns
-from .._core.statement import Parameters
+from .._core.rows import RowSet
+from .._core.statement import Parameters, Statement
 from .._dialects import Dialect
 from .._drivers.postgres_errors import CommitInDoubt
 from .._drivers.values import ValueRefused
@@ -25,6 +25,7 @@ from .rows import AsyncRowStream
 
 if TYPE_CHECKING:
     from .adapter import AsyncDatabaseAdapter
+    from .connection import AsyncConnection
     from .vectors import AsyncVectorStore
 
 __all__ = ["AsyncTransaction"]
@@ -58,55 +59,63 @@ class AsyncTransaction:
         self._consistency, self._after = consistency, after
         self._is_used = False  # a `with` statement has taken it
         self._has_begun = False
-        self._owes = False  # something is to be done before the next statement
+        self._is_unprepared = False  # BEGIN, or asking for the transaction's id, was put off: see `_prepare`
         self._backend: AsyncBackend = adapter._backend
         self._lane: AsyncLane | None = None
-        self._connection: Any = None
-        self._failure: BaseException | None = None
-        self._depth = 0
+        self._connection: AsyncConnection | None = None
+        self._failure: BaseException | None = (
+            None  # of an earlier statement, so that all there is to do is roll back
+        )
+        self._depth = 0  # of savepoints
 
     # -- life ------------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> AsyncTransaction:
-        self._use()
-        await self._acquire()
+        self._claim()
+        connection = await self._acquire()
         try:
-            if self._connection.begins_late:
-                self._owes = True
+            if connection.begins_late:
+                self._is_unprepared = True
             else:
                 await self._begin(writes=not self._read_only)
         except BaseException:
-            await self._leave()
+            await self._give_back()
             raise
         return self
 
-    def _use(self) -> None:
+    def _claim(self) -> None:
+        """Take the transaction for a with statement. Raises `TransactionFailed` if another one has had it."""
         if self._is_used:
             raise TransactionFailed(
                 "a transaction is for one with statement: transaction() gives another one", sqlstate="25001"
             )
         self._is_used = True
 
-    async def _acquire(self) -> None:
-        self._backend, self._lane, self._connection = await self._adapter._acquire(
+    async def _acquire(self) -> AsyncConnection:
+        self._backend, self._lane, connection = await self._adapter._acquire(
             read_only=self._read_only, where=self._where, consistency=self._consistency, after=self._after
         )
+        self._connection = connection
+        return connection
 
     async def _begin(self, *, writes: bool) -> None:
+        """BEGIN, on a connection to the database where the data live by then."""
         adapter = self._adapter
         while True:
+            connection, lane = self._connection, self._lane
+            assert connection is not None
+            assert lane is not None
             # A body that has been at other things since it got its connection may have missed an announcement; once
             # begun, nothing can be asked before the body's own SET TRANSACTION.
-            assert self._lane is not None
-            late = self._connection.begins_late and self._lane.serves_writes
+            late = connection.begins_late and lane.serves_writes
             if late and perf_counter() > adapter._watch.look_after:
-                connection, self._connection = self._connection, None
-                if not await adapter._is_home(self._backend, self._lane, connection):
+                self._connection = None  # `_is_home` gives it back, unless the data are there
+                if not await adapter._is_home(self._backend, lane, connection):
                     await self._acquire()
                     continue
                 self._connection = connection
-            await self._connection.begin(read_only=self._read_only, isolation=self._isolation, writes=writes)
-            if self._read_only or not self._is_due() or await self._is_home():
+            await connection.begin(read_only=self._read_only, isolation=self._isolation, writes=writes)
+            if self._read_only or not self._is_due() or await self._is_home(connection):
                 break
             await self._acquire()
         self._has_begun = True
@@ -119,47 +128,47 @@ class AsyncTransaction:
         """
         return self._adapter._watch.is_due() or self._adapter._backend is not self._backend
 
-    async def _is_home(self) -> bool:
+    async def _is_home(self, connection: AsyncConnection) -> bool:
         """Whether the data live, and stay, where the transaction was begun; if not, nothing was done yet."""
         adapter, backend = self._adapter, self._backend
-        if adapter._backend is backend and await pass_gate(adapter._watch, backend, self._connection):
+        if adapter._backend is backend and await pass_gate(adapter._watch, backend, connection):
             return True
-        await self._connection.rollback()
-        await self._leave()
+        await connection.rollback()
+        await self._give_back()
         adapter._watch.look_soon()  # the next connection is looked at, and followed from
         return False
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: object
     ) -> None:
+        connection = self._connection if self._has_begun else None
         try:
-            if exc is None and self._failure is None:
-                if self._has_begun:
-                    await self._commit()
-                return
-            if self._has_begun:
-                await self._roll_back(exc)
+            if connection is not None:
+                if exc is None and self._failure is None:
+                    await self._commit(connection)
+                else:
+                    await self._roll_back(connection, exc)
         finally:
-            await self._leave()
-        if exc is None:
+            await self._give_back()
+        if exc is None and self._failure is not None:
             raise self._failed()
 
-    async def _commit(self) -> None:
+    async def _commit(self, connection: AsyncConnection) -> None:
         try:
-            await self._connection.commit()
+            await connection.commit()
         except CommitInDoubt as doubt:
             if not self._read_only:
                 await learn_fate(self._backend.pool, doubt)
 
-    async def _roll_back(self, exc: BaseException | None) -> None:
+    async def _roll_back(self, connection: AsyncConnection, exc: BaseException | None) -> None:
         try:
-            await self._connection.rollback()
+            await connection.rollback()
         except DatabaseAdapterError:
             # The connection is gone, and the transaction with it; what is under way says more than this.
             if exc is None and self._failure is None:
                 raise
 
-    async def _leave(self) -> None:
+    async def _give_back(self) -> None:
         connection, self._connection, self._has_begun = self._connection, None, False
         if self._lane is not None and connection is not None:
             await self._lane.release(connection)
@@ -175,8 +184,8 @@ class AsyncTransaction:
         error.__cause__ = self._failure
         return error
 
-    async def _ready(self, *, writes: bool = True) -> Any:
-        """The connection, if there is still something to be done on it, for a statement that may write."""
+    async def _ready(self, *, writes: bool = True) -> AsyncConnection:
+        """The connection, for a statement that may write. Raises `TransactionFailed` if none can be run any more."""
         if self._failure is not None:
             raise self._failed()
         if self._connection is None:
@@ -185,29 +194,31 @@ class AsyncTransaction:
             raise TransactionFailed(
                 "this transaction has not begun: use it in a with statement", sqlstate="25P01"
             )
-        if self._owes:
-            await self._prepare(writes)
+        if self._is_unprepared:
+            return await self._prepare(self._connection, writes)
         return self._connection
 
     async def _settle(self) -> None:
         """Begin if that is still to be done: only then is it certain on which backend."""
         await self._ready(writes=False)
 
-    async def _prepare(self, writes: bool) -> None:
-        """Begin, if that is still to be done; and learn the transaction's id before the first write."""
+    async def _prepare(self, connection: AsyncConnection, writes: bool) -> AsyncConnection:
+        """Begin, if that was put off, and learn the transaction's id before its first write; returns the connection."""
         if self._has_begun:
             if writes:
-                self._owes = False
-                await self._connection.learn_id()
-            return
+                self._is_unprepared = False
+                await connection.learn_id()
+            return connection
         try:
             await self._begin(writes=writes)
         except ConnectionLost:
             # Nothing had been done yet, so another connection will do.
-            await self._leave()
+            await self._give_back()
             await self._acquire()
             await self._begin(writes=writes)
-        self._owes = not (writes or self._read_only)
+        self._is_unprepared = not (writes or self._read_only)
+        assert self._connection is not None
+        return self._connection
 
     def _log(
         self, text: str, params: Parameters, started: float, failure: BaseException | None = None
@@ -215,7 +226,7 @@ class AsyncTransaction:
         if self._adapter._query_log is not None:
             self._adapter._query_log.note(text, params, perf_counter() - started, failure)
 
-    def _note(self, exc: BaseException) -> None:
+    def _note_failure(self, exc: BaseException) -> None:
         """Remember a failure that the database itself saw; what was refused before it was sent changes nothing."""
         if exc.__cause__ is not None and not isinstance(exc.__cause__, (ValueRefused, OverflowError)):
             self._failure = exc
@@ -227,9 +238,9 @@ class AsyncTransaction:
         statement, started = parse_work(sql), perf_counter()
         connection = await self._ready(writes=statement.verb not in _BEFORE_ANY_QUERY)
         try:
-            result: Result = await connection.execute(statement, params)
+            result = await connection.execute(statement, params)
         except DatabaseAdapterError as exc:
-            self._note(exc)
+            self._note_failure(exc)
             self._log(sql, params, started, exc)
             raise
         self._log(sql, params, started)
@@ -249,24 +260,24 @@ class AsyncTransaction:
             lambda connection: insert_rows(connection, table, rows, on_conflict),
         )
 
-    async def _in_bulk(self, text: str, work: Callable[[Any], Awaitable[int]]) -> int:
+    async def _in_bulk(self, text: str, work: Callable[[AsyncConnection], Awaitable[int]]) -> int:
         connection, started = await self._ready(), perf_counter()
         try:
             count = await work(connection)
         except DatabaseAdapterError as exc:
-            self._note(exc)
+            self._note_failure(exc)
             self._log(text, None, started, exc)
             raise
         self._log(text, None, started)
         return count
 
-    async def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
+    async def _read(self, sql: str, params: Parameters, limit: int | None) -> RowSet:
         statement, started = parse_work(sql), perf_counter()
         connection = await self._ready(writes=statement.writes)
         try:
-            found: tuple[Columns, list[Any]] = await connection.fetch(statement, params, limit)
+            found = await connection.fetch(statement, params, limit)
         except DatabaseAdapterError as exc:
-            self._note(exc)
+            self._note_failure(exc)
             self._log(sql, params, started, exc)
             raise
         self._log(sql, params, started)
@@ -292,12 +303,13 @@ class AsyncTransaction:
     ) -> AsyncRowStream:
         """See `AsyncDatabaseAdapter.stream`; other statements of the transaction may run in between."""
         statement = parse_work(sql)
-
-        async def opened() -> tuple[Any, Any]:
-            return None, await self._ready(writes=statement.writes)
-
         return AsyncRowStream(
-            opened, statement, params, batch_size, row_type or dict, self._adapter._query_log, self._note
+            _TransactionSource(self, statement),
+            statement,
+            params,
+            batch_size=batch_size,
+            row_type=row_type or dict,
+            log=self._adapter._query_log,
         )
 
     @asynccontextmanager
@@ -345,13 +357,13 @@ class AsyncSavepoint(AsyncTransaction):
         self._name = f"dbadapter_{self._depth}"
 
     async def __aenter__(self) -> AsyncTransaction:
-        self._use()
+        self._claim()
         self._connection = await self._outer._ready(writes=False)
         self._backend = self._outer._backend
         await self._connection.run(f"SAVEPOINT {self._name}")
         return self
 
-    async def _ready(self, *, writes: bool = True) -> Any:
+    async def _ready(self, *, writes: bool = True) -> AsyncConnection:
         connection = await super()._ready(writes=writes)
         if self._outer._failure is None:
             await self._outer._ready(writes=writes)
@@ -376,8 +388,28 @@ class AsyncSavepoint(AsyncTransaction):
             raise self._failed()
 
 
+class _TransactionSource:
+    """A transaction's own connection for a stream; there is no other one to try."""
+
+    def __init__(self, tx: AsyncTransaction, statement: Statement) -> None:
+        self._tx, self._statement = tx, statement
+
+    async def acquire(self) -> AsyncConnection:
+        return await self._tx._ready(writes=self._statement.writes)
+
+    async def failed(self, exc: DatabaseAdapterError, *, has_begun: bool) -> bool:
+        self._tx._note_failure(exc)
+        return False
+
+    async def release(self, connection: AsyncConnection) -> None:
+        """The transaction keeps it."""
+
+
 async def insert_rows(
-    connection: Any, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], on_conflict: str | None
+    connection: AsyncConnection,
+    table: str,
+    rows: Iterable[Mapping[str, Any] | Sequence[Any]],
+    on_conflict: str | None,
 ) -> int:
     """Load rows through a connection; of an empty load the conflict rule is still checked."""
     check_name("the table", table)
@@ -387,5 +419,4 @@ async def insert_rows(
     names, values = bulk_rows(rows, known)
     if not names:
         return 0
-    count: int = await connection.insert_many(table, names, values, on_conflict)
-    return count
+    return await connection.insert_many(table, names, values, on_conflict)

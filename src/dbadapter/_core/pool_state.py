@@ -10,13 +10,13 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, final
 
 import attrs
 
 from ..config import PoolConfig
 
-__all__ = ["Grant", "PoolState", "WaitTimes"]
+__all__ = ["Grant", "PoolState", "PooledConnection", "QueuedCaller", "WaitTimes"]
 
 # A replaced connection's lifetime is shortened by up to this share, so that not all are replaced at once.
 _LIFETIME_SPREAD = 0.1
@@ -27,7 +27,14 @@ _NEVER = float("inf")
 
 
 class PooledConnection(Protocol):
-    """What the state reads of a connection; times are seconds of one monotonic clock."""
+    """What the state reads of a connection; times are seconds of one monotonic clock.
+
+    Attributes:
+        created_at: when it was opened.
+        expires_at: when its lifetime ends; `opened` sets it.
+        released_at: when it was given back last.
+        holder: the thread or task that has it; None while nobody does.
+    """
 
     created_at: float
     expires_at: float
@@ -35,9 +42,26 @@ class PooledConnection(Protocol):
     holder: Any
 
 
+class QueuedCaller(Protocol):
+    """What the state does with a caller that waits in line.
+
+    Attributes:
+        holder: the thread or task that it is.
+    """
+
+    holder: Any
+
+    def deliver(self, value: Any) -> None:
+        """Hand over a connection or a `Grant`, and wake the caller."""
+
+    def nudge(self) -> None:
+        """Wake the caller, to look whether a connection was left for it."""
+
+
 C = TypeVar("C", bound=PooledConnection)
 
 
+@final
 class Grant(enum.Enum):
     """What a caller gets instead of a connection."""
 
@@ -107,8 +131,8 @@ class PoolState(Generic[C]):
     idle: deque[C] = attrs.field(factory=deque)
     active: set[C] = attrs.field(factory=set)
     opening: int = 0
-    waiters: deque[Any] = attrs.field(factory=deque)
-    held_back: deque[Any] = attrs.field(factory=deque)
+    waiters: deque[QueuedCaller] = attrs.field(factory=deque)
+    held_back: deque[QueuedCaller] = attrs.field(factory=deque)
     paused: bool = False
     refusal: Grant | None = None
     surplus: int = 0
@@ -123,7 +147,7 @@ class PoolState(Generic[C]):
     reasons: dict[str, int] = attrs.field(factory=dict)
     _turn_ends: float = 0.0
     _in_turn: Any = None
-    _told: Any = None
+    _told: QueuedCaller | None = None
 
     @classmethod
     def of(cls, config: PoolConfig, *, minimum: int, maximum: int, turn: float = 0.0) -> PoolState[C]:
@@ -155,7 +179,7 @@ class PoolState(Generic[C]):
             return Grant.OPEN
         return Grant.WAIT
 
-    def take_next(self, waiter: Any, now: float) -> C | float:
+    def take_next(self, waiter: QueuedCaller, now: float) -> C | float:
         """The connection that was left idle, for the `waiter` next in line; else when it is to look again."""
         if not self.waiters or self.waiters[0] is not waiter:
             return _NEVER
@@ -213,7 +237,7 @@ class PoolState(Generic[C]):
         self._in_turn = connection.holder
         if self._told is not self.waiters[0]:
             self._told = self.waiters[0]
-            self._told.nudge()
+            self.waiters[0].nudge()
         return None
 
     def _reason_to_close(self, usable: bool, connection: C) -> str:
@@ -244,7 +268,7 @@ class PoolState(Generic[C]):
         self.active.discard(connection)
         self._retire(reason)
 
-    def leave(self, waiter: Any) -> None:
+    def leave(self, waiter: QueuedCaller) -> None:
         """A waiter that got nothing goes away."""
         for queue in (self.waiters, self.held_back):
             if waiter in queue:
@@ -314,7 +338,7 @@ class PoolState(Generic[C]):
 
     # -- switching and closing -------------------------------------------------------------------------------------
 
-    def pause(self, is_entitled: Any) -> None:
+    def pause(self, is_entitled: Callable[[Any], bool]) -> None:
         """Hand out nothing more, except to those that are in the middle of something."""
         self.paused = True
         self.held_back.extend(waiter for waiter in self.waiters if not is_entitled(waiter.holder))

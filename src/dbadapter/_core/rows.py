@@ -10,13 +10,12 @@ import attrs
 
 from ..errors import ParameterError
 
-__all__ = ["NO_COLUMNS", "Columns"]
+__all__ = ["NO_COLUMNS", "Columns", "RowSet"]
 
 RowMaker = Callable[[tuple[Any, ...]], Any]
 
 
-# A row has as many values as its result has columns, and `zip` takes half the time when not told what to do otherwise:
-# hence the noqas.
+# A row has as many values as its result has columns, and `zip` takes half the time without `strict`: hence the noqas.
 
 
 class Columns:
@@ -88,3 +87,6 @@ class Columns:
 
 
 NO_COLUMNS = Columns(())
+
+RowSet = tuple[Columns, list[tuple[Any, ...]]]
+"""What a driver gives: the columns of a result, and rows as tuples of their values."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, cast
@@ -14,7 +14,7 @@ from psycopg.raw_cursor import RawCursor
 
 from .._core.bulk import conflict_clause
 from .._core.parsing import parse
-from .._core.rows import NO_COLUMNS, Columns
+from .._core.rows import NO_COLUMNS, RowSet
 from .._core.statement import Parameters, Statement
 from .._dialects import POSTGRESQL
 from ..config import PoolConfig
@@ -68,7 +68,7 @@ class PostgresConnection(PostgresLink):
 
     # -- statements ------------------------------------------------------------------------------------------------
 
-    def fetch(self, statement: Statement, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
+    def fetch(self, statement: Statement, params: Parameters, limit: int | None) -> RowSet:
         """The first `limit` rows (None: all) as tuples, and their columns."""
         text, values = statement.bind_numbered(params)
         cursor = self._cursor
@@ -227,9 +227,7 @@ class PostgresConnection(PostgresLink):
         self.raw.execute(cast(Any, f"DROP TABLE {temporary}"))
         return cursor.rowcount
 
-    def stream(
-        self, statement: Statement, params: Parameters, batch_size: int
-    ) -> Iterator[tuple[Columns, list[tuple[Any, ...]]]]:
+    def stream(self, statement: Statement, params: Parameters, batch_size: int) -> Generator[RowSet, None]:
         """The rows in batches of `batch_size`, as they come from the server."""
         if self.raw.info.transaction_status == TransactionStatus.INTRANS:
             for portion in self._stream_in_transaction(statement, params, batch_size):
@@ -265,7 +263,7 @@ class PostgresConnection(PostgresLink):
 
     def _stream_in_transaction(
         self, statement: Statement, params: Parameters, batch_size: int
-    ) -> Iterator[tuple[Columns, list[tuple[Any, ...]]]]:
+    ) -> Generator[RowSet, None]:
         """`stream` through a cursor on the server, so that other statements of the transaction can run in between."""
         if statement.verb not in _CURSOR_VERBS or statement.writes:
             columns, rows = self.fetch(statement, params, None)

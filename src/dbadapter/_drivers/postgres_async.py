@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, cast
@@ -13,7 +13,7 @@ from psycopg.raw_cursor import AsyncRawCursor
 
 from .._core.bulk import conflict_clause
 from .._core.parsing import parse
-from .._core.rows import NO_COLUMNS, Columns
+from .._core.rows import NO_COLUMNS, RowSet
 from .._core.statement import Parameters, Statement
 from .._dialects import POSTGRESQL
 from ..config import PoolConfig
@@ -67,9 +67,7 @@ class AsyncPostgresConnection(AsyncPostgresLink):
 
     # -- statements ------------------------------------------------------------------------------------------------
 
-    async def fetch(
-        self, statement: Statement, params: Parameters, limit: int | None
-    ) -> tuple[Columns, list[Any]]:
+    async def fetch(self, statement: Statement, params: Parameters, limit: int | None) -> RowSet:
         """The first `limit` rows (None: all) as tuples, and their columns."""
         text, values = statement.bind_numbered(params)
         cursor = self._cursor
@@ -233,7 +231,7 @@ class AsyncPostgresConnection(AsyncPostgresLink):
 
     async def stream(
         self, statement: Statement, params: Parameters, batch_size: int
-    ) -> AsyncIterator[tuple[Columns, list[tuple[Any, ...]]]]:
+    ) -> AsyncGenerator[RowSet, None]:
         """The rows in batches of `batch_size`, as they come from the server."""
         if self.raw.info.transaction_status == TransactionStatus.INTRANS:
             async for portion in self._stream_in_transaction(statement, params, batch_size):
@@ -269,7 +267,7 @@ class AsyncPostgresConnection(AsyncPostgresLink):
 
     async def _stream_in_transaction(
         self, statement: Statement, params: Parameters, batch_size: int
-    ) -> AsyncIterator[tuple[Columns, list[tuple[Any, ...]]]]:
+    ) -> AsyncGenerator[RowSet, None]:
         """`stream` through a cursor on the server, so that other statements of the transaction can run in between."""
         if statement.verb not in _CURSOR_VERBS or statement.writes:
             columns, rows = await self.fetch(statement, params, None)

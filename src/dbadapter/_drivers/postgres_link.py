@@ -78,7 +78,6 @@ class PostgresLink:
         "holder",
         "is_shared",
         "raw",
-        "read_only",
         "released_at",
         "server",
         "system",
@@ -93,7 +92,6 @@ class PostgresLink:
         self, raw: psycopg.Connection[Any], catalog: PostgresCatalog, *, is_shared: bool = False
     ) -> None:
         self.raw = raw
-        self.read_only = False
         self.created_at = self.held_since = self.released_at = perf_counter()
         self.expires_at = float("inf")
         self.holder: Any = None

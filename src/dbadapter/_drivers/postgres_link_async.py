@@ -79,7 +79,6 @@ class AsyncPostgresLink:
         "holder",
         "is_shared",
         "raw",
-        "read_only",
         "released_at",
         "server",
         "system",
@@ -94,7 +93,6 @@ class AsyncPostgresLink:
         self, raw: psycopg.AsyncConnection[Any], catalog: PostgresCatalog, *, is_shared: bool = False
     ) -> None:
         self.raw = raw
-        self.read_only = False
         self.created_at = self.held_since = self.released_at = perf_counter()
         self.expires_at = float("inf")
         self.holder: Any = None

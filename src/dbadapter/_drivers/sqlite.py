@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from time import perf_counter
 from typing import Any, TypeVar
 
 from .._core.parsing import parse
-from .._core.rows import NO_COLUMNS, Columns
+from .._core.rows import NO_COLUMNS, RowSet
 from .._core.statement import Parameters, Statement
 from .._dialects import SQLITE
 from ..errors import DatabaseUnavailable
@@ -66,7 +66,7 @@ class SQLiteConnection(SQLiteLink):
 
     __slots__ = ()
 
-    def fetch(self, statement: Statement, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
+    def fetch(self, statement: Statement, params: Parameters, limit: int | None) -> RowSet:
         """The first `limit` rows (None: all) as tuples, and their columns."""
         text, values = statement.bind_plain(params)
         if self._timeout is not None:
@@ -196,7 +196,7 @@ class SQLiteConnection(SQLiteLink):
 
     def stream(
         self, statement: Statement, params: Parameters, batch_size: int
-    ) -> Iterator[tuple[Columns, list[tuple[Any, ...]]]]:
+    ) -> Generator[RowSet, None, None]:
         """The rows in batches of `batch_size`, read as they are asked for."""
         text, values = statement.bind_plain(params)
         try:

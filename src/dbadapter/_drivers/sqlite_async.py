@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from .._concurrency._fork import Gone
-from .._core.rows import Columns
+from .._core.rows import RowSet
 from .._core.statement import Parameters, Statement
 from ..types import Result
 from . import sqlite
@@ -125,11 +125,6 @@ class AsyncSQLiteConnection:
         """The sqlite3 connection."""
         return self.inner.raw
 
-    @property
-    def read_only(self) -> bool:
-        """Whether it refuses to write."""
-        return self.inner.read_only
-
     async def _call(self, function: Callable[..., T], *args: Any) -> T:
         self.inner.held_since = self.held_since
         self.inner.is_stopped = False
@@ -152,9 +147,7 @@ class AsyncSQLiteConnection:
             except asyncio.CancelledError:
                 continue
 
-    async def fetch(
-        self, statement: Statement, params: Parameters, limit: int | None
-    ) -> tuple[Columns, list[Any]]:
+    async def fetch(self, statement: Statement, params: Parameters, limit: int | None) -> RowSet:
         """See `SQLiteConnection.fetch`."""
         return await self._call(self.inner.fetch, statement, params, limit)
 
@@ -174,14 +167,14 @@ class AsyncSQLiteConnection:
 
     async def stream(
         self, statement: Statement, params: Parameters, batch_size: int
-    ) -> AsyncIterator[tuple[Columns, list[tuple[Any, ...]]]]:
+    ) -> AsyncGenerator[RowSet, None]:
         """See `SQLiteConnection.stream`."""
         batches = self.inner.stream(statement, params, batch_size)
         try:
             while (batch := await self._call(next, batches, None)) is not None:
                 yield batch
         finally:
-            await self._call(batches.close)  # type: ignore[attr-defined]
+            await self._call(batches.close)
 
     async def columns_of(self, table: str) -> list[str]:
         """See `SQLiteConnection.columns_of`."""

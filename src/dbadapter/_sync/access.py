@@ -12,7 +12,7 @@ from .._concurrency._frames import caller_place
 from .._concurrency._threads import note_write
 from .._core.parsing import parse_work
 from .._core.routing import check_consistency
-from .._core.rows import Columns
+from .._core.rows import RowSet
 from .._core.statement import Parameters, Statement
 from ..errors import (
     ConnectionLost,
@@ -34,6 +34,7 @@ from .pool import READ_RETRIES, Pool
 from .rows import RowStream
 
 if TYPE_CHECKING:
+    from .connection import Connection
     from .transaction import Transaction
 
 __all__ = ["Access"]
@@ -69,7 +70,7 @@ class Access:
         where: str | None = None,
         consistency: str | None = None,
         after: str | None = None,
-    ) -> tuple[Backend, Lane, Any]:
+    ) -> tuple[Backend, Lane, Connection]:
         """A connection, the lane to give it back to, and the backend that both belong to.
 
         By the time this returns, another thread or task may have gone over to another backend.
@@ -104,7 +105,7 @@ class Access:
             _, lane, connection = self._acquire(read_only=True)
             lane.release(connection)
 
-    def _is_home(self, backend: Backend, lane: Lane, connection: Any) -> bool:
+    def _is_home(self, backend: Backend, lane: Lane, connection: Connection) -> bool:
         """Whether the data still live in `backend`; if not, `connection` is given back and the adapter moves on."""
         try:
             record = look(self._watch, backend, connection, on_replica=may_lag(lane))
@@ -142,7 +143,7 @@ class Access:
         while True:
             backend, lane, connection = self._acquire()
             try:
-                result: Result = connection.execute(statement, params)
+                result = connection.execute(statement, params)
                 break
             except ReadOnlyViolation:
                 # Refused, so nothing was done: it may run elsewhere.
@@ -169,12 +170,12 @@ class Access:
         return result
 
     def _log_failure(
-        self, statement: Statement, params: Parameters, connection: Any, exc: QueryError
+        self, statement: Statement, params: Parameters, connection: Connection, exc: QueryError
     ) -> None:
         if self._query_log is not None:
             self._query_log.note(statement.text, params, perf_counter() - connection.held_since, exc)
 
-    def _has_stepped_down(self, lane: Lane, connection: Any) -> bool:
+    def _has_stepped_down(self, lane: Lane, connection: Connection) -> bool:
         """The server that refused a write was the primary and is a standby now; the next connection leads elsewhere."""
         with suppress(DatabaseAdapterError):
             if not connection.is_standby():
@@ -232,7 +233,7 @@ class Access:
 
     def _read(
         self, sql: str, params: Parameters, limit: int | None, consistency: str | None, after: str | None
-    ) -> tuple[Columns, list[Any]]:
+    ) -> RowSet:
         """Run a statement that is expected to read; where it turns out to write, on the writer."""
         statement = parse_work(sql)
         failures, on_primary, fenced_at = 0, False, 0.0
@@ -268,7 +269,7 @@ class Access:
                     guarded = not pool.statements.is_known(statement)
                 if guarded:
                     connection.begin(read_only=True)
-                found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
+                found = connection.fetch(statement, params, limit)
                 if guarded:
                     connection.rollback()
                 if cluster is not None and not pool.statements.reads(statement):
@@ -377,32 +378,16 @@ class Access:
 
         Errors as for `fetch_all`, while iterating.
         """
-        statement, where = parse_work(sql), caller_place()
         check_consistency(consistency, after)
-        failures = 0
-
-        def opened() -> tuple[Lane, Any]:
-            reads = self._pool.statements.may_read(statement) and failures < READ_RETRIES
-            _, lane, connection = self._acquire(
-                read_only=reads, where=where, consistency=consistency, after=after
-            )
-            return lane, connection
-
-        def again(lane: Lane, exc: DatabaseAdapterError) -> bool:
-            """Before the first row: whether to begin anew on another connection."""
-            nonlocal failures
-            failures += 1
-            statements = self._pool.statements
-            if isinstance(exc, ReadOnlyViolation) and not lane.serves_writes:
-                statements.remember(statement)
-                return True
-            if lane.cluster is not None and isinstance(exc, ConnectionLost):
-                lane.cluster.doubts(lane)
-            safe = not lane.serves_writes or statements.is_harmless(statement)
-            return isinstance(exc, ConnectionLost) and safe and failures <= READ_RETRIES
-
+        statement = parse_work(sql)
+        source = _PoolSource(self, statement, caller_place(), consistency, after)
         return RowStream(
-            opened, statement, params, batch_size, row_type or dict, self._query_log, again=again
+            source,
+            statement,
+            params,
+            batch_size=batch_size,
+            row_type=row_type or dict,
+            log=self._query_log,
         )
 
     def consistency_token(self) -> str:
@@ -412,7 +397,55 @@ class Access:
         """
         _, lane, connection = self._acquire()
         try:
-            token: str = connection.token()
-            return token
+            return connection.token()
         finally:
             lane.release(connection)
+
+
+class _PoolSource:
+    """A connection of the pool for a stream; another one, before its first row, where that is safe."""
+
+    def __init__(
+        self,
+        access: Access,
+        statement: Statement,
+        where: str | None,
+        consistency: str | None,
+        after: str | None,
+    ) -> None:
+        self._access, self._statement, self._where = access, statement, where
+        self._consistency, self._after = consistency, after
+        self._lane: Lane  # of the connection that was acquired
+        self._failures = 0
+
+    def acquire(self) -> Connection:
+        statements = self._access._pool.statements
+        _, self._lane, connection = self._access._acquire(
+            read_only=statements.may_read(self._statement) and self._failures < READ_RETRIES,
+            where=self._where,
+            consistency=self._consistency,
+            after=self._after,
+        )
+        return connection
+
+    def failed(self, exc: DatabaseAdapterError, *, has_begun: bool) -> bool:
+        if has_begun:
+            return False
+        lane = self._lane
+        self._failures += 1
+        statements = self._access._pool.statements
+        if isinstance(exc, ReadOnlyViolation) and not lane.serves_writes:
+            statements.remember(self._statement)
+            return True
+        if not isinstance(exc, ConnectionLost):
+            return False
+        if lane.cluster is not None:
+            lane.cluster.doubts(lane)
+        is_safe = not lane.serves_writes or statements.is_harmless(self._statement)
+        return is_safe and self._failures <= READ_RETRIES
+
+    def release(self, connection: Connection) -> None:
+        lane = self._lane
+        lane.release(connection)
+        if lane.cluster is not None and lane.serves_writes:
+            lane.cluster.note_write()

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .._concurrency._threads import last_write, note_write, sleep
 from .._core.consistency import ANY, Token
@@ -24,6 +24,10 @@ from ..errors import DatabaseUnavailable
 from .lane import Lane, close_all
 from .node import Node
 from .sampler import SILENCE, Sampler
+
+if TYPE_CHECKING:
+    from .._drivers.postgres_probe import Probe
+    from .connection import Connection, ServerConnection
 
 __all__ = ["Cluster"]
 
@@ -50,9 +54,9 @@ class Cluster:
         self,
         config: PoolConfig,
         lock: threading.Lock,
-        connect: Callable[..., Any],
-        open_probe: Callable[..., Any],
-        lane: Callable[[str, Any], Lane],
+        connect: Callable[[str, int], ServerConnection],
+        open_probe: Callable[[str, int], Probe],
+        lane: Callable[[str, Callable[[], Connection]], Lane],
         on_writer: Callable[[Lane], None],
     ) -> None:
         """A cluster that is not watched yet.
@@ -87,11 +91,15 @@ class Cluster:
         self.is_open = False
 
     def _node(
-        self, make_lane: Callable[[str, Any], Lane], address: tuple[str, int], *, candidate: bool
+        self,
+        make_lane: Callable[[str, Callable[[], Connection]], Lane],
+        address: tuple[str, int],
+        *,
+        candidate: bool,
     ) -> Node:
         host, port = address
 
-        def connected() -> Any:
+        def connected() -> Connection:
             return node.connect()
 
         lane = make_lane(f"Postgres {host}:{port}", connected)
@@ -218,7 +226,7 @@ class Cluster:
     # -- what follows from it --------------------------------------------------------------------------------------
 
     def _follow(self, happen: Callable[[], list[Change]]) -> None:
-        closing: list[Any] = []
+        closing: list[Connection] = []
         with self._lock:
             changes = happen()
             if self.topology.primary is not None:
@@ -240,7 +248,7 @@ class Cluster:
             for node in self.nodes:
                 node.count_reads(reading=node.lane is former)
 
-    def _let_go(self, change: Change) -> Iterable[Any]:
+    def _let_go(self, change: Change) -> Iterable[Connection]:
         """The idle connections that are of no more use; those in use follow when they are given back."""
         state = change.node.pool
         if change.kind is ChangeKind.DEMOTED:
@@ -271,7 +279,7 @@ class Cluster:
             change.kind is ChangeKind.LEFT and node.lane is not self.writer
         ):
             # What waits there for an answer is asked again elsewhere, or learns that it cannot know.
-            node.lane.abort()
+            node.abort()
 
     # -- figures ---------------------------------------------------------------------------------------------------
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import logging
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .._concurrency._threads import describe_holder, live_place
+from .._concurrency._threads import Holder, describe_holder, live_place
 from .._core.pool_state import PoolState
+
+if TYPE_CHECKING:
+    from .connection import Connection
 
 __all__ = ["Holders"]
 
@@ -18,7 +21,7 @@ logger = logging.getLogger("dbadapter.pool")
 class Holders:
     """The holders of one lane's connections; nothing here needs the lane's lock."""
 
-    def __init__(self, name: str, state: PoolState[Any], leak_threshold: float | None) -> None:
+    def __init__(self, name: str, state: PoolState[Connection], leak_threshold: float | None) -> None:
         """The holders of the connections in `state`; `leaked` are those that were logged and are not back.
 
         Args:
@@ -27,15 +30,15 @@ class Holders:
             leak_threshold: who holds a connection for longer (s) is logged, once; None: nobody.
         """
         self._name, self._state, self._threshold = name, state, leak_threshold
-        self.leaked: dict[Any, str] = {}
+        self.leaked: dict[Connection, str] = {}
 
     def listed(self) -> list[dict[str, Any]]:
         """``[{thread, task, seconds, where}]``, the longest first."""
         now = perf_counter()
-        held = sorted(self._held(), key=lambda pair: float(pair[0].held_since))
+        held = sorted(self._held(), key=lambda pair: pair[0].held_since)
         return [_describe(connection, holder, now) for connection, holder in held]
 
-    def _held(self) -> list[tuple[Any, Any]]:
+    def _held(self) -> list[tuple[Connection, Holder]]:
         # A copy, made in one step: callers go on taking connections meanwhile, and giving them back.
         active = list(self._state.active)
         return [(connection, holder) for connection in active if (holder := connection.holder) is not None]
@@ -58,14 +61,14 @@ class Holders:
                 self._name, seconds, self._threshold, place,
             )  # fmt: skip
 
-    def note_return(self, connection: Any) -> None:
+    def note_return(self, connection: Connection) -> None:
         """A connection is given back: if it was reported, say that this is over."""
         if (place := self.leaked.pop(connection, None)) is not None:
             held = perf_counter() - connection.held_since
             logger.warning("%s: the connection held by %s is back after %.1f s", self._name, place, held)
 
 
-def _describe(connection: Any, holder: Any, now: float) -> dict[str, Any]:
+def _describe(connection: Connection, holder: Holder, now: float) -> dict[str, Any]:
     thread, task = describe_holder(holder)
     return {
         "thread": thread,

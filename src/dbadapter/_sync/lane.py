@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from .._concurrency._threads import Waiter, current_holder
+from .._concurrency._threads import Holder, Waiter, current_holder
 from .._core.pool_state import Grant, PoolState
 from ..config import PoolConfig
 from ..errors import DatabaseUnavailable, PoolClosed, PoolExhausted
@@ -21,6 +21,7 @@ from .holders import Holders
 
 if TYPE_CHECKING:
     from .cluster import Cluster
+    from .connection import Connection
 
 __all__ = ["Lane", "PoolMoved", "close_all"]
 
@@ -50,14 +51,14 @@ class Lane:
     def __init__(
         self,
         name: str,
-        connect: Callable[[], Any],
+        connect: Callable[[], Connection],
         config: PoolConfig,
         *,
         minimum: int,
         maximum: int,
         lock: threading.Lock,
         on_release: Callable[[], None],
-        entitled: Callable[[Any], bool],
+        entitled: Callable[[Holder], bool],
         stats: Callable[[], dict[str, Any]],
         start_anew: Callable[[], None],
         probe_after: float = 0.0,
@@ -81,7 +82,7 @@ class Lane:
         self.name = name
         self.serves_writes = True
         self.cluster: Cluster | None = None
-        self.state: PoolState[Any] = PoolState.of(config, minimum=minimum, maximum=maximum, turn=turn)
+        self.state: PoolState[Connection] = PoolState.of(config, minimum=minimum, maximum=maximum, turn=turn)
         self.last_failure: DatabaseUnavailable | None = None
         self._connect = connect
         self._timeout = config.connection_timeout
@@ -95,7 +96,7 @@ class Lane:
 
     # -- checkout --------------------------------------------------------------------------------------------------
 
-    def acquire(self, where: str | None = None, *, patience: float | None = None) -> Any:
+    def acquire(self, where: str | None = None, *, patience: float | None = None) -> Connection:
         """A connection for the caller alone, to be given back with `release`.
 
         Args:
@@ -109,10 +110,9 @@ class Lane:
         """
         state = self.state
         holder = current_holder()
-        got: Any
         with self._lock:
             got = state.take(state.paused and (patience is not None or self._entitled(holder)), holder)
-        if got.__class__ is Grant:
+        if type(got) is Grant:  # quicker than isinstance, which asks an enumeration's metaclass
             got = self._acquire_slowly(got, patience)
         try:
             got.held_since = now = perf_counter()
@@ -125,47 +125,49 @@ class Lane:
         got.where = where
         return got
 
-    def _acquire_slowly(self, grant: Any, patience: float | None) -> Any:
+    def _acquire_slowly(self, grant: Grant, patience: float | None) -> Connection:
         """Wait, or open a connection, as `grant` says."""
+        got: Connection | Grant = grant
         started = perf_counter()
         deadline = started + (self._timeout if patience is None else patience)
-        if grant is Grant.WAIT or grant is Grant.HELD_BACK:
-            grant = self._wait(deadline, patience)
+        if got is Grant.WAIT or got is Grant.HELD_BACK:
+            got = self._wait(deadline, patience)
             with self._lock:
                 self.state.waits.add(self.state.requests, perf_counter() - started)
-        if grant is Grant.OPEN:
+        if not isinstance(got, Grant):
+            return got
+        if got is Grant.OPEN:
             return self._open(deadline)
-        if grant is Grant.FORKED:
-            self._start_anew()
-        if grant is Grant.MOVED or grant is Grant.FORKED:
-            raise PoolMoved(f"the connections of {self.name} are no longer the ones to use")
-        if grant is Grant.CLOSED:
+        if got is Grant.CLOSED:
             raise PoolClosed(f"the pool of {self.name} is closed")
-        if grant is Grant.UNSAFE:
+        if got is Grant.UNSAFE:
             raise PoolClosed(
                 f"{self.name} was in use by another thread when this process was forked, so it cannot be used here: "
                 "fork before opening it, or start the process with multiprocessing's 'spawn'"
             )
-        return grant
+        if got is Grant.FORKED:
+            self._start_anew()
+        raise PoolMoved(f"the connections of {self.name} are no longer the ones to use")
 
-    def _wait(self, deadline: float, patience: float | None) -> Any:
+    def _wait(self, deadline: float, patience: float | None) -> Connection | Grant:
+        """Stand in line until `deadline`; what is handed over, or what to do instead. Raises `PoolExhausted`."""
         waiter, in_vain, crowded = Waiter(), False, False
         state = self.state
         with self._lock:
             # What the answer was based on may have changed since the lock was released: ask again, then queue.
             state.requests -= 1
             entitled = state.paused and (patience is not None or self._entitled(waiter.holder))
-            grant_now = state.take(entitled, waiter.holder)
-            if grant_now is Grant.WAIT:
+            got = state.take(entitled, waiter.holder)
+            if got is Grant.WAIT:
                 crowded = state.is_crowded()
                 if in_vain := self._holds_everything(waiter.holder):
                     deadline = min(deadline, perf_counter() + _PATIENCE_IN_VAIN)
                 if not crowded:
                     state.waiters.append(waiter)
-            elif grant_now is Grant.HELD_BACK:
+            elif got is Grant.HELD_BACK:
                 state.held_back.append(waiter)
             else:
-                return grant_now
+                return got
         if crowded:
             raise self.exhausted(f"{state.max_waiting} callers wait already (max_waiting)")
         try:
@@ -181,7 +183,8 @@ class Lane:
             raise
         with self._lock:
             if waiter.delivered:
-                return waiter.value
+                delivered: Connection | Grant = waiter.value
+                return delivered
             state.leave(waiter)
             state.timeouts += 1
         if in_vain:
@@ -204,14 +207,14 @@ class Lane:
                     return
                 waiter.rearm()
                 found = self.state.take_next(waiter, now)
-                if found.__class__ is not float:
+                if not isinstance(found, float):
                     waiter.deliver(found)
                     return
             if now >= deadline:
                 return
             until = min(found, deadline)
 
-    def _holds_everything(self, holder: Any) -> bool:
+    def _holds_everything(self, holder: Holder) -> bool:
         active = self.state.active
         return bool(active) and all(connection.holder == holder for connection in active)
 
@@ -223,11 +226,11 @@ class Lane:
                 return
             if waiter.value is Grant.OPEN:
                 self.state.open_failed()
-            if waiter.value.__class__ is Grant:
+            if isinstance(waiter.value, Grant):
                 return
         self.release(waiter.value)
 
-    def _open(self, deadline: float) -> Any:
+    def _open(self, deadline: float) -> Connection:
         """Open a connection for the place that is reserved for it, trying again until `deadline`.
 
         Between two attempts, what somebody gives back will do as well: the server may have no room for more.
@@ -260,7 +263,7 @@ class Lane:
             self.state.opened(connection)
         return connection
 
-    def _wait_for_another(self, seconds: float) -> Any:
+    def _wait_for_another(self, seconds: float) -> Connection | None:
         """A connection that is, or becomes, free within `seconds`, or None."""
         waiter = Waiter()
         with self._lock:
@@ -279,11 +282,12 @@ class Lane:
             if waiter.value is Grant.OPEN:  # we have a place already
                 self.state.open_failed()
                 return None
-        if waiter.value.__class__ is Grant:
+        if isinstance(waiter.value, Grant):
             return self._acquire_slowly(waiter.value, None)
-        return waiter.value
+        connection: Connection = waiter.value
+        return connection
 
-    def _replace(self, dead: Any, patience: float | None) -> Any:
+    def _replace(self, dead: Connection, patience: float | None) -> Connection:
         """Another connection in place of one that died while idle, as others may have that are idle."""
         with self._lock:
             self.state.discard(dead, "died while idle")
@@ -296,7 +300,7 @@ class Lane:
 
     # -- return ----------------------------------------------------------------------------------------------------
 
-    def release(self, connection: Any) -> None:
+    def release(self, connection: Connection) -> None:
         """Give a connection back; what its user left open is rolled back."""
         given = False
         try:
@@ -318,7 +322,7 @@ class Lane:
             logger.debug("%s: connection closed: %s", self.name, reason)
             connection.close()
 
-    def _drop(self, connection: Any) -> None:
+    def _drop(self, connection: Connection) -> None:
         """An interruption came between a connection's being taken and given back: its place is free again."""
         with self._lock:
             if connection in self.state.active:
@@ -383,7 +387,7 @@ class Lane:
             closing = self.state.evict(reason)
         close_all(closing)
 
-    def visit(self) -> Any:
+    def visit(self) -> Connection:
         """A connection outside the pool, for one question; the caller closes it. Raises `DatabaseUnavailable`."""
         return self._connect()
 
@@ -399,11 +403,6 @@ class Lane:
         self.state.held_back.clear()
         self.state.refusal = Grant.FORKED
         return all(answers)
-
-    def abort(self) -> None:
-        """Have everything that is under way here fail at once: its server is not the one to wait for any more."""
-        for connection in list(self.state.active):
-            connection.abort()
 
     def exhausted(self, problem: str) -> PoolExhausted:
         """The error with the numbers and the holders in it."""
@@ -421,7 +420,7 @@ class Lane:
         return PoolExhausted(message, stats=self._stats(), holders=holders)
 
 
-def close_all(connections: Iterable[Any]) -> None:
+def close_all(connections: Iterable[Connection]) -> None:
     """Close connections that the state has let go."""
     for connection in connections:
         connection.close()

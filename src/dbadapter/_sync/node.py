@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from .._concurrency._threads import Errand
 from .._core.topology import NodeState, Role, Sample
@@ -13,7 +13,9 @@ from ..errors import DatabaseAdapterError, DatabaseUnavailable
 from .lane import Lane
 
 if TYPE_CHECKING:
+    from .._drivers.postgres_probe import Probe
     from .cluster import Cluster
+    from .connection import ServerConnection
 
 __all__ = ["Node"]
 
@@ -34,7 +36,7 @@ class Node:
     def __init__(self, cluster: Cluster, host: str, port: int, lane: Lane, *, candidate: bool) -> None:
         self.lane = lane
         self.state = NodeState(host, port, lane.state, candidate, handle=self)
-        self.probe: Any = None
+        self.probe: Probe | None = None
         self.is_doubtful = False
         self._cluster = cluster
         self._reaching = Errand(self._reach)
@@ -46,7 +48,7 @@ class Node:
         """``host:port``."""
         return f"{self.state.host}:{self.state.port}"
 
-    def connect(self) -> Any:
+    def connect(self) -> ServerConnection:
         """Open a connection for the app, and hear on it which server it has led to.
 
         Raises `DatabaseUnavailable`; also for a connection that is to write and has led to a standby.
@@ -69,6 +71,11 @@ class Node:
             connection.close()
             raise
         return connection
+
+    def abort(self) -> None:
+        """Have everything that is under way on the app's connections fail at once."""
+        for connection in list(self.lane.state.active):
+            cast("ServerConnection", connection).abort()
 
     # -- watching --------------------------------------------------------------------------------------------------
 
@@ -97,12 +104,14 @@ class Node:
 
     def ask(self) -> None:
         """Ask the server for its role and position. Raises `ConnectionLost`."""
+        assert self.probe is not None
         behind = self.state.timeline < self._cluster.topology.timeline
         self.probe.ask(whole=behind or not self.state.healthy)
 
     def receive(self) -> Sample | None:
         """The answer, or None if it is not complete. Raises `ConnectionLost`."""
-        sample: Sample | None = self.probe.receive()
+        assert self.probe is not None
+        sample = self.probe.receive()
         if sample is None:
             return None
         if sample.timeline is None and not sample.standby and self.state.role is not Role.PRIMARY:

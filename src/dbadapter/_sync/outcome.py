@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 from time import perf_counter
+from typing import TYPE_CHECKING, cast
 
 from .._concurrency._threads import sleep
 from .._drivers.postgres_errors import CommitInDoubt
 from ..errors import ConnectionLost, DatabaseAdapterError, DatabaseUnavailable, OutcomeUnknown
 from .pool import Pool
+
+if TYPE_CHECKING:
+    from .connection import ServerConnection
 
 __all__ = ["learn_fate"]
 
@@ -50,9 +54,9 @@ def learn_fate(pool: Pool, doubt: CommitInDoubt) -> None:
 
 
 def _ask(pool: Pool, doubt: CommitInDoubt, is_late: bool) -> str | None:
-    connection = pool.writer.visit()
+    connection = cast("ServerConnection", pool.writer.visit())
     try:
-        fate: str | None = connection.fate(doubt.transaction_id, doubt.server)
+        fate = connection.fate(doubt.transaction_id, doubt.server)
         if fate == "in progress" and is_late and doubt.pid:
             # With the transaction open, its process is still the one it was.
             connection.end_backend(doubt.pid)

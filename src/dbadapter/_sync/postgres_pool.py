@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from .._core.pool_state import Grant
 from .._core.pool_stats import LaneFigures, NodeFigures
 from .._core.routing import check_consistency
 from .._core.statement import Statement
@@ -15,6 +17,10 @@ from .cluster import Cluster
 from .lane import Lane
 from .pool import Pool
 from .sampler import SILENCE
+
+if TYPE_CHECKING:
+    from .._drivers.postgres_probe import Probe
+    from .connection import Connection, ServerConnection
 
 __all__ = ["PostgresPool"]
 
@@ -47,10 +53,10 @@ class PostgresPool(Pool):
         if len(addresses) > 1:
             longest = min(longest, _LONGEST_ATTEMPT)
 
-        def connected(host: str, port: int, timeout: float = longest) -> Any:
-            return connect(host, port, self.config, catalog, timeout)
+        def connected(host: str, port: int) -> ServerConnection:
+            return connect(host, port, self.config, catalog, longest)
 
-        def lane(name: str, connecting: Any) -> Lane:
+        def lane(name: str, connecting: Callable[[], Connection]) -> Lane:
             return self._lane(name, connecting, limits.min_connections, limits.max_connections)
 
         if len(addresses) > 1:
@@ -59,13 +65,13 @@ class PostgresPool(Pool):
         self.cluster = None
         host, port = limits.primary_nodes[0]
 
-        def opened() -> Any:
+        def opened() -> Connection:
             return connected(host, port)
 
         self.writer = self.reader = lane(f"Postgres {host}:{port}", opened)
         return [self.writer]
 
-    def _open_probe(self, host: str, port: int) -> Any:
+    def _open_probe(self, host: str, port: int) -> Probe:
         from .._drivers.postgres_link import FAILURES, open_raw
         from .._drivers.postgres_probe import PREPARE, Probe
 
@@ -109,7 +115,7 @@ class PostgresPool(Pool):
         interval = super()._upkeep_interval()
         return interval if self.cluster is None else min(interval, _CLUSTER_UPKEEP)
 
-    def _stop(self, grant: Any) -> None:
+    def _stop(self, grant: Grant) -> None:
         super()._stop(grant)
         if self.cluster is not None:
             self.cluster.stop()

@@ -3,17 +3,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .._core.statement import Parameters, Statement
 from ..errors import ConfigError, DatabaseAdapterError
 from ..querylog import QueryLog
 
-__all__ = ["RowStream"]
+if TYPE_CHECKING:
+    from .connection import Connection
+
+__all__ = ["RowStream", "StreamSource"]
 
 _LARGEST_BATCH = 2_147_483_647  # drivers count rows in 32 bits
+
+
+class StreamSource(Protocol):
+    """Where a stream has its connection from: an adapter's pool, or an open transaction."""
+
+    def acquire(self) -> Connection:
+        """The connection to read on."""
+
+    def failed(self, exc: DatabaseAdapterError, *, has_begun: bool) -> bool:
+        """Reading failed; whether to begin anew on another connection, which is out of question if it `has_begun`."""
+
+    def release(self, connection: Connection) -> None:
+        """The stream is done with the connection."""
 
 
 class RowStream:
@@ -25,14 +41,13 @@ class RowStream:
 
     def __init__(
         self,
-        acquire: Callable[[], tuple[Any, Any]],
+        source: StreamSource,
         statement: Statement,
         params: Parameters,
+        *,
         batch_size: int,
         row_type: type,
-        log: QueryLog | None = None,
-        on_error: Callable[[BaseException], None] | None = None,
-        again: Callable[[Any, DatabaseAdapterError], bool] | None = None,
+        log: QueryLog | None,
     ) -> None:
         if (
             isinstance(batch_size, bool)
@@ -42,7 +57,7 @@ class RowStream:
             raise ConfigError(
                 f"batch_size must be an integer of at least 1 and at most {_LARGEST_BATCH:,}, not {batch_size!r}"
             )
-        self._rows = self._generate(acquire, statement, params, batch_size, row_type, log, on_error, again)
+        self._rows = _read(source, statement, params, batch_size, row_type, log)
 
     def __iter__(self) -> Iterator[Any]:
         return self._rows
@@ -58,46 +73,40 @@ class RowStream:
 
     def close(self) -> None:
         """Stop reading and give the connection back; closing again does nothing."""
-        self._rows.close()  # type: ignore[attr-defined]
+        self._rows.close()
 
-    @staticmethod
-    def _generate(
-        acquire: Callable[[], tuple[Any, Any]],
-        statement: Statement,
-        params: Parameters,
-        batch_size: int,
-        row_type: type,
-        log: QueryLog | None,
-        on_error: Callable[[BaseException], None] | None,
-        again: Callable[[Any, DatabaseAdapterError], bool] | None,
-    ) -> Iterator[Any]:
-        has_begun = False
-        while True:
-            lane, connection = acquire()
-            waited, since, failure = 0.0, perf_counter(), None
+
+def _read(
+    source: StreamSource,
+    statement: Statement,
+    params: Parameters,
+    batch_size: int,
+    row_type: type,
+    log: QueryLog | None,
+) -> Generator[Any, None]:
+    """The rows. No reference leads back to the `RowStream`, so that one which is dropped ends at once."""
+    has_begun = False
+    while True:
+        connection = source.acquire()
+        waited, since, failure = 0.0, perf_counter(), None
+        try:
+            batches = connection.stream(statement, params, batch_size)
             try:
-                batches = connection.stream(statement, params, batch_size)
-                try:
-                    for columns, rows in batches:
-                        waited += perf_counter() - since
-                        for row in columns.rows(row_type, rows):
-                            has_begun = True
-                            yield row
-                        since = perf_counter()
+                for columns, rows in batches:
                     waited += perf_counter() - since
-                    return
-                except DatabaseAdapterError as exc:
-                    failure = exc
-                    if on_error is not None:
-                        on_error(exc)
-                    if has_begun or again is None or not again(lane, exc):
-                        raise
-                finally:
-                    batches.close()
+                    for row in columns.rows(row_type, rows):
+                        has_begun = True
+                        yield row
+                    since = perf_counter()
+                waited += perf_counter() - since
+                return
+            except DatabaseAdapterError as exc:
+                failure = exc
+                if not source.failed(exc, has_begun=has_begun):
+                    raise
             finally:
-                if log is not None:
-                    log.note(statement.text, params, waited, failure)
-                if lane is not None:
-                    lane.release(connection)
-                    if lane.cluster is not None and lane.serves_writes:
-                        lane.cluster.note_write()
+                batches.close()
+        finally:
+            if log is not None:
+                log.note(statement.text, params, waited, failure)
+            source.release(connection)

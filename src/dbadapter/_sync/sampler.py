@@ -8,7 +8,7 @@ answer holds up nobody, and is taken for dead after a while.
 from __future__ import annotations
 
 from time import perf_counter, thread_time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from .._concurrency._threads import Watch, wait_readable
 from .._core.wishes import Wishes
@@ -16,9 +16,13 @@ from ..errors import DatabaseAdapterError
 from .node import Node
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .cluster import Cluster
 
 __all__ = ["SILENCE", "Sampler"]
+
+T = TypeVar("T")
 
 # A server that has not answered for this long (s) is taken for dead.
 SILENCE = 2.0
@@ -70,7 +74,11 @@ class Sampler:
             else:
                 self._try(node, node.ask)
         while (now := perf_counter()) < started + _ROUND:
-            asked = {node.probe.descriptor: node for node in self._cluster.nodes if node.silent_for(now) > 0}
+            asked = {
+                node.probe.descriptor: node
+                for node in self._cluster.nodes
+                if node.probe is not None and node.silent_for(now) > 0
+            }
             if not asked or self._has_enough(started):
                 break
             for descriptor in wait_readable(asked, started + _ROUND - now):
@@ -97,7 +105,8 @@ class Sampler:
         if sample is not None:
             self._cluster.heard(node, sample)
 
-    def _try(self, node: Node, action: Any) -> Any:
+    def _try(self, node: Node, action: Callable[[], T]) -> T | None:
+        """What `action` gives; None if it showed that the server is lost. Its time counts as worked."""
         begun = thread_time()
         try:
             return action()

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .._concurrency._threads import TURN
 from .._core.pool_stats import LaneFigures, NodeFigures
@@ -12,6 +13,9 @@ from ..config import DatabaseConfig, PoolConfig
 from ..errors import ConfigError
 from .lane import Lane
 from .pool import Pool
+
+if TYPE_CHECKING:
+    from .connection import Connection
 
 __all__ = ["SQLitePool"]
 
@@ -52,8 +56,8 @@ class SQLitePool(Pool):
 
         catalog = SQLiteCatalog()
 
-        def connecting(*, read_only: bool) -> Any:
-            def opened() -> Any:
+        def connecting(*, read_only: bool) -> Callable[[], Connection]:
+            def opened() -> Connection:
                 return connect(
                     self.path,
                     catalog=catalog,

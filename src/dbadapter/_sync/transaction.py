@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._core.bulk import bulk_rows, check_conflict_rule, check_name, checked_rows
 from .._core.parsing import parse_work
-from .._core.rows import Columns
-from .._core.statement import Parameters
+from .._core.rows import RowSet
+from .._core.statement import Parameters, Statement
 from .._dialects import Dialect
 from .._drivers.postgres_errors import CommitInDoubt
 from .._drivers.values import ValueRefused
@@ -26,6 +26,7 @@ from .rows import RowStream
 
 if TYPE_CHECKING:
     from .adapter import DatabaseAdapter
+    from .connection import Connection
     from .vectors import VectorStore
 
 __all__ = ["Transaction"]
@@ -59,55 +60,63 @@ class Transaction:
         self._consistency, self._after = consistency, after
         self._is_used = False  # a `with` statement has taken it
         self._has_begun = False
-        self._owes = False  # something is to be done before the next statement
+        self._is_unprepared = False  # BEGIN, or asking for the transaction's id, was put off: see `_prepare`
         self._backend: Backend = adapter._backend
         self._lane: Lane | None = None
-        self._connection: Any = None
-        self._failure: BaseException | None = None
-        self._depth = 0
+        self._connection: Connection | None = None
+        self._failure: BaseException | None = (
+            None  # of an earlier statement, so that all there is to do is roll back
+        )
+        self._depth = 0  # of savepoints
 
     # -- life ------------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Transaction:
-        self._use()
-        self._acquire()
+        self._claim()
+        connection = self._acquire()
         try:
-            if self._connection.begins_late:
-                self._owes = True
+            if connection.begins_late:
+                self._is_unprepared = True
             else:
                 self._begin(writes=not self._read_only)
         except BaseException:
-            self._leave()
+            self._give_back()
             raise
         return self
 
-    def _use(self) -> None:
+    def _claim(self) -> None:
+        """Take the transaction for a with statement. Raises `TransactionFailed` if another one has had it."""
         if self._is_used:
             raise TransactionFailed(
                 "a transaction is for one with statement: transaction() gives another one", sqlstate="25001"
             )
         self._is_used = True
 
-    def _acquire(self) -> None:
-        self._backend, self._lane, self._connection = self._adapter._acquire(
+    def _acquire(self) -> Connection:
+        self._backend, self._lane, connection = self._adapter._acquire(
             read_only=self._read_only, where=self._where, consistency=self._consistency, after=self._after
         )
+        self._connection = connection
+        return connection
 
     def _begin(self, *, writes: bool) -> None:
+        """BEGIN, on a connection to the database where the data live by then."""
         adapter = self._adapter
         while True:
+            connection, lane = self._connection, self._lane
+            assert connection is not None
+            assert lane is not None
             # A body that has been at other things since it got its connection may have missed an announcement; once
             # begun, nothing can be asked before the body's own SET TRANSACTION.
-            assert self._lane is not None
-            late = self._connection.begins_late and self._lane.serves_writes
+            late = connection.begins_late and lane.serves_writes
             if late and perf_counter() > adapter._watch.look_after:
-                connection, self._connection = self._connection, None
-                if not adapter._is_home(self._backend, self._lane, connection):
+                self._connection = None  # `_is_home` gives it back, unless the data are there
+                if not adapter._is_home(self._backend, lane, connection):
                     self._acquire()
                     continue
                 self._connection = connection
-            self._connection.begin(read_only=self._read_only, isolation=self._isolation, writes=writes)
-            if self._read_only or not self._is_due() or self._is_home():
+            connection.begin(read_only=self._read_only, isolation=self._isolation, writes=writes)
+            if self._read_only or not self._is_due() or self._is_home(connection):
                 break
             self._acquire()
         self._has_begun = True
@@ -120,45 +129,45 @@ class Transaction:
         """
         return self._adapter._watch.is_due() or self._adapter._backend is not self._backend
 
-    def _is_home(self) -> bool:
+    def _is_home(self, connection: Connection) -> bool:
         """Whether the data live, and stay, where the transaction was begun; if not, nothing was done yet."""
         adapter, backend = self._adapter, self._backend
-        if adapter._backend is backend and pass_gate(adapter._watch, backend, self._connection):
+        if adapter._backend is backend and pass_gate(adapter._watch, backend, connection):
             return True
-        self._connection.rollback()
-        self._leave()
+        connection.rollback()
+        self._give_back()
         adapter._watch.look_soon()  # the next connection is looked at, and followed from
         return False
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: object) -> None:
+        connection = self._connection if self._has_begun else None
         try:
-            if exc is None and self._failure is None:
-                if self._has_begun:
-                    self._commit()
-                return
-            if self._has_begun:
-                self._roll_back(exc)
+            if connection is not None:
+                if exc is None and self._failure is None:
+                    self._commit(connection)
+                else:
+                    self._roll_back(connection, exc)
         finally:
-            self._leave()
-        if exc is None:
+            self._give_back()
+        if exc is None and self._failure is not None:
             raise self._failed()
 
-    def _commit(self) -> None:
+    def _commit(self, connection: Connection) -> None:
         try:
-            self._connection.commit()
+            connection.commit()
         except CommitInDoubt as doubt:
             if not self._read_only:
                 learn_fate(self._backend.pool, doubt)
 
-    def _roll_back(self, exc: BaseException | None) -> None:
+    def _roll_back(self, connection: Connection, exc: BaseException | None) -> None:
         try:
-            self._connection.rollback()
+            connection.rollback()
         except DatabaseAdapterError:
             # The connection is gone, and the transaction with it; what is under way says more than this.
             if exc is None and self._failure is None:
                 raise
 
-    def _leave(self) -> None:
+    def _give_back(self) -> None:
         connection, self._connection, self._has_begun = self._connection, None, False
         if self._lane is not None and connection is not None:
             self._lane.release(connection)
@@ -174,8 +183,8 @@ class Transaction:
         error.__cause__ = self._failure
         return error
 
-    def _ready(self, *, writes: bool = True) -> Any:
-        """The connection, if there is still something to be done on it, for a statement that may write."""
+    def _ready(self, *, writes: bool = True) -> Connection:
+        """The connection, for a statement that may write. Raises `TransactionFailed` if none can be run any more."""
         if self._failure is not None:
             raise self._failed()
         if self._connection is None:
@@ -184,29 +193,31 @@ class Transaction:
             raise TransactionFailed(
                 "this transaction has not begun: use it in a with statement", sqlstate="25P01"
             )
-        if self._owes:
-            self._prepare(writes)
+        if self._is_unprepared:
+            return self._prepare(self._connection, writes)
         return self._connection
 
     def _settle(self) -> None:
         """Begin if that is still to be done: only then is it certain on which backend."""
         self._ready(writes=False)
 
-    def _prepare(self, writes: bool) -> None:
-        """Begin, if that is still to be done; and learn the transaction's id before the first write."""
+    def _prepare(self, connection: Connection, writes: bool) -> Connection:
+        """Begin, if that was put off, and learn the transaction's id before its first write; returns the connection."""
         if self._has_begun:
             if writes:
-                self._owes = False
-                self._connection.learn_id()
-            return
+                self._is_unprepared = False
+                connection.learn_id()
+            return connection
         try:
             self._begin(writes=writes)
         except ConnectionLost:
             # Nothing had been done yet, so another connection will do.
-            self._leave()
+            self._give_back()
             self._acquire()
             self._begin(writes=writes)
-        self._owes = not (writes or self._read_only)
+        self._is_unprepared = not (writes or self._read_only)
+        assert self._connection is not None
+        return self._connection
 
     def _log(
         self, text: str, params: Parameters, started: float, failure: BaseException | None = None
@@ -214,7 +225,7 @@ class Transaction:
         if self._adapter._query_log is not None:
             self._adapter._query_log.note(text, params, perf_counter() - started, failure)
 
-    def _note(self, exc: BaseException) -> None:
+    def _note_failure(self, exc: BaseException) -> None:
         """Remember a failure that the database itself saw; what was refused before it was sent changes nothing."""
         if exc.__cause__ is not None and not isinstance(exc.__cause__, (ValueRefused, OverflowError)):
             self._failure = exc
@@ -226,9 +237,9 @@ class Transaction:
         statement, started = parse_work(sql), perf_counter()
         connection = self._ready(writes=statement.verb not in _BEFORE_ANY_QUERY)
         try:
-            result: Result = connection.execute(statement, params)
+            result = connection.execute(statement, params)
         except DatabaseAdapterError as exc:
-            self._note(exc)
+            self._note_failure(exc)
             self._log(sql, params, started, exc)
             raise
         self._log(sql, params, started)
@@ -248,24 +259,24 @@ class Transaction:
             lambda connection: insert_rows(connection, table, rows, on_conflict),
         )
 
-    def _in_bulk(self, text: str, work: Callable[[Any], int]) -> int:
+    def _in_bulk(self, text: str, work: Callable[[Connection], int]) -> int:
         connection, started = self._ready(), perf_counter()
         try:
             count = work(connection)
         except DatabaseAdapterError as exc:
-            self._note(exc)
+            self._note_failure(exc)
             self._log(text, None, started, exc)
             raise
         self._log(text, None, started)
         return count
 
-    def _read(self, sql: str, params: Parameters, limit: int | None) -> tuple[Columns, list[Any]]:
+    def _read(self, sql: str, params: Parameters, limit: int | None) -> RowSet:
         statement, started = parse_work(sql), perf_counter()
         connection = self._ready(writes=statement.writes)
         try:
-            found: tuple[Columns, list[Any]] = connection.fetch(statement, params, limit)
+            found = connection.fetch(statement, params, limit)
         except DatabaseAdapterError as exc:
-            self._note(exc)
+            self._note_failure(exc)
             self._log(sql, params, started, exc)
             raise
         self._log(sql, params, started)
@@ -291,12 +302,13 @@ class Transaction:
     ) -> RowStream:
         """See `DatabaseAdapter.stream`; other statements of the transaction may run in between."""
         statement = parse_work(sql)
-
-        def opened() -> tuple[Any, Any]:
-            return None, self._ready(writes=statement.writes)
-
         return RowStream(
-            opened, statement, params, batch_size, row_type or dict, self._adapter._query_log, self._note
+            _TransactionSource(self, statement),
+            statement,
+            params,
+            batch_size=batch_size,
+            row_type=row_type or dict,
+            log=self._adapter._query_log,
         )
 
     @contextmanager
@@ -344,13 +356,13 @@ class Savepoint(Transaction):
         self._name = f"dbadapter_{self._depth}"
 
     def __enter__(self) -> Transaction:
-        self._use()
+        self._claim()
         self._connection = self._outer._ready(writes=False)
         self._backend = self._outer._backend
         self._connection.run(f"SAVEPOINT {self._name}")
         return self
 
-    def _ready(self, *, writes: bool = True) -> Any:
+    def _ready(self, *, writes: bool = True) -> Connection:
         connection = super()._ready(writes=writes)
         if self._outer._failure is None:
             self._outer._ready(writes=writes)
@@ -373,8 +385,28 @@ class Savepoint(Transaction):
             raise self._failed()
 
 
+class _TransactionSource:
+    """A transaction's own connection for a stream; there is no other one to try."""
+
+    def __init__(self, tx: Transaction, statement: Statement) -> None:
+        self._tx, self._statement = tx, statement
+
+    def acquire(self) -> Connection:
+        return self._tx._ready(writes=self._statement.writes)
+
+    def failed(self, exc: DatabaseAdapterError, *, has_begun: bool) -> bool:
+        self._tx._note_failure(exc)
+        return False
+
+    def release(self, connection: Connection) -> None:
+        """The transaction keeps it."""
+
+
 def insert_rows(
-    connection: Any, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], on_conflict: str | None
+    connection: Connection,
+    table: str,
+    rows: Iterable[Mapping[str, Any] | Sequence[Any]],
+    on_conflict: str | None,
 ) -> int:
     """Load rows through a connection; of an empty load the conflict rule is still checked."""
     check_name("the table", table)
@@ -384,5 +416,4 @@ def insert_rows(
     names, values = bulk_rows(rows, known)
     if not names:
         return 0
-    count: int = connection.insert_many(table, names, values, on_conflict)
-    return count
+    return connection.insert_many(table, names, values, on_conflict)
