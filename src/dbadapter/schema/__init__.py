@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import types
+    from .column import Column
     from .compare import Difference
     from .constraints import Check, ForeignKey, Index, IndexPart, Unique
     from .drafts import Skipped
     from .schema import Schema
-    from .table import Column, Table
+from .table import Table
 
 __all__ = [
     "Check",
@@ -32,11 +33,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    ".column": ("Column",),
     ".compare": ("Difference",),
     ".constraints": ("Check", "ForeignKey", "Index", "IndexPart", "Unique"),
     ".drafts": ("Skipped",),
     ".schema": ("Schema",),
-    ".table": ("Column", "Table"),
+    ".table": ("Table",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

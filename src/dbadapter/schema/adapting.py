@@ -8,11 +8,12 @@ import attrs
 
 from ..errors import ConfigError
 from . import types as t
+from .column import Column
 from .constraints import Index
 from .drafts import Skipped
 from .expressions import to_postgresql
 from .expressions_to_sqlite import to_sqlite
-from .table import Column, Table
+from .table import Table
 
 __all__ = ["adapted_table"]
 

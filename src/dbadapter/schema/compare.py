@@ -7,9 +7,10 @@ from typing import Any
 
 from attrs import frozen
 
+from .column import Column
 from .constraints import Check, ForeignKey, Index, Unique
 from .expressions import same_expression
-from .table import Column, Table
+from .table import Table
 
 __all__ = ["Difference", "differences"]
 

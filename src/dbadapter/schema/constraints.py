@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
+import attrs
 from attrs import field, frozen
 
 from ..errors import ConfigError
@@ -175,3 +176,14 @@ class Index:
     def on_sqlite(self) -> bool:
         """Whether SQLite can have it: the other methods search what its B-tree cannot."""
         return self.using in ("btree", "hash", "brin")
+
+
+Part = TypeVar("Part", Unique, Check, ForeignKey, Index)
+
+
+def with_name(item: Part, name: str) -> Part:
+    """The constraint or index under another name."""
+    if isinstance(item, Index):
+        renamed = Index(name=name, unique=item.unique, where=item.where, using=item.using, parts=item.parts)
+        return renamed  # type: ignore[return-value]
+    return attrs.evolve(item, name=name)

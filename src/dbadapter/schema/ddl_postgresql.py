@@ -8,11 +8,13 @@ from typing import Any
 from .._dialects import POSTGRESQL, constraint_name
 from ..errors import ConfigError
 from . import types as t
+from .column import Column
 from .constraints import ForeignKey, Index
+from .ddl_constraints import foreign_key, primary_key, unique
 from .expressions import to_postgresql
 from .literals import postgresql_literal
 from .order import late_foreign_keys
-from .table import Column, Table
+from .table import Table
 
 __all__ = ["enum_name", "enums", "statements", "type_text"]
 
@@ -96,7 +98,7 @@ def statements(
     for table in tables:
         keys = [key for key in table.foreign_keys if (table, key) not in late]
         made.append(_create_table(table, keys))
-    made += [f"ALTER TABLE {quote(table.name)} ADD {_foreign_key(key)}" for table, key in late]
+    made += [f"ALTER TABLE {quote(table.name)} ADD {foreign_key(key)}" for table, key in late]
     for table in tables:
         made += [_create_index(table, index) for index in table.indexes]
         made += _comments(table)
@@ -113,13 +115,13 @@ def _create_table(table: Table, foreign_keys: Sequence[ForeignKey]) -> str:
 def _table(table: Table, foreign_keys: Sequence[ForeignKey]) -> str:
     lines = [_column(table, column) for column in table.columns]
     if table.primary_key:
-        lines.append(f"CONSTRAINT {quote(table.primary_key_name)} PRIMARY KEY ({_names(table.primary_key)})")
-    lines += [f"CONSTRAINT {quote(item.name or '')} UNIQUE ({_names(item.columns)})" for item in table.unique]
+        lines.append(primary_key(table))
+    lines += map(unique, table.unique)
     lines += [
         f"CONSTRAINT {quote(item.name or '')} CHECK ({to_postgresql(item.expression)})"
         for item in table.checks
     ]
-    lines += [_foreign_key(key) for key in foreign_keys]
+    lines += map(foreign_key, foreign_keys)
     return f"CREATE TABLE {quote(table.name)} (\n    " + ",\n    ".join(lines) + "\n)"
 
 
@@ -147,22 +149,6 @@ def _default(column: Column) -> str:
         target = {t.Date: "::date", t.Time: "::time"}.get(type(kind), "")
         return f"((now() AT TIME ZONE 'UTC'){target})"
     return postgresql_literal(kind, default)
-
-
-def _foreign_key(key: ForeignKey) -> str:
-    text = (
-        f"CONSTRAINT {quote(key.name or '')} FOREIGN KEY ({_names(key.columns)}) "
-        f"REFERENCES {quote(key.table)} ({_names(key.ref_columns)})"
-    )
-    if key.on_delete != "NO ACTION":
-        text += f" ON DELETE {key.on_delete}"
-    if key.on_update != "NO ACTION":
-        text += f" ON UPDATE {key.on_update}"
-    return text + (f" DEFERRABLE INITIALLY {key.deferrable.upper()}" if key.deferrable else "")
-
-
-def _names(columns: Sequence[str]) -> str:
-    return ", ".join(map(quote, columns))
 
 
 def _create_index(table: Table, index: Index) -> str:

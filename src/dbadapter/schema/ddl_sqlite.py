@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from .._dialects import SQLITE, datatype_constraint
 from ..errors import ConfigError
 from . import types as t
-from .constraints import Check, ForeignKey, Index
+from .column import Column
+from .constraints import Check, Index
+from .ddl_constraints import foreign_key, primary_key, unique
 from .expressions_to_sqlite import Kinds, kinds_of, to_sqlite
 from .literals import sqlite_literal
 from .sqlite_types import datatype_check, declared
-from .table import Column, Table
+from .table import Table
 
 __all__ = ["NOW", "RANDOM_UUID", "statements"]
 
@@ -50,7 +52,7 @@ def _create_table(table: Table) -> str:
         raise ConfigError(f"table {table.name!r}: {error}") from None
     # SQLite has no comments of its own but keeps the statement's text.
     opening = f" /* {_comment(table.comment)} */" if table.comment is not None else ""
-    body = ",\n    ".join(text if isinstance(text, str) else text[0] for text in lines)
+    body = ",\n    ".join(lines)
     return f"CREATE TABLE {quote(table.name)} ({opening}\n    {body}\n)"
 
 
@@ -93,10 +95,10 @@ def _constraints(table: Table) -> list[str]:
     lines = []
     identity = any(isinstance(column.type, t.Identity) for column in table.columns)
     if table.primary_key and not identity:
-        lines.append(f"CONSTRAINT {quote(table.primary_key_name)} PRIMARY KEY ({_names(table.primary_key)})")
-    lines += [f"CONSTRAINT {quote(item.name or '')} UNIQUE ({_names(item.columns)})" for item in table.unique]
+        lines.append(primary_key(table))
+    lines += map(unique, table.unique)
     lines += [line for item in table.checks if (line := _check(item, _kinds(table)))]
-    return lines + [_foreign_key(key) for key in table.foreign_keys]
+    return [*lines, *map(foreign_key, table.foreign_keys)]
 
 
 def _check(check: Check, kinds: Kinds) -> str | None:
@@ -107,22 +109,6 @@ def _check(check: Check, kinds: Kinds) -> str | None:
     except ConfigError as error:
         raise ConfigError(f"check {check.name!r}: {error}") from None
     return f"CONSTRAINT {quote(check.name or '')} CHECK ({text})"
-
-
-def _foreign_key(key: ForeignKey) -> str:
-    text = (
-        f"CONSTRAINT {quote(key.name or '')} FOREIGN KEY ({_names(key.columns)}) "
-        f"REFERENCES {quote(key.table)} ({_names(key.ref_columns)})"
-    )
-    if key.on_delete != "NO ACTION":
-        text += f" ON DELETE {key.on_delete}"
-    if key.on_update != "NO ACTION":
-        text += f" ON UPDATE {key.on_update}"
-    return text + (f" DEFERRABLE INITIALLY {key.deferrable.upper()}" if key.deferrable else "")
-
-
-def _names(columns: Sequence[str]) -> str:
-    return ", ".join(map(quote, columns))
 
 
 def _create_index(table: Table, index: Index) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 
 from . import types as t
 from .expressions_from_sqlite import from_sqlite
-from .literals import fault, normalized, value_from_text
+from .literal_values import value_from_text
 from .scan import Token, closing, scan, unwrapped, without_parentheses
+from .values import fault, normalized
 
 __all__ = ["read_default"]
 

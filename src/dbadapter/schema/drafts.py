@@ -11,11 +11,12 @@ from attrs import define, field, frozen
 from .._dialects import datatype_constraint
 from ..errors import ConfigError
 from . import types as t
+from .column import Column
 from .constraints import Check, ForeignKey, Index, Unique
 from .default_texts import read_default
 from .expressions_from_sqlite import with_values
 from .scan import scan
-from .table import Column, Table
+from .table import Table
 from .type_names import SERIALS, postgresql_type, sqlite_type
 
 __all__ = ["ColumnDraft", "Skipped", "TableDraft", "finish"]

@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+from .._dialects import SQLITE
 from ..errors import ConfigError
 from . import types as t
 from .expressions import NUMERIC_CASTS, Node, array_items, parse, strip_parens
-from .literals import interval_from_text, microseconds, normalized, sqlite_literal, value_from_text
+from .intervals import interval_from_text, microseconds
+from .literal_values import value_from_text
+from .literals import sqlite_literal
 from .patterns import like_to_glob, regex_to_sqlite
 from .scan import scan, with_next
 from .spelling import COMMON_FUNCTIONS, KEYWORDS_BEFORE_PARENTHESIS, alike_on_both, has_letters
+from .values import normalized
 
 __all__ = ["Kinds", "kinds_of", "to_sqlite"]
 
@@ -127,7 +131,7 @@ def _translated(node: Node) -> Node:
         if isinstance(key, exp.Literal):
             path = '$."' + key.name.replace('"', '\\"') + '"'
             # Of no document at all, neither yes nor no can be said.
-            there = f"json_type({_text(node.this)}, {_string(path)}) IS NOT NULL"
+            there = f"json_type({_text(node.this)}, {SQLITE.literal(path)}) IS NOT NULL"
             return _sql(f"CASE WHEN {_text(node.this)} IS NOT NULL THEN {there} END")
     if isinstance(node, exp.ArraySize):
         return _sql(f"nullif(json_array_length({_text(node.this)}), 0)")  # NULL for an empty array
@@ -231,7 +235,7 @@ def _pattern(node: Node) -> Node:
         return node if found is None else _sql(found)
     if not has_letters(pattern.name) and "\\" not in pattern.name:
         return node  # nothing whose case could be ignored
-    return _sql(f"{_text(node.this)} {negated}GLOB {_string(like_to_glob(pattern.name))}")
+    return _sql(f"{_text(node.this)} {negated}GLOB {SQLITE.literal(like_to_glob(pattern.name))}")
 
 
 _FIELDS = {"YEAR": "%Y", "MONTH": "%m", "DAY": "%d", "HOUR": "%H", "MINUTE": "%M", "DOW": "%w", "DOY": "%j"}
@@ -244,10 +248,6 @@ def _extract(node: Node) -> Node:
 
 def _text(node: Node) -> str:
     return str(node.sql(dialect="sqlite"))
-
-
-def _string(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _sql(text: str) -> Node:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
 
 from ..errors import ConfigError
 from . import types as t
-from .constraints import ForeignKey, Index, Unique
+from .constraints import ForeignKey, Index, Part, Unique, with_name
 from .drafts import Skipped
-from .table import Table, with_name
+from .table import Table
 
 __all__ = ["resolved", "resolved_leniently"]
 
@@ -143,11 +142,11 @@ def _renamed(tables: Sequence[Table], skipped: list[Skipped]) -> list[Table]:
 
 
 def _with_free_names(
-    table: Table, items: Sequence[Any], taken: set[str], skipped: list[Skipped]
-) -> list[Any]:
+    table: Table, items: Sequence[Part], taken: set[str], skipped: list[Skipped]
+) -> list[Part]:
     made = []
     for item in items:
-        name = _free(item.name, taken)
+        name = _free(item.name or "", taken)
         if name != item.name:
             skipped.append(Skipped(f"table {table.name}", f"{item.name} is now called {name}"))
             item = with_name(item, name)

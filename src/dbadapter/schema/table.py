@@ -1,8 +1,8 @@
-"""Tables and their columns, as values."""
+"""A table, as a value."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
@@ -10,106 +10,11 @@ from attrs import field, frozen
 
 from .._dialects import constraint_name
 from ..errors import ConfigError
-from . import types as t
-from .constraints import Check, ForeignKey, Index, IndexPart, Unique, index_part, names_of
-from .expressions import expression_key
-from .literals import fault, normalized
-from .scan import columns_in
+from .column import Column, check_name
+from .constraints import Check, ForeignKey, Index, Unique, names_of
+from .table_parts import TableParts
 
-__all__ = ["Column", "Table"]
-
-
-def _comment(text: str | None) -> str | None:
-    """PostgreSQL takes an empty comment for none."""
-    if not isinstance(text, str | None):
-        raise ConfigError(f"a comment must be text, not {text!r}")
-    return text or None
-
-
-@frozen
-class Column:
-    """A column.
-
-    `primary_key`, `unique`, `check` and `references` with what belongs to it are short for the table's own
-    arguments; `Table` moves them there, and only there they count when tables are compared.
-
-    Args:
-        name: the column's name, taken literally (quoted wherever it is written).
-        type: one of ``dbadapter.schema.types``.
-        nullable: whether NULL may be stored; never in a primary key.
-        primary_key: whether it is the table's key; several such columns make one key together.
-        unique: whether no two rows have the same value.
-        default: a value, or an expression such as ``t.now()`` or ``t.sql("...")``.
-        check: a condition as SQL, or several, or `Check` values.
-        references: ``"table.column"``, or ``"table"`` for its primary key.
-        on_delete: see `ForeignKey`.
-        on_update: see `ForeignKey`.
-        deferrable: see `ForeignKey`.
-        generated: an SQL expression the column's value is computed from, and stored.
-        comment: a description, kept in the database.
-    """
-
-    name: str
-    type: t.Type
-    nullable: bool = field(default=True, kw_only=True)
-    primary_key: bool = field(default=False, kw_only=True, eq=False)
-    unique: bool = field(default=False, kw_only=True, eq=False)
-    default: Any = field(default=None, kw_only=True)
-    check: str | Check | Sequence[str | Check] | None = field(default=None, kw_only=True, eq=False)
-    references: str | None = field(default=None, kw_only=True, eq=False)
-    on_delete: str | None = field(default=None, kw_only=True, eq=False)
-    on_update: str | None = field(default=None, kw_only=True, eq=False)
-    deferrable: bool | str = field(default=False, kw_only=True, eq=False)
-    generated: str | None = field(
-        default=None, kw_only=True, eq=lambda text: None if text is None else expression_key(text)
-    )
-    comment: str | None = field(default=None, kw_only=True, converter=_comment)
-
-    def __attrs_post_init__(self) -> None:
-        _name("column", self.name)
-        if isinstance(self.type, type) and issubclass(self.type, t.Type):
-            raise ConfigError(
-                f"column {self.name!r}: write the type {self.type.__name__}(...) with parentheses"
-            )
-        if not isinstance(self.type, t.Type):
-            raise ConfigError(
-                f"column {self.name!r}: the type must be one of dbadapter.schema.types, not {self.type!r}"
-            )
-        if self.references is None and (self.on_delete or self.on_update or self.deferrable):
-            raise ConfigError(
-                f"column {self.name!r}: on_delete, on_update and deferrable go with references="
-            )
-        default = self.default
-        if default is not None and not isinstance(default, t.DefaultExpression):
-            object.__setattr__(self, "default", normalized(self.type, default))
-        if problem := self._problem():
-            raise ConfigError(f"column {self.name!r}: {problem}")
-
-    def _problem(self) -> str | None:
-        default, kind = self.default, self.type
-        if not isinstance(self.generated, str | None):
-            return f"generated must be an SQL expression, not {self.generated!r}"
-        if self.generated is not None and (default is not None or isinstance(kind, t.Identity)):
-            return "a generated column has no default of its own and is no Identity"
-        if default is None:
-            return None
-        if isinstance(kind, t.Identity):
-            return "an Identity column has no default: the database counts it up"
-        if isinstance(default, t.Now) and not isinstance(kind, (t.Timestamp, t.Date, t.Time)):
-            return f"t.now() is a default for Timestamp, Date and Time, not for {kind!r}"
-        if isinstance(default, t.RandomUuid) and not isinstance(kind, (t.Uuid, t.Text, t.Varchar)):
-            return f"t.random_uuid() is a default for Uuid, Text and Varchar, not for {kind!r}"
-        return None if isinstance(default, t.DefaultExpression) else _default_fault(kind, default)
-
-
-def _default_fault(kind: t.Type, default: Any) -> str | None:
-    found = fault(kind, default)
-    return f"the default {found}" if found else None
-
-
-def _name(what: str, name: object) -> None:
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise ConfigError(f"a {what}'s name must be text without NUL characters, not {name!r}")
+__all__ = ["Table"]
 
 
 def _by_name(items: tuple[Any, ...]) -> list[Any]:
@@ -156,10 +61,23 @@ class Table:
         indexes: Iterable[str | Index] = (),
         comment: str | None = None,
     ) -> None:
-        _name("table", name)
+        check_name("table", name)
         try:
-            _Gathering(self, name, columns).finish(
-                names_of(primary_key), primary_key_name, unique, checks, foreign_keys, indexes, comment
+            parts = TableParts(name, columns)
+            key = parts.primary_key(names_of(primary_key))
+            self.__attrs_init__(
+                name,
+                tuple(
+                    attrs.evolve(column, nullable=False) if column.name in key else column
+                    for column in columns
+                ),
+                key,
+                primary_key_name or constraint_name(name, (), "pkey"),
+                parts.unique(key, unique),
+                parts.checks(checks),
+                parts.foreign_keys(foreign_keys),
+                parts.indexes(indexes),
+                comment or None,
             )
         except ConfigError as error:
             raise ConfigError(f"table {name!r}: {error}") from None
@@ -216,188 +134,3 @@ class Table:
             if index.unique and index.where is None and None not in names:
                 groups.append(tuple(str(name) for name in names))
         return groups
-
-
-class _Gathering:
-    """Moves what columns say in short to the table and names everything that has no name."""
-
-    def __init__(self, table: Table, name: str, columns: tuple[Column, ...]) -> None:
-        if not columns:
-            raise ConfigError("it needs at least one column")
-        for column in columns:
-            if not isinstance(column, Column):
-                raise ConfigError(f"columns must be Column values, not {column!r}")
-        self.table, self.name, self.columns = table, name, columns
-        self.names = tuple(column.name for column in columns)
-        for column_name in self.names:
-            if self.names.count(column_name) > 1:
-                raise ConfigError(f"there are two columns {column_name!r}")
-
-    def finish(
-        self,
-        primary_key: tuple[str, ...],
-        primary_key_name: str | None,
-        unique: Iterable[str | Iterable[str] | Unique],
-        checks: Iterable[str | Check],
-        foreign_keys: Iterable[ForeignKey],
-        indexes: Iterable[str | Index],
-        comment: str | None,
-    ) -> None:
-        key = self._primary_key(primary_key)
-        columns = tuple(
-            attrs.evolve(column, nullable=False) if column.name in key else column for column in self.columns
-        )
-        self.table.__attrs_init__(
-            self.name,
-            columns,
-            key,
-            primary_key_name or constraint_name(self.name, (), "pkey"),
-            self._uniques(key, unique),
-            self._checks(checks),
-            self._foreign_keys(foreign_keys),
-            self._indexes(indexes),
-            comment or None,
-        )
-
-    def _known(self, columns: Sequence[str], where: str) -> None:
-        if not columns:
-            raise ConfigError(f"{where} needs at least one column")
-        for column in columns:
-            if column not in self.names:
-                raise ConfigError(f"{where} names the column {column!r}, which there is not")
-            if list(columns).count(column) > 1:
-                raise ConfigError(f"{where} names the column {column!r} twice")
-
-    def _primary_key(self, given: tuple[str, ...]) -> tuple[str, ...]:
-        short = tuple(column.name for column in self.columns if column.primary_key)
-        identities = [column.name for column in self.columns if isinstance(column.type, t.Identity)]
-        if given and short and set(given) != set(short):
-            raise ConfigError(f"primary_key is {given!r} and the columns say {short!r}: give one of them")
-        key = given or short or tuple(identities)
-        if key:
-            self._known(key, "primary_key")
-        if len(identities) > 1:
-            raise ConfigError(
-                f"only one column can be an Identity, not {' and '.join(map(repr, identities))}; "
-                "use BigInteger() for a plain number"
-            )
-        if identities and key != tuple(identities):
-            raise ConfigError(
-                f"the Identity column {identities[0]!r} must be the table's whole primary key, not one part "
-                f"of {key!r}; use BigInteger() for a plain number"
-            )
-        for column in self.columns:
-            if column.name in key and isinstance(column.type, (t.Json, t.Vector, t.Array)):
-                raise ConfigError(f"column {column.name!r}: {column.type!r} cannot be a primary key")
-        return key
-
-    def _uniques(
-        self, key: tuple[str, ...], given: Iterable[str | Iterable[str] | Unique]
-    ) -> tuple[Unique, ...]:
-        all_of = [Unique((column.name,)) for column in self.columns if column.unique]
-        all_of += [item if isinstance(item, Unique) else Unique(names_of(item)) for item in given]
-        for item in all_of:
-            self._known(item.columns, "unique")
-        # PostgreSQL makes one index of several that say the same, the primary key's if it is among them.
-        named: list[Unique] = []
-        for place, item in enumerate(all_of):
-            if item.columns == key or item.columns in [other.columns for other in all_of[:place]]:
-                continue
-            self._add(named, item, item.columns, "key", all_of)
-        return tuple(named)
-
-    def _checks(self, given: Iterable[str | Check]) -> tuple[Check, ...]:
-        all_of: list[Check] = []
-        for column in self.columns:
-            short = [column.check] if isinstance(column.check, (str, Check)) else column.check or ()
-            all_of += [item if isinstance(item, Check) else Check(item) for item in short]
-        all_of += [item if isinstance(item, Check) else Check(item) for item in given]
-        named: list[Check] = []
-        for item in all_of:
-            mentioned = columns_in(item.expression, self.names)
-            self._add(named, item, mentioned if len(mentioned) == 1 else (), "check", all_of)
-        return tuple(named)
-
-    def _foreign_keys(self, given: Iterable[ForeignKey]) -> tuple[ForeignKey, ...]:
-        all_of: list[ForeignKey] = []
-        for column in self.columns:
-            if column.references is not None:
-                table, _, ref_column = column.references.rpartition(".")
-                all_of.append(
-                    ForeignKey(
-                        (column.name,),
-                        table or ref_column,
-                        (ref_column,) if table else (),
-                        on_delete=column.on_delete or "NO ACTION",
-                        on_update=column.on_update or "NO ACTION",
-                        deferrable=column.deferrable,
-                    )
-                )
-        all_of += given
-        named: list[ForeignKey] = []
-        for item in all_of:
-            self._known(item.columns, "a foreign key")
-            if item.ref_columns and len(item.ref_columns) != len(item.columns):
-                raise ConfigError(
-                    f"the foreign key {item.columns!r} refers to {len(item.ref_columns)} columns of "
-                    f"{item.table!r}: {item.ref_columns!r}"
-                )
-            self._add(named, item, item.columns, "fkey", all_of)
-        return tuple(named)
-
-    def _indexes(self, given: Iterable[str | Index]) -> tuple[Index, ...]:
-        all_of = [self._parted(Index(item) if isinstance(item, str) else item) for item in given]
-        named: list[Index] = []
-        for item in all_of:
-            columns = [part.column or _index_word(part) for part in item.parts]
-            self._add(named, item, columns, "idx", all_of)
-        return tuple(named)
-
-    def _parted(self, index: Index) -> Index:
-        if index.parts:
-            for part in index.parts:
-                if part.column is not None:
-                    self._known((part.column,), "an index")
-            return index
-        parts = tuple(index_part(text, self.names) for text in index.columns)
-        for part in parts:
-            if part.expression is not None and not columns_in(part.expression, self.names):
-                raise ConfigError(f"an index names {part.expression!r}, which is no column and mentions none")
-        return Index(name=index.name, unique=index.unique, where=index.where, using=index.using, parts=parts)
-
-    def _add(
-        self, named: list[Any], item: Any, columns: Sequence[str], suffix: str, all_of: Sequence[Any]
-    ) -> None:
-        """Append the item with a name that nothing else of its kind has."""
-        taken = {other.name for other in [*named, *all_of]}
-        if item.name is None:
-            item = with_name(item, constraint_name(self.name, columns, suffix, taken - {None}))
-        elif any(other.name == item.name for other in named):
-            raise ConfigError(f"two constraints or indexes are named {item.name!r}")
-        named.append(item)
-
-
-def with_name(item: Any, name: str) -> Any:
-    """The constraint or index under another name."""
-    if isinstance(item, Index):
-        return Index(name=name, unique=item.unique, where=item.where, using=item.using, parts=item.parts)
-    return attrs.evolve(item, name=name)
-
-
-def _index_word(part: IndexPart) -> str:
-    """What PostgreSQL calls an expression in an index's name: the function, or ``expr``."""
-    from .scan import scan
-
-    tokens = scan(part.expression or "")
-    if len(tokens) > 2 and tokens[0].kind == "word" and tokens[1].is_op("(") and _closes_at_end(tokens):
-        return tokens[0].text.lower()
-    return "expr"
-
-
-def _closes_at_end(tokens: Sequence[Any]) -> bool:
-    depth = 0
-    for place, token in enumerate(tokens):
-        depth += token.is_op("(") - token.is_op(")")
-        if depth == 0 and place > 0:
-            return place == len(tokens) - 1
-    return False

@@ -76,7 +76,7 @@ def _number(name: str, text: str, low: int, high: int) -> int:
 def _value(dialect: Dialect, column: ColumnInfo, text: str) -> Any:
     """The text of a URL as a value of the column's type."""
     from ..schema import types as t
-    from ..schema.literals import value_from_text
+    from ..schema.literal_values import value_from_text
     from ..schema.type_names import postgresql_type, sqlite_type
 
     readers: dict[str, Callable[[str], t.Type]] = {
