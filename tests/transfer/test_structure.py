@@ -337,6 +337,27 @@ def test_an_index_may_be_named_like_nothing_else(lite: Maker, postgres_database:
     assert len(asked(postgres_database, INDEXES, "t")) == 2
 
 
+def test_names_that_the_target_has_already(lite: Maker, postgres_database: DatabaseConfig) -> None:
+    """Another table's index there has the name of ours, or the server itself has: both find another name."""
+    with connect(postgres_database) as raw:
+        raw.execute("CREATE TABLE other (x int)")
+        raw.execute("CREATE INDEX by_a ON other (x)")
+        raw.execute("CREATE INDEX t_pkey ON other (x)")
+    source = lite(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); CREATE INDEX by_a ON t (a); INSERT INTO t VALUES (1, 'x');"
+        "CREATE TABLE pg_class (x INTEGER); INSERT INTO pg_class VALUES (5)"
+    )
+    plan, report = move(source, postgres_database)
+    assert report.verified
+    assert report.dropped == []
+    assert len(asked(postgres_database, INDEXES, "t")) == 2
+    assert asked(postgres_database, f'SELECT x FROM "{plan.table("pg_class").target}"') == [5]
+    # What belongs to the tables that are replaced is in nobody's way.
+    plan, _ = move(source, postgres_database, recreate=True)
+    assert len(asked(postgres_database, INDEXES, "t")) == 2
+    assert plan.table("t").indexes[0].name.startswith("by_a_")
+
+
 # -- tables of a schema of the adapter's own -----------------------------------------------------------------------
 
 

@@ -148,6 +148,13 @@ CASES = {
     "more digits than a double shows at first": Case(
         "NUMERIC", [0.1 + 0.2], "numeric", [Decimal("0.30000000000000004")]
     ),
+    "doubles halfway between two others, which Postgres writes with more digits": Case(
+        "NUMERIC", [1e23, 5e22, -9e-262], "numeric", [Decimal("1e23"), Decimal("5e22"), Decimal("-9e-262")]
+    ),
+    "more digits than fit, 29 places before the last": Case(
+        "DECIMAL(31,2)", ["12345678901234567890123456789.129_"], "numeric",
+        [Decimal("12345678901234567890123456789.129")],
+    ),
     "decimals as the adapter stores them": Case(
         "DECIMAL", [1, 2.5, "12345678901234567890.5_"], "numeric",
         [Decimal(1), Decimal("2.5"), Decimal("12345678901234567890.5")],

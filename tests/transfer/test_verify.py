@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +92,18 @@ def test_a_rejected_value_that_is_gone_is_found(lite: Maker, postgres_database: 
         raw.execute("DELETE FROM _dbadapter_rejects WHERE key = '[1]'")
     check = verify_transfer(file, postgres_database)
     assert (check.equal, check.rejected) == (False, 1)
+
+
+def test_what_came_back_out_of_the_rejects_is_not_rejected(
+    lite: Maker, postgres_database: DatabaseConfig, tmp_path: Path
+) -> None:
+    """A value that stands in the source's rejects and in the target's table has arrived."""
+    file = lite("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", {"t": [(1, "a\0b")]})
+    move(file, postgres_database)
+    returned = DatabaseConfig(sqlite_path=str(tmp_path / "back.db"))
+    _, report = move(postgres_database, returned)
+    assert report.check is not None
+    assert (report.check.equal, report.check.rejected) == (True, 0)
 
 
 def test_an_original_counts_as_long_as_its_value_stands(

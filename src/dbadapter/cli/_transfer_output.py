@@ -112,8 +112,8 @@ def print_plan(plan: TransferPlan, report: TransferReport) -> None:
     """What a dry run would do."""
     rows = [
         (
-            table.target,
-            column.target,
+            _named(table.name, table.target),
+            _named(column.name, column.target),
             column.declared,
             column.type,
             column.at_risk,
@@ -126,14 +126,20 @@ def print_plan(plan: TransferPlan, report: TransferReport) -> None:
     print_table(("table", "column", "source type", "target type", "at risk", "kept", "reason"), rows)
     print_lines([f"vector collection {name}" for name in plan.collections])
     _print_dropped(report)
+    print_lines(f"note: {note}" for note in plan.notes)
     print_lines(["", *(f"{statement};" for statement in report.statements)])
+
+
+def _named(source: str, target: str) -> str:
+    """What a table or column is called, at both ends if there it has another name."""
+    return target if target == source else f"{source} → {target}"
 
 
 def print_report(report: TransferReport) -> None:
     """What a transfer did."""
     rows = [
         (
-            table.target,
+            _named(table.table, table.target),
             table.rows,
             table.copied,
             table.rejected_rows,

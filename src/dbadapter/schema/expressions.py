@@ -7,7 +7,7 @@ compared by a key that leaves such rewriting out. sqlglot reads them; it is impo
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -215,6 +215,7 @@ def _in(value: Any, items: list[Any]) -> Any:
     return ("in", value, tuple(items))
 
 
+_ALL_DIGITS = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)  # the thread's own may round
 _OPPOSITE = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
@@ -251,6 +252,6 @@ def _cast_key(node: Node) -> Any:
 
 def _number(text: str) -> Any:
     try:
-        return ("number", Decimal(text.strip()).normalize() + 0)
+        return ("number", Decimal(text.strip()).normalize(_ALL_DIGITS) or Decimal())
     except InvalidOperation:
         return ("text", text)

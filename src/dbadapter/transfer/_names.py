@@ -16,9 +16,13 @@ class Namer:
     """Gives names: as they are where that is possible, else shortened with a hash, so that the same name always
     becomes the same."""
 
-    def __init__(self, taken: Iterable[str] = (), *, columns: bool = False) -> None:
-        self._taken = set(taken)
+    def __init__(self, *, columns: bool = False) -> None:
+        self._taken: set[str] = set()
         self._columns = columns
+
+    def take(self, names: Iterable[str]) -> None:
+        """Give these names to nothing."""
+        self._taken.update(names)
 
     def name(self, wanted: str) -> str:
         """A name for `wanted` that no other has been given."""

@@ -33,12 +33,23 @@ _MOST_COLUMNS = 1600
 
 @define
 class Target:
-    """What has to be known of the Postgres database: its tables, which are empty, pgvector, its types."""
+    """What has to be known of the Postgres database.
+
+    Attributes:
+        tables: its tables by name.
+        empty: those without rows.
+        vectors: whether pgvector is there or can be had.
+        types: the names of its types.
+        system: the names of its own relations, which a name without a schema means before any of the user's.
+        indexes: its indexes, each with its table.
+    """
 
     tables: dict[str, PostgresTable] = field(factory=dict)
     empty: set[str] = field(factory=set)
     vectors: bool = True
     types: set[str] = field(factory=set)
+    system: set[str] = field(factory=set)
+    indexes: dict[str, str] = field(factory=dict)
 
 
 @define
@@ -98,8 +109,11 @@ def plan_from_sqlite(
         "journal_mode": raw.execute("PRAGMA journal_mode").fetchone()[0],
     }
     chosen = _chosen(catalog.tables, tables)
+    planning.relations.take(target.system)
     for table in catalog.tables:
         planning.names[table.name] = planning.relation(table.name)
+    replaced = set(planning.names.values())  # their indexes make room if the tables do
+    planning.relations.take(name for name, owner in target.indexes.items() if owner not in replaced)
     for table in chosen:
         planning.relation(constraint_name(planning.names[table.name], (), "pkey"))
     for other in catalog.others:

@@ -18,8 +18,11 @@ __all__ = [
     "catalog_rows",
     "empty_tables",
     "has_vectors",
+    "index_names",
     "read_others",
     "read_tables",
+    "system_relations",
+    "type_names",
 ]
 
 
@@ -115,6 +118,21 @@ def type_names(raw: psycopg.Connection[Any]) -> set[str]:
     """The names of all types that a column can have, as ``format_type`` writes them."""
     query = "SELECT format_type(oid, NULL) FROM pg_type WHERE typtype IN ('b', 'd', 'e', 'r', 'm', 'c')"
     return {name for (name,) in raw.execute(query.encode()).fetchall()}
+
+
+def system_relations(raw: psycopg.Connection[Any]) -> set[str]:
+    """The names of the server's own tables, views and indexes."""
+    query = "SELECT relname::text FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace"
+    return {name for (name,) in raw.execute(query.encode()).fetchall()}
+
+
+def index_names(raw: psycopg.Connection[Any]) -> dict[str, str]:
+    """The names of the current schema's indexes, each with its table."""
+    query = (
+        "SELECT c.relname::text, t.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+        "JOIN pg_class t ON t.oid = i.indrelid WHERE c.relnamespace = current_schema()::regnamespace"
+    )
+    return dict(raw.execute(query.encode()).fetchall())
 
 
 _OTHERS = """

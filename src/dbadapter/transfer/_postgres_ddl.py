@@ -70,11 +70,8 @@ def _index(table: TablePlan, index: IndexPlan) -> str:
 
 
 def add_primary_key(table: TablePlan) -> str:
-    """The statement that adds the primary key."""
-    name = quote(constraint_name(table.target, (), "pkey"))
-    return (
-        f"ALTER TABLE {quote(table.target)} ADD CONSTRAINT {name} PRIMARY KEY ({_names(table.primary_key)})"
-    )
+    """The statement that adds the primary key; Postgres finds a name for it that is free."""
+    return f"ALTER TABLE {quote(table.target)} ADD PRIMARY KEY ({_names(table.primary_key)})"
 
 
 def foreign_key_name(table: TablePlan, key: ForeignKeyPlan) -> str:

@@ -14,7 +14,14 @@ from ._collection_names import collection_names
 from ._endpoints import direction, display, open_postgres, postgres_source, resolve, sqlite_readers
 from ._faults import reporting
 from ._plan_sqlite import Target, plan_from_sqlite
-from ._postgres_catalog import empty_tables, has_vectors, read_tables, type_names
+from ._postgres_catalog import (
+    empty_tables,
+    has_vectors,
+    index_names,
+    read_tables,
+    system_relations,
+    type_names,
+)
 from .plan import TransferPlan
 
 __all__ = ["plan_transfer"]
@@ -91,4 +98,11 @@ def _look_at_target(config: DatabaseConfig) -> Target:
                 "ENCODING 'UTF8' TEMPLATE template0"
             )
         tables = read_tables(raw)
-        return Target(tables, empty_tables(raw, list(tables)), has_vectors(raw), type_names(raw))
+        return Target(
+            tables,
+            empty_tables(raw, list(tables)),
+            has_vectors(raw),
+            type_names(raw),
+            system_relations(raw),
+            index_names(raw),
+        )

@@ -51,7 +51,7 @@ class TableCheck:
         target_rows: how many the target has, rows set aside as rejected included.
         source_digest: the digest over all rows of the source.
         target_digest: the digest over all rows of the target, with rejected values and originals put back.
-        rejected: how many values stand in the rejects instead of the table.
+        rejected: how many values stand in the target's rejects instead of the table.
         differences: the first rows that differ.
         problem: why the table could not be compared.
     """
@@ -111,7 +111,7 @@ class VerifyReport:
 
     @property
     def rejected(self) -> int:
-        """How many values stand in the rejects instead of their tables."""
+        """How many values stand in the target's rejects instead of their tables."""
         return sum(table.rejected for table in self.tables)
 
     def to_dict(self) -> dict[str, Any]:

@@ -132,10 +132,12 @@ def compare_table(
     in_sqlite, in_postgres = at_once(
         lambda: sqlite_digest(lite, pair, utf16=utf16), lambda: postgres_digest(post, pair, rest)
     )
-    restored_sqlite = _put_back(in_sqlite, sqlite_overlay(lite, pair), pair, check)
-    restored_postgres = []
+    restored_sqlite, rejected_sqlite = _put_back(in_sqlite, sqlite_overlay(lite, pair), pair)
+    restored_postgres, rejected_postgres = [], 0
     if has_bookkeeping(post):
-        restored_postgres = _put_back(in_postgres, postgres_overlay(post, pair), pair, check)
+        restored_postgres, rejected_postgres = _put_back(in_postgres, postgres_overlay(post, pair), pair)
+    # What stands in the source's rejects has come from there, and is in its table in the target.
+    check.rejected = rejected_postgres if from_sqlite else rejected_sqlite
     first, second = (in_sqlite, in_postgres) if from_sqlite else (in_postgres, in_sqlite)
     check.source_rows, check.target_rows = first.rows, second.rows
     check.source_digest, check.target_digest = first.hexdigest(), second.hexdigest()
@@ -146,18 +148,17 @@ def compare_table(
         ).differences()
 
 
-def _put_back(
-    digest: Buckets, overlay: Iterable[Restored], pair: TablePair, check: TableCheck
-) -> list[Restored]:
-    """Digest rows as they were before something of them was set aside; the first of these rows."""
+def _put_back(digest: Buckets, overlay: Iterable[Restored], pair: TablePair) -> tuple[list[Restored], int]:
+    """Digest rows as they were before something of them was set aside; the first of these, and how many values."""
     tokens = pair.tokens
     first: list[Restored] = []
+    rejected = 0
     for restored in overlay:
         if restored.now is not None:
             digest.add(row_number(restored.now, tokens), -1)
         if restored.whole is not None:
             digest.add(row_number(restored.whole, tokens))
-        check.rejected += restored.rejected
+        rejected += restored.rejected
         if len(first) < _MOST_ROWS:
             first.append(restored)
-    return first
+    return first, rejected

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, InvalidOperation
 from decimal import Decimal as PythonDecimal
-from decimal import InvalidOperation
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ __all__ = ["BITS", "Decimal", "Float", "Integer", "Number"]
 _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
 _LEAST_DOUBLE = 5e-324  # what is nearer to zero is an error to Postgres, as is what is beyond the largest
+_ALL_DIGITS = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)  # the thread's own may round
 BITS = {16: (-(2**15), 2**15 - 1), 32: (-(2**31), 2**31 - 1), 64: (INT64_MIN, INT64_MAX)}
 
 
@@ -108,7 +109,7 @@ def _fits(number: PythonDecimal, precision: int | None, scale: int | None) -> bo
         return True
     if not number.is_finite():
         return False
-    exponent = number.as_tuple().exponent
+    exponent = number.normalize(_ALL_DIGITS).as_tuple().exponent
     assert isinstance(exponent, int)
     return -exponent <= (scale or 0) and (not number or number.adjusted() < precision - (scale or 0))
 
@@ -117,6 +118,11 @@ def _fits(number: PythonDecimal, precision: int | None, scale: int | None) -> bo
 def _misfit(digits: int, scale: int) -> re.Pattern[str]:
     """Finds what may not fit: too many digits, an exponent, inf, or a double that is a whole number."""
     return re.compile(rf"\.\d{{{scale + 1}}}|\.0(?!\d)|(?<![.\d])\d{{{digits + 1}}}|[ein]")
+
+
+def _digits_sql(number: str) -> str:
+    """An expression of Postgres for how many digits of a numeric count."""
+    return f"length(trim('0' from replace(abs({number})::text,'.','')))"
 
 
 def _exact(value: Any) -> PythonDecimal:
@@ -143,7 +149,7 @@ class _Exact(Conversion):
     def one(self, value: Any) -> tuple[str, bool]:
         """See `Conversion`."""
         number = _exact(value)
-        if not _fits(number.normalize() if number.is_finite() else number, self.precision, self.scale):
+        if not _fits(number, self.precision, self.scale):
             raise Refused(f"{show(value)} does not fit numeric({self.precision},{self.scale})")
         return str(number), self._conforms(value, number)
 
@@ -203,7 +209,10 @@ class Number(_Exact):
         if self.fits_double:
             return f"{column}='NaN'"
         whole = f"{column} BETWEEN {INT64_MIN} AND {INT64_MAX} AND {column}=trunc({column})"
-        exact = f"{column}::float8::text::numeric={column}"
+        double = f"{column}::float8::text::numeric"
+        # Python writes the shortest number that is read as the double; Postgres leaves out those that lie as near to
+        # the next double (1e23), and then needs more digits.
+        exact = f"({double}={column} OR {_digits_sql(column)}<{_digits_sql(double)})"
         # Up to 15 digits (and a point) are exact in a double; that is quickly seen.
         return (
             f"({column}='NaN' OR length({column}::text)>16 AND NOT({whole}) AND abs({column})<>'Infinity'"
@@ -231,10 +240,9 @@ class Decimal(_Exact):
     def tagged(self, column: str, text: str) -> str:
         """See `Conversion`: the rule of `sqlite_decimal` in SQL."""
         plain = f"trim_scale({column})"
-        digits = f"length(trim('0' from replace(abs({column})::text,'.','')))"
         return (
             f"CASE WHEN scale({plain})=0 AND abs({column})<1e18 THEN 'i'||{plain}::text"
-            f" WHEN {digits}<={EXACT_DIGITS} AND abs({column})>=1e-289 AND abs({column})<1e290"
+            f" WHEN {_digits_sql(column)}<={EXACT_DIGITS} AND abs({column})>=1e-289 AND abs({column})<1e290"
             f" THEN {double_hex(column + '::float8')}"
             f" ELSE {text.format(f'({plain}::text||chr(95))')} END"
         )
