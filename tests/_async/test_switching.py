@@ -183,6 +183,43 @@ async def test_a_transaction_ends_where_it_began(roomy: AsyncDatabaseAdapter, st
     assert found[other(start)] == [(2, 1)]
 
 
+@pytest.mark.parametrize("start", list(DatabaseType))
+async def test_a_connection_of_the_pool_follows_the_switch(
+    roomy: AsyncDatabaseAdapter, start: DatabaseType
+) -> None:
+    """Whoever asks a pool for the driver's connection during a switch, or after it, gets one to the database in use."""
+    if roomy.db_type is not start:
+        await roomy.switch_database(start)
+    pool, begun, go_on = roomy.pool, AsyncSignal(), AsyncSignal()
+
+    async def slow() -> None:
+        async with roomy.transaction() as tx:
+            await tx.execute(ADD, (1, 1))
+            begun.set()
+            await go_on.wait()
+
+    async def ask(read_only: bool) -> DatabaseType:
+        async with pool.get_connection(read_only=read_only) as raw:
+            return DatabaseType.POSTGRESQL if hasattr(raw, "pgconn") else DatabaseType.SQLITE
+
+    async with AsyncCrowd() as crowd:
+        crowd.start(slow)
+        await begun.wait()
+        pause = Pause(roomy, crowd)
+        switch = crowd.start(switch_to, roomy, other(start), 30.0, pause.progress)
+        await pause.begun()
+        waiting = [crowd.start(ask, read_only) for read_only in (False, True)]
+        go_on.set()
+        await switch.result()
+        assert [await each.result() for each in waiting] == [other(start)] * 2
+    assert await ask(False) == other(start)
+    await roomy.switch_database(start)
+    assert (await ask(False), await ask(True)) == (start, start)
+    await roomy.close()
+    with pytest.raises(PoolClosed):
+        await ask(False)
+
+
 async def test_a_stream_ends_where_it_began(roomy: AsyncDatabaseAdapter) -> None:
     """A stream that is being read is work in flight: the switch waits for it."""
     await roomy.insert_many("ledger", [{"writer": 1, "n": n} for n in range(100)])

@@ -182,6 +182,41 @@ def test_a_transaction_ends_where_it_began(roomy: DatabaseAdapter, start: Databa
     assert found[other(start)] == [(2, 1)]
 
 
+@pytest.mark.parametrize("start", list(DatabaseType))
+def test_a_connection_of_the_pool_follows_the_switch(roomy: DatabaseAdapter, start: DatabaseType) -> None:
+    """Whoever asks a pool for the driver's connection during a switch, or after it, gets one to the database in use."""
+    if roomy.db_type is not start:
+        roomy.switch_database(start)
+    pool, begun, go_on = roomy.pool, Signal(), Signal()
+
+    def slow() -> None:
+        with roomy.transaction() as tx:
+            tx.execute(ADD, (1, 1))
+            begun.set()
+            go_on.wait()
+
+    def ask(read_only: bool) -> DatabaseType:
+        with pool.get_connection(read_only=read_only) as raw:
+            return DatabaseType.POSTGRESQL if hasattr(raw, "pgconn") else DatabaseType.SQLITE
+
+    with Crowd() as crowd:
+        crowd.start(slow)
+        begun.wait()
+        pause = Pause(roomy, crowd)
+        switch = crowd.start(switch_to, roomy, other(start), 30.0, pause.progress)
+        pause.begun()
+        waiting = [crowd.start(ask, read_only) for read_only in (False, True)]
+        go_on.set()
+        switch.result()
+        assert [each.result() for each in waiting] == [other(start)] * 2
+    assert ask(False) == other(start)
+    roomy.switch_database(start)
+    assert (ask(False), ask(True)) == (start, start)
+    roomy.close()
+    with pytest.raises(PoolClosed):
+        ask(False)
+
+
 def test_a_stream_ends_where_it_began(roomy: DatabaseAdapter) -> None:
     """A stream that is being read is work in flight: the switch waits for it."""
     roomy.insert_many("ledger", [{"writer": 1, "n": n} for n in range(100)])

@@ -167,7 +167,7 @@ async def _adopt(adapter: AsyncDatabaseAdapter, old: AsyncBackend, new: AsyncBac
     watch = adapter._watch
     watch.trusted, watch.alert = mover.token, False
     adapter._adopt(new)
-    await to_the_end(old.pool.hand_over)
+    await to_the_end(partial(old.pool.hand_over, new.pool))
 
 
 async def _call_off(old: AsyncBackend, new: AsyncBackend | None, mover: Move) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -186,7 +187,7 @@ async def follow(adapter: AsyncDatabaseAdapter, old: AsyncBackend, record: Recor
         adapter._adopt(new)
     finally:
         watch.following.release()
-    await to_the_end(old.pool.hand_over)
+    await to_the_end(partial(old.pool.hand_over, new.pool))
     if not adapter._is_open:  # it was closed meanwhile
         await new.pool.close()
 

@@ -47,6 +47,7 @@ class AsyncPool:
         self._lock = threading.Lock()
         self._lanes: list[AsyncLane] = []
         self._drained: Waiter | None = None
+        self._successor: AsyncPool | None = None
         self._is_open = False
         self._upkeep: Periodic | None = None
         self._checkups: dict[str, Errand] = {}
@@ -236,24 +237,21 @@ class AsyncPool:
         Args:
             read_only: a connection for reading will do.
 
-        What is left uncommitted at the end is rolled back. Raises `PoolExhausted`, `PoolClosed` or
+        What is left uncommitted at the end is rolled back. After a switch of the adapter whose pool this was, it is a
+        connection to the database that is in use by then. Raises `PoolExhausted`, `PoolClosed` or
         `DatabaseUnavailable`.
         """
         self.require_open()
         where = caller_place()
-        failures = 0
+        pool = self
         while True:
-            upsets = self.upsets
-            lane = self.reading_lane() if read_only and failures < READ_RETRIES else self.writer
             try:
-                connection = await lane.acquire(where)
-                if upsets == self.upsets or lane.serves_writes:
-                    break
-                await lane.release(connection)
-            except (PoolMoved, DatabaseUnavailable) as exc:
-                if lane is self.writer:
+                lane, connection = await pool._check_out(where, read_only=read_only)
+                break
+            except PoolMoved:
+                if pool._successor is None:
                     raise
-                failures += not isinstance(exc, PoolMoved)
+                pool = pool._successor
         try:
             yield await connection.lend()
         finally:
@@ -261,6 +259,22 @@ class AsyncPool:
             await lane.release(connection)
             if lane.cluster is not None and not read_only:
                 lane.cluster.note_write()
+
+    async def _check_out(self, where: str | None, *, read_only: bool) -> tuple[AsyncLane, Any]:
+        """A connection and the lane to give it back to. Raises `PoolMoved` once another pool is in use."""
+        failures = 0
+        while True:
+            upsets = self.upsets
+            lane = self.reading_lane() if read_only and failures < READ_RETRIES else self.writer
+            try:
+                connection = await lane.acquire(where)
+                if upsets == self.upsets or lane.serves_writes:
+                    return lane, connection
+                await lane.release(connection)
+            except (PoolMoved, DatabaseUnavailable) as exc:
+                if lane is self.writer or self._successor is not None:
+                    raise
+                failures += not isinstance(exc, PoolMoved)
 
     # -- switching -------------------------------------------------------------------------------------------------
 
@@ -299,8 +313,9 @@ class AsyncPool:
             for lane in self._lanes:
                 lane.state.resume()
 
-    async def hand_over(self) -> None:
-        """End a pause for good: those that waited ask the new backend, and this pool is closed."""
+    async def hand_over(self, successor: AsyncPool) -> None:
+        """End a pause for good: those that waited, or come later, are served by `successor`; this pool is closed."""
+        self._successor = successor
         await self._stop(Grant.MOVED)
 
     def adopted(self) -> None:

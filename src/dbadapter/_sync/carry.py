@@ -166,7 +166,7 @@ def _adopt(adapter: DatabaseAdapter, old: Backend, new: Backend, mover: Move) ->
     watch = adapter._watch
     watch.trusted, watch.alert = mover.token, False
     adapter._adopt(new)
-    to_the_end(old.pool.hand_over)
+    to_the_end(partial(old.pool.hand_over, new.pool))
 
 
 def _call_off(old: Backend, new: Backend | None, mover: Move) -> None:

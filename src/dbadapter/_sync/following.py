@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -185,7 +186,7 @@ def follow(adapter: DatabaseAdapter, old: Backend, record: Record) -> None:
         adapter._adopt(new)
     finally:
         watch.following.release()
-    to_the_end(old.pool.hand_over)
+    to_the_end(partial(old.pool.hand_over, new.pool))
     if not adapter._is_open:  # it was closed meanwhile
         new.pool.close()
 

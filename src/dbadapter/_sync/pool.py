@@ -48,6 +48,7 @@ class Pool:
         self._lock = threading.Lock()
         self._lanes: list[Lane] = []
         self._drained: Waiter | None = None
+        self._successor: Pool | None = None
         self._is_open = False
         self._upkeep: Periodic | None = None
         self._checkups: dict[str, Errand] = {}
@@ -237,24 +238,21 @@ class Pool:
         Args:
             read_only: a connection for reading will do.
 
-        What is left uncommitted at the end is rolled back. Raises `PoolExhausted`, `PoolClosed` or
+        What is left uncommitted at the end is rolled back. After a switch of the adapter whose pool this was, it is a
+        connection to the database that is in use by then. Raises `PoolExhausted`, `PoolClosed` or
         `DatabaseUnavailable`.
         """
         self.require_open()
         where = caller_place()
-        failures = 0
+        pool = self
         while True:
-            upsets = self.upsets
-            lane = self.reading_lane() if read_only and failures < READ_RETRIES else self.writer
             try:
-                connection = lane.acquire(where)
-                if upsets == self.upsets or lane.serves_writes:
-                    break
-                lane.release(connection)
-            except (PoolMoved, DatabaseUnavailable) as exc:
-                if lane is self.writer:
+                lane, connection = pool._check_out(where, read_only=read_only)
+                break
+            except PoolMoved:
+                if pool._successor is None:
                     raise
-                failures += not isinstance(exc, PoolMoved)
+                pool = pool._successor
         try:
             yield connection.lend()
         finally:
@@ -262,6 +260,22 @@ class Pool:
             lane.release(connection)
             if lane.cluster is not None and not read_only:
                 lane.cluster.note_write()
+
+    def _check_out(self, where: str | None, *, read_only: bool) -> tuple[Lane, Any]:
+        """A connection and the lane to give it back to. Raises `PoolMoved` once another pool is in use."""
+        failures = 0
+        while True:
+            upsets = self.upsets
+            lane = self.reading_lane() if read_only and failures < READ_RETRIES else self.writer
+            try:
+                connection = lane.acquire(where)
+                if upsets == self.upsets or lane.serves_writes:
+                    return lane, connection
+                lane.release(connection)
+            except (PoolMoved, DatabaseUnavailable) as exc:
+                if lane is self.writer or self._successor is not None:
+                    raise
+                failures += not isinstance(exc, PoolMoved)
 
     # -- switching -------------------------------------------------------------------------------------------------
 
@@ -300,8 +314,9 @@ class Pool:
             for lane in self._lanes:
                 lane.state.resume()
 
-    def hand_over(self) -> None:
-        """End a pause for good: those that waited ask the new backend, and this pool is closed."""
+    def hand_over(self, successor: Pool) -> None:
+        """End a pause for good: those that waited, or come later, are served by `successor`; this pool is closed."""
+        self._successor = successor
         self._stop(Grant.MOVED)
 
     def adopted(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,7 @@ def switch_backend(
         old.pool.resume()
         new.pool.close()
         raise
-    to_the_end(old.pool.hand_over)
+    to_the_end(partial(old.pool.hand_over, new.pool))
     ended = perf_counter()
     report = SwitchReport(
         source=old.db_type.value,
