@@ -36,6 +36,7 @@ def test_the_target_is_open_before_the_swap(both: DatabaseConfig) -> None:
                     opened.append(look_until(other, is_open=True))
 
             adapter.switch_database(target, carry_data=True, progress=tell)
+            other._watch.look_after = 0.0  # so much time has passed
             assert other.fetch_value("SELECT count(*) FROM t") == 10
             assert other._backend is opened[0]
             assert adapter._watch.ahead.token == ""  # it opens the target itself
@@ -56,6 +57,7 @@ def test_a_switch_that_is_called_off(both: DatabaseConfig) -> None:
                 adapter.switch_database(POSTGRES, carry_data=True, progress=tell)
             look_until(other, is_open=False)
         adapter.switch_database(POSTGRES, carry_data=True)
+        other._watch.look_after = 0.0
         assert (other.fetch_value("SELECT count(*) FROM t"), other.db_type) == (0, POSTGRES)
 
 

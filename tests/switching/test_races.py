@@ -247,6 +247,7 @@ def test_the_word_of_a_replica(postgres_cluster: EmbeddedPostgres) -> None:
     """It may lag behind: what it says of where the data live does not count as looked up for whoever writes."""
     with fresh_database(postgres_cluster) as config, DatabaseAdapter(config) as adapter:
         adapter.execute(TABLE)
+        postgres_cluster.wait_for_replicas()
         while not adapter.get_stats()["reads"]["replica"]:
             adapter.fetch_value("SELECT count(*) FROM t", consistency="eventual")
         adapter._watch.look_soon()

@@ -43,7 +43,9 @@ async def test_an_async_adapter_under_load(both: DatabaseConfig, tmp_path: Path)
 
 
 @pytest.mark.parametrize("home", [SQLITE, POSTGRES])
-def test_a_transaction_that_has_not_begun(both: DatabaseConfig, home: DatabaseType) -> None:
+def test_a_transaction_that_has_not_begun(
+    both: DatabaseConfig, home: DatabaseType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Opened before a switch by another adapter, and used after it: it runs where the data are by then."""
     config = attrs.evolve(both, db_type=home)
     target = POSTGRES if home is SQLITE else SQLITE
@@ -52,6 +54,7 @@ def test_a_transaction_that_has_not_begun(both: DatabaseConfig, home: DatabaseTy
         if (
             home is SQLITE
         ):  # there a transaction that may write holds the lock from its beginning, and is waited for
+            monkeypatch.setattr("dbadapter.switching.ends._BUSY_SECONDS", 0.5)
             with other.transaction(), pytest.raises(SwitchAborted, match="locked"):
                 adapter.switch_database(target, carry_data=True, drain_timeout=0.3)
             return

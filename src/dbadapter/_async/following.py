@@ -34,7 +34,8 @@ logger = logging.getLogger("dbadapter.switch")
 TABLE = "_dbadapter_epoch"
 _EXISTS = {
     "sqlite": f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{TABLE}'",
-    "postgresql": f"SELECT 1 WHERE to_regclass('{TABLE}') IS NOT NULL",
+    # Whoever may not read it has no part in switches; asking all the same would end the transaction.
+    "postgresql": f"SELECT 1 WHERE has_table_privilege(to_regclass('{TABLE}'), 'SELECT')",
 }
 _GATES = {"postgresql": f"LOCK TABLE {GATE} IN ROW SHARE MODE"}
 _FENCE_PATIENCE = 10.0
@@ -141,20 +142,22 @@ async def look(
     return None
 
 
-async def pass_gate(watch: Watch, backend: AsyncBackend, connection: Any) -> bool:
+async def pass_gate(watch: Watch, backend: AsyncBackend, connection: Any, *, may_ask: bool) -> bool:
     """Right after BEGIN: make sure that no switch is decided as long as the transaction is open.
 
     False if one may have been: nothing was done yet, so begin anew where the record says. On SQLite the write lock that
-    the transaction holds is the gate; on Postgres it is a table that the decision drops.
+    the transaction holds is the gate; on Postgres it is a table that the decision drops. Only what is asked after BEGIN
+    counts, since a process may stand still before it, or be far away; unless the body is to ask first (`may_ask`).
     """
     gate = _GATES.get(backend.dialect.name)
-    if gate is None:
-        return await look(watch, backend, connection) is None
-    if watch.alert:
-        try:
-            await connection.run(gate)
-        except UndefinedTable:
+    is_due = gate is None or (may_ask and perf_counter() > watch.look_after)
+    try:
+        if is_due and await look(watch, backend, connection) is not None:
             return False
+        if gate is not None and watch.alert:
+            await connection.run(gate)
+    except UndefinedTable:  # it was dropped at this moment
+        return False
     return True
 
 

@@ -15,7 +15,7 @@ from .._dialects import Dialect
 from .._drivers.postgres_errors import CommitInDoubt
 from .._drivers.values import ValueRefused
 from ..config import DatabaseType
-from ..errors import ConnectionLost, DatabaseAdapterError, TransactionFailed
+from ..errors import ConnectionLost, DatabaseAdapterError, DatabaseMoved, TransactionFailed
 from ..types import Result
 from .backend import AsyncBackend
 from .following import pass_gate
@@ -98,40 +98,51 @@ class AsyncTransaction:
         self._connection = connection
         return connection
 
-    async def _begin(self, *, writes: bool) -> None:
-        """BEGIN, on a connection to the database where the data live by then."""
-        adapter = self._adapter
+    async def _begin(self, *, writes: bool, is_setting: bool = False) -> None:
+        """BEGIN, on a connection to the database where the data live by then.
+
+        `is_setting`: the first statement has to come before any query, so nothing can be asked after BEGIN.
+        """
         while True:
-            connection, lane = self._connection, self._lane
+            if is_setting and not await self._was_home():
+                continue
+            connection = self._connection
             assert connection is not None
-            assert lane is not None
-            # A body that has been at other things since it got its connection may have missed an announcement; once
-            # begun, nothing can be asked before the body's own SET TRANSACTION.
-            late = connection.begins_late and lane.serves_writes
-            if late and perf_counter() > adapter._watch.look_after:
-                self._connection = None  # `_is_home` gives it back, unless the data are there
-                if not await adapter._is_home(self._backend, lane, connection):
-                    await self._acquire()
-                    continue
-                self._connection = connection
             await connection.begin(read_only=self._read_only, isolation=self._isolation, writes=writes)
-            if self._read_only or not self._is_due() or await self._is_home(connection):
+            may_ask = not is_setting
+            if self._read_only or not self._is_due() or await self._is_home(connection, may_ask=may_ask):
                 break
             await self._acquire()
         self._has_begun = True
 
+    async def _was_home(self) -> bool:
+        """Whether the data live where the transaction is about to begin; if not, it has another connection now."""
+        adapter, lane, connection = self._adapter, self._lane, self._connection
+        assert lane is not None
+        assert connection is not None
+        if self._read_only or perf_counter() <= adapter._watch.look_after:
+            return True
+        self._connection = None  # `_is_home` gives it back, unless the data are there
+        if not await adapter._is_home(self._backend, lane, connection):
+            await self._acquire()
+            return False
+        self._connection = connection
+        return True
+
     def _is_due(self) -> bool:
         """Whether it has to be looked up, now that the transaction has begun, where the data live.
 
-        Waiting for the lock may have taken long. In this order: whoever has gone over to another backend meanwhile has
-        looked at that one since.
+        The body may have been at other things since it got its connection, and waiting for SQLite's lock may have taken
+        long. In this order: whoever has gone over to another backend meanwhile has looked at that one since.
         """
         return self._adapter._watch.is_due() or self._adapter._backend is not self._backend
 
-    async def _is_home(self, connection: AsyncConnection) -> bool:
+    async def _is_home(self, connection: AsyncConnection, *, may_ask: bool) -> bool:
         """Whether the data live, and stay, where the transaction was begun; if not, nothing was done yet."""
         adapter, backend = self._adapter, self._backend
-        if adapter._backend is backend and await pass_gate(adapter._watch, backend, connection):
+        if adapter._backend is backend and await pass_gate(
+            adapter._watch, backend, connection, may_ask=may_ask
+        ):
             return True
         await connection.rollback()
         await self._give_back()
@@ -184,7 +195,7 @@ class AsyncTransaction:
         error.__cause__ = self._failure
         return error
 
-    async def _ready(self, *, writes: bool = True) -> AsyncConnection:
+    async def _ready(self, *, writes: bool = True, is_setting: bool = False) -> AsyncConnection:
         """The connection, for a statement that may write. Raises `TransactionFailed` if none can be run any more."""
         if self._failure is not None:
             raise self._failed()
@@ -195,14 +206,14 @@ class AsyncTransaction:
                 "this transaction has not begun: use it in a with statement", sqlstate="25P01"
             )
         if self._is_unprepared:
-            return await self._prepare(self._connection, writes)
+            return await self._prepare(self._connection, writes, is_setting)
         return self._connection
 
     async def _settle(self) -> None:
         """Begin if that is still to be done: only then is it certain on which backend."""
         await self._ready(writes=False)
 
-    async def _prepare(self, connection: AsyncConnection, writes: bool) -> AsyncConnection:
+    async def _prepare(self, connection: AsyncConnection, writes: bool, is_setting: bool) -> AsyncConnection:
         """Begin, if that was put off, and learn the transaction's id before its first write; returns the connection."""
         if self._has_begun:
             if writes:
@@ -210,12 +221,12 @@ class AsyncTransaction:
                 await connection.learn_id()
             return connection
         try:
-            await self._begin(writes=writes)
+            await self._begin(writes=writes, is_setting=is_setting)
         except ConnectionLost:
             # Nothing had been done yet, so another connection will do.
             await self._give_back()
             await self._acquire()
-            await self._begin(writes=writes)
+            await self._begin(writes=writes, is_setting=is_setting)
         self._is_unprepared = not (writes or self._read_only)
         assert self._connection is not None
         return self._connection
@@ -230,13 +241,16 @@ class AsyncTransaction:
         """Remember a failure that the database itself saw; what was refused before it was sent changes nothing."""
         if exc.__cause__ is not None and not isinstance(exc.__cause__, (ValueRefused, OverflowError)):
             self._failure = exc
+        if isinstance(exc, DatabaseMoved):
+            self._adapter._watch.is_met(perf_counter())
 
     # -- statements ------------------------------------------------------------------------------------------------
 
     async def execute(self, sql: str, params: Parameters = None) -> Result:
         """See `AsyncDatabaseAdapter.execute`."""
         statement, started = parse_work(sql), perf_counter()
-        connection = await self._ready(writes=statement.verb not in _BEFORE_ANY_QUERY)
+        is_setting = statement.verb in _BEFORE_ANY_QUERY
+        connection = await self._ready(writes=not is_setting, is_setting=is_setting)
         try:
             result = await connection.execute(statement, params)
         except DatabaseAdapterError as exc:
@@ -363,8 +377,8 @@ class AsyncSavepoint(AsyncTransaction):
         await self._connection.run(f"SAVEPOINT {self._name}")
         return self
 
-    async def _ready(self, *, writes: bool = True) -> AsyncConnection:
-        connection = await super()._ready(writes=writes)
+    async def _ready(self, *, writes: bool = True, is_setting: bool = False) -> AsyncConnection:
+        connection = await super()._ready(writes=writes, is_setting=is_setting)
         if self._outer._failure is None:
             await self._outer._ready(writes=writes)
         return connection

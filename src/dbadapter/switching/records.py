@@ -57,8 +57,10 @@ def read_postgres(raw: psycopg.Connection[Any]) -> Record | None:
 
 
 def write_postgres(raw: psycopg.Connection[Any], record: Record) -> None:
-    """Write the record, in the transaction that is open."""
-    raw.execute(_CREATE.encode())
+    """Write the record, in the transaction that is open; roles of all processes may read it."""
+    if raw.execute(HAS_POSTGRES.encode()).fetchone() is None:
+        raw.execute(_CREATE.encode())
+        raw.execute(f"GRANT SELECT ON {TABLE} TO PUBLIC".encode())
     raw.execute(_CLEAR.encode())
     raw.execute(f"INSERT INTO {TABLE} VALUES (%s)".encode(), (record.to_text(),))
 

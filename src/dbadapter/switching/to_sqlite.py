@@ -41,10 +41,13 @@ __all__ = ["ToSQLite"]
 _SOLE = 0x6462_6164_6170_7402
 _SOLE_PATIENCE = "2s"
 _CACHE_KIB = 32_768
+_OLD_PATIENCE = 30.0
 _RACED = 0.1  # so many seconds of a round tell how fast it is
-_OLD_TRANSACTIONS = """
-SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-    AND backend_type = 'client backend' AND xact_start < %s
+# The transactions of all clients, by the lock that each holds on its own number: of other roles, pg_stat_activity does
+# not tell when they began. Only clients have a role.
+_TRANSACTIONS = """
+SELECT virtualtransaction FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'virtualxid' AND granted
+    AND datname = current_database() AND usesysid IS NOT NULL AND pid <> pg_backend_pid()
 """
 
 
@@ -53,7 +56,7 @@ class ToSQLite(Move):
 
     _source: PostgresSource | None = None
     _target: SQLiteTarget | None = None
-    _noticed: Any = None
+    _old: set[str]
     _installed = False
     _brake: Brake | None = None
     _is_catching_up = False
@@ -106,7 +109,7 @@ class ToSQLite(Move):
         self._tell("capturing")
         self._installed = True
         source.install(self._leaving(), shape)
-        self._mark(post)
+        self._mark()
 
     def _ends(self, post: Any, raw: Any, plan: TransferPlan) -> tuple[PostgresSource, SQLiteTarget]:
         tables = moved_tables(plan)
@@ -117,9 +120,11 @@ class ToSQLite(Move):
         self._source = source = PostgresSource(post, tables, moved.captured)
         return source, target
 
-    def _mark(self, post: Any) -> None:
+    def _mark(self) -> None:
+        """Let everybody read the announcement; transactions that are open by then may have begun before they did."""
         self._marked = self._round_at = monotonic()
-        self._noticed = post.execute("SELECT clock_timestamp() + interval '200 ms'").fetchone()[0]
+        sleep(NOTICE)
+        self._old = self._transactions()
 
     # -- following back --------------------------------------------------------------------------------------------
 
@@ -137,7 +142,7 @@ class ToSQLite(Move):
         target.is_made = True
         target.begin_arriving(self._arriving())
         source.announce(self._leaving())
-        self._mark(source.raw)
+        self._mark()
 
     def _is_superseded(self, before: Record | None) -> bool:
         record = self._target_before
@@ -272,18 +277,19 @@ class ToSQLite(Move):
             brake.release()
 
     def _wait_for_notice(self) -> None:
-        # On Postgres, to look is to take the gate's lock; transactions that are older than the mark have to end first.
-        source, _ = self._both()
-        deadline = monotonic() + 30.0
-        while True:
-            left = self._marked + NOTICE - monotonic()
-            row = source.raw.execute(_OLD_TRANSACTIONS, (self._noticed,)).fetchone()
-            if left <= 0 and row and not row[0]:
-                return
+        # To look is to take the gate's lock here, so that the decision waits for whoever has looked.
+        deadline = monotonic() + _OLD_PATIENCE
+        while self._old & self._transactions():
             if monotonic() > deadline:
-                raise SwitchAborted("a transaction that began before the switch has not ended for 30 s")
-            sleep(max(min(left, 0.05), 0.005))
+                raise SwitchAborted(
+                    f"a transaction that began before the switch has not ended for {_OLD_PATIENCE:g} s"
+                )
+            sleep(0.005)
             self._round()
+
+    def _transactions(self) -> set[str]:
+        source, _ = self._both()
+        return {row[0] for row in source.raw.execute(_TRANSACTIONS)}
 
     def _make_ready(self) -> None:
         source, _ = self._both()
