@@ -133,7 +133,8 @@ def compare_table(
         lambda: sqlite_digest(lite, pair, utf16=utf16), lambda: postgres_digest(post, pair, rest)
     )
     restored_sqlite, rejected_sqlite = _put_back(in_sqlite, sqlite_overlay(lite, pair), pair)
-    restored_postgres, rejected_postgres = [], 0
+    restored_postgres: list[Restored] = []
+    rejected_postgres = 0
     if has_bookkeeping(post):
         restored_postgres, rejected_postgres = _put_back(in_postgres, postgres_overlay(post, pair), pair)
     # What stands in the source's rejects has come from there, and is in its table in the target.
