@@ -169,6 +169,27 @@ def test_following_back_survives_a_restart(server: EmbeddedPostgres, pair: Datab
         assert adapter.fetch_value("SELECT count(*) FROM t") == 201
 
 
+@pytest.mark.parametrize("home", [SQLITE, POSTGRES])
+def test_following_back_survives_a_server_that_is_lost_on_the_way(
+    server: EmbeddedPostgres, pair: DatabaseConfig, home: DatabaseType
+) -> None:
+    """The way back is called off; once the server is back, the old database catches up, and nothing is copied again."""
+    away = next(each for each in DatabaseType if each is not home)
+    with DatabaseAdapter(attrs.evolve(pair, db_type=home)) as adapter:
+        fill(adapter)
+        adapter.switch_database(away, carry_data=True, follow_back=True)
+        try:
+            with pytest.raises(SwitchAborted):
+                adapter.switch_database(home, progress=once("verifying", server.stop))
+        finally:
+            server.start()
+        adapter.execute("INSERT INTO t VALUES (1000, 'after')")
+        wait(lambda: adapter.status()["follow_back"]["rows"] == 1)
+        report = adapter.switch_database(home)
+        assert (report.rows_copied, report.verified, adapter.db_type) == (0, True, home)
+        assert adapter.fetch_value("SELECT count(*) FROM t") == 201
+
+
 def wait(reached: Callable[[], Any]) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + 60

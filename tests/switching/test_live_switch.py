@@ -9,7 +9,9 @@ import psycopg
 import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType
+from dbadapter.errors import SwitchAborted
 from tests.switching.ledger import create, settle, writers
+from tests.switching.meddling import once
 
 # The foreign and unique keys of the ledger's tables on Postgres, and whether all rows were checked.
 CONSTRAINTS = """SELECT contype::text, convalidated FROM pg_constraint
@@ -87,6 +89,38 @@ def test_following_both_ways(both: DatabaseConfig, tmp_path: Path) -> None:
         with DatabaseAdapter(attrs.evolve(both, db_type=DatabaseType.POSTGRESQL)) as other:
             assert other.fetch_all(CONSTRAINTS, row_type=tuple) == [("f", True), ("u", True), ("u", True)]
     assert settle(attrs.evolve(both, db_type=DatabaseType.POSTGRESQL), crowd) == []
+
+
+@pytest.mark.parametrize("phase", ["catching up", "verifying", "switching", "deciding"])
+@pytest.mark.parametrize("home", list(DatabaseType))
+def test_a_way_back_that_is_called_off(both: DatabaseConfig, home: DatabaseType, phase: str) -> None:
+    """The old database goes on being kept up to date, so that the next attempt copies nothing either."""
+    away = next(each for each in DatabaseType if each is not home)
+
+    def refuse() -> None:
+        raise SwitchAborted("for the test")
+
+    with DatabaseAdapter(attrs.evolve(both, db_type=home)) as adapter:
+        create(adapter)
+        adapter.switch_database(away, carry_data=True, follow_back=True)
+        for number in range(2):
+            adapter.execute("INSERT INTO holders (id, nick) VALUES (?, ?)", (2 * number, f"before {number}"))
+            with pytest.raises(SwitchAborted, match="for the test"):
+                adapter.switch_database(home, follow_back=True, progress=once(phase, refuse))
+            assert adapter.db_type is away
+            adapter.execute(
+                "INSERT INTO holders (id, nick) VALUES (?, ?)", (2 * number + 1, f"after {number}")
+            )
+            assert adapter.status()["follow_back"]["active"]
+            assert adapter.status()["follow_back"]["problem"] is None
+        report = adapter.switch_database(home)
+        assert (report.rows_copied, report.verified, adapter.db_type) == (0, True, home)
+        assert adapter.fetch_all("SELECT id FROM holders ORDER BY id", row_type=tuple) == [
+            (0,),
+            (1,),
+            (2,),
+            (3,),
+        ]
 
 
 def test_a_postgres_database_that_follows(both: DatabaseConfig) -> None:

@@ -17,7 +17,7 @@ from .._concurrency._aio import to_the_end
 from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, SwitchAborted
 from ..switching._aio import run_mover
-from ..switching.moving import Move, new_follower, new_mover
+from ..switching.moving import Follower, Move, new_follower, new_mover
 from ..switching.rehearsing import rehearse
 from ..types import SwitchReport
 from .backend import AsyncBackend, open_backend
@@ -51,7 +51,7 @@ async def switch_with_data(
 
     old = adapter._backend
     mover: Move | None = None
-    mover = await _mover(adapter, config, tell, follow_back=follow_back)
+    mover, follower = await _mover(adapter, config, tell, follow_back=follow_back)
     adapter._watch.mine = mover.token
     new: AsyncBackend | None = None
     try:
@@ -64,7 +64,7 @@ async def switch_with_data(
     except BaseException as exc:
         await run_mover(mover.learn_fate, mover.stop)
         if new is None or mover.decided is None:
-            await _call_off(old, new, mover)
+            await _call_off(adapter, old, new, mover, follower)
             if isinstance(exc, DatabaseAdapterError) and not isinstance(exc, SwitchAborted):
                 raise SwitchAborted(str(exc)) from exc
             raise
@@ -85,7 +85,8 @@ async def switch_with_data(
         raise
     assert mover.decided is not None
     if follow_back:
-        await _follow_back(adapter, new, old)
+        follower = new_follower(new.config, old.config)
+        await _follow_back(adapter, follower, follower.start)
     report = SwitchReport(
         source=old.db_type.value,
         target=new.db_type.value,
@@ -121,22 +122,22 @@ async def rehearse_switch(
 
 async def _mover(
     adapter: AsyncDatabaseAdapter, config: DatabaseConfig, tell: Any, *, follow_back: bool
-) -> Move:
-    """What moves the data: of an old home that was kept up to date, what has kept it so."""
+) -> tuple[Move, Follower | None]:
+    """What moves the data; to an old home that was kept up to date, the mover of what has kept it so, and that."""
     follower, adapter._follower = adapter._follower, None
     if follower is not None:
         if follower.leads_to(config):
-            kept: Move | None = await _follow_step(follower, follower.release)
+            kept = await _follow_step(follower, follower.release)
             if kept is not None:
                 kept.tells(tell)
                 kept.follow_back = follow_back
-                return kept
+                return kept, follower
         else:
             await run_mover(follower.stop, follower.cancel)
-    return new_mover(adapter.config, config, tell, follow_back=follow_back)
+    return new_mover(adapter.config, config, tell, follow_back=follow_back), None
 
 
-async def _follow_step(follower: Any, step: Callable[[], T]) -> T:
+async def _follow_step(follower: Follower, step: Callable[[], T]) -> T:
     """A step of what keeps the old database up to date, which ends if the step fails or is cancelled."""
     try:
         return await run_mover(step, follower.cancel)
@@ -145,14 +146,16 @@ async def _follow_step(follower: Any, step: Callable[[], T]) -> T:
         raise
 
 
-async def _follow_back(adapter: AsyncDatabaseAdapter, new: AsyncBackend, old: AsyncBackend) -> None:
-    follower = new_follower(new.config, old.config)
+async def _follow_back(adapter: AsyncDatabaseAdapter, follower: Follower, begin: Callable[[], None]) -> None:
+    """Keep the old database up to date from now on, if `begin` succeeds."""
     try:
-        await _follow_step(follower, follower.start)
+        await _follow_step(follower, begin)
     except DatabaseAdapterError as exc:
         logger.warning("switch: the old database is not kept up to date: %s", exc)
         return
     adapter._follower = follower
+    if not adapter._is_open:  # it was closed meanwhile
+        await run_mover(follower.stop, follower.cancel)
 
 
 async def _drain(old: AsyncBackend, timeout: float) -> None:
@@ -170,14 +173,22 @@ async def _adopt(adapter: AsyncDatabaseAdapter, old: AsyncBackend, new: AsyncBac
     await to_the_end(partial(old.pool.hand_over, new.pool))
 
 
-async def _call_off(old: AsyncBackend, new: AsyncBackend | None, mover: Move) -> None:
-    """Everything goes on as before."""
+async def _call_off(
+    adapter: AsyncDatabaseAdapter,
+    old: AsyncBackend,
+    new: AsyncBackend | None,
+    mover: Move,
+    follower: Follower | None,
+) -> None:
+    """Everything goes on as before, following included."""
     old.pool.resume()
     try:
         if new is not None:
             await new.pool.close()
     finally:
         try:
-            await run_mover(mover.discard, mover.stop)
+            await run_mover(partial(mover.discard, keep_noting=follower is not None), mover.stop)
         except Exception as exc:
             logger.warning("switch: not everything could be undone, the next attempt will: %s", exc)
+        if follower is not None:
+            await _follow_back(adapter, follower, follower.resume)

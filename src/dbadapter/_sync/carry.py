@@ -18,7 +18,7 @@ from .._concurrency._threads import to_the_end
 from ..config import DatabaseConfig
 from ..errors import DatabaseAdapterError, SwitchAborted
 from ..switching._threads import run_mover
-from ..switching.moving import Move, new_follower, new_mover
+from ..switching.moving import Follower, Move, new_follower, new_mover
 from ..switching.rehearsing import rehearse
 from ..types import SwitchReport
 from .backend import Backend, open_backend
@@ -52,7 +52,7 @@ def switch_with_data(
 
     old = adapter._backend
     mover: Move | None = None
-    mover = _mover(adapter, config, tell, follow_back=follow_back)
+    mover, follower = _mover(adapter, config, tell, follow_back=follow_back)
     adapter._watch.mine = mover.token
     new: Backend | None = None
     try:
@@ -65,7 +65,7 @@ def switch_with_data(
     except BaseException as exc:
         run_mover(mover.learn_fate, mover.stop)
         if new is None or mover.decided is None:
-            _call_off(old, new, mover)
+            _call_off(adapter, old, new, mover, follower)
             if isinstance(exc, DatabaseAdapterError) and not isinstance(exc, SwitchAborted):
                 raise SwitchAborted(str(exc)) from exc
             raise
@@ -86,7 +86,8 @@ def switch_with_data(
         raise
     assert mover.decided is not None
     if follow_back:
-        _follow_back(adapter, new, old)
+        follower = new_follower(new.config, old.config)
+        _follow_back(adapter, follower, follower.start)
     report = SwitchReport(
         source=old.db_type.value,
         target=new.db_type.value,
@@ -120,22 +121,24 @@ def rehearse_switch(
         raise SwitchAborted(str(exc)) from exc
 
 
-def _mover(adapter: DatabaseAdapter, config: DatabaseConfig, tell: Any, *, follow_back: bool) -> Move:
-    """What moves the data: of an old home that was kept up to date, what has kept it so."""
+def _mover(
+    adapter: DatabaseAdapter, config: DatabaseConfig, tell: Any, *, follow_back: bool
+) -> tuple[Move, Follower | None]:
+    """What moves the data; to an old home that was kept up to date, the mover of what has kept it so, and that."""
     follower, adapter._follower = adapter._follower, None
     if follower is not None:
         if follower.leads_to(config):
-            kept: Move | None = _follow_step(follower, follower.release)
+            kept = _follow_step(follower, follower.release)
             if kept is not None:
                 kept.tells(tell)
                 kept.follow_back = follow_back
-                return kept
+                return kept, follower
         else:
             run_mover(follower.stop, follower.cancel)
-    return new_mover(adapter.config, config, tell, follow_back=follow_back)
+    return new_mover(adapter.config, config, tell, follow_back=follow_back), None
 
 
-def _follow_step(follower: Any, step: Callable[[], T]) -> T:
+def _follow_step(follower: Follower, step: Callable[[], T]) -> T:
     """A step of what keeps the old database up to date, which ends if the step fails or is cancelled."""
     try:
         return run_mover(step, follower.cancel)
@@ -144,14 +147,16 @@ def _follow_step(follower: Any, step: Callable[[], T]) -> T:
         raise
 
 
-def _follow_back(adapter: DatabaseAdapter, new: Backend, old: Backend) -> None:
-    follower = new_follower(new.config, old.config)
+def _follow_back(adapter: DatabaseAdapter, follower: Follower, begin: Callable[[], None]) -> None:
+    """Keep the old database up to date from now on, if `begin` succeeds."""
     try:
-        _follow_step(follower, follower.start)
+        _follow_step(follower, begin)
     except DatabaseAdapterError as exc:
         logger.warning("switch: the old database is not kept up to date: %s", exc)
         return
     adapter._follower = follower
+    if not adapter._is_open:  # it was closed meanwhile
+        run_mover(follower.stop, follower.cancel)
 
 
 def _drain(old: Backend, timeout: float) -> None:
@@ -169,14 +174,22 @@ def _adopt(adapter: DatabaseAdapter, old: Backend, new: Backend, mover: Move) ->
     to_the_end(partial(old.pool.hand_over, new.pool))
 
 
-def _call_off(old: Backend, new: Backend | None, mover: Move) -> None:
-    """Everything goes on as before."""
+def _call_off(
+    adapter: DatabaseAdapter,
+    old: Backend,
+    new: Backend | None,
+    mover: Move,
+    follower: Follower | None,
+) -> None:
+    """Everything goes on as before, following included."""
     old.pool.resume()
     try:
         if new is not None:
             new.pool.close()
     finally:
         try:
-            run_mover(mover.discard, mover.stop)
+            run_mover(partial(mover.discard, keep_noting=follower is not None), mover.stop)
         except Exception as exc:
             logger.warning("switch: not everything could be undone, the next attempt will: %s", exc)
+        if follower is not None:
+            _follow_back(adapter, follower, follower.resume)

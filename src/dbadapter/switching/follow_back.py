@@ -22,6 +22,7 @@ __all__ = ["Follower"]
 logger = logging.getLogger("dbadapter.switch")
 
 _INTERVAL = 0.1
+_RETRY = 0.5  # where an end cannot be reached
 
 
 class Follower:
@@ -38,7 +39,7 @@ class Follower:
         self._shape = ""
         self._stopped = threading.Event()
         self._ended = False
-        self._thread = threading.Thread(target=self._run, name="dbadapter-follow-back", daemon=True)
+        self._thread: threading.Thread | None = None
         self._level_at = monotonic()
         self._carried = 0
 
@@ -49,8 +50,24 @@ class Follower:
     def start(self) -> None:
         """Begin; raises what keeps it from beginning, `SwitchAborted` after `cancel`."""
         self._attach()
+        self._begin()
+
+    def resume(self) -> None:
+        """Go on after a way back that was called off, with a mover of its own; raises as `start` does.
+
+        A server that cannot be reached is waited for, as it is while following.
+        """
+        self.mover, self._is_attached, self._stopped = self._new_mover(), False, threading.Event()
+        try:
+            self._attach()
+        except DatabaseUnavailable as error:
+            self._note(error)
+        self._begin()
+
+    def _begin(self) -> None:
         if self._stopped.is_set():
             raise SwitchAborted("following back was cancelled")
+        self._thread = threading.Thread(target=self._run, name="dbadapter-follow-back", daemon=True)
         self._thread.start()
 
     def _attach(self) -> None:
@@ -65,7 +82,7 @@ class Follower:
         self._shape = self.mover.shape
 
     def _run(self) -> None:
-        while not self._stopped.wait(_INTERVAL):
+        while not self._stopped.wait(_INTERVAL if self._is_attached else _RETRY):
             began = monotonic()
             try:
                 if not self._is_attached:
@@ -117,7 +134,7 @@ class Follower:
     def release(self) -> Move | None:
         """End the thread and hand over the mover for the way back; None if it came to grief."""
         self._stopped.set()
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._thread.join()
         return self.mover if self._is_attached and self.problem is None else None
 

@@ -138,8 +138,11 @@ class Move:
         """Tidy up after the decision, when the app works on."""
         raise NotImplementedError
 
-    def discard(self) -> None:
-        """Undo everything; what cannot be undone now is cleaned at the next attempt."""
+    def discard(self, *, keep_noting: bool = False) -> None:
+        """Undo everything; what cannot be undone now is cleaned at the next attempt.
+
+        `keep_noting`: changes of the source go on being noted, for whoever keeps the target up to date.
+        """
         raise NotImplementedError
 
     def _read_record(self) -> Record | None:

@@ -210,16 +210,18 @@ class PostgresSource:
         self._remove_triggers()
         between(self.raw, partial(remove_capture, self.raw), "a transaction that writes")
 
-    def remove(self, before: Record | None) -> None:
-        """Leave nothing behind, and the record as it was."""
+    def remove(self, before: Record | None, *, keep_noting: bool = False) -> None:
+        """Leave nothing behind, unless changes go on being noted, and the record as it was."""
         if self.raw.info.transaction_status:
             self.raw.rollback()
-        self._remove_triggers()
+        if not keep_noting:
+            self._remove_triggers()
 
         def remove() -> None:
             if (found := read_postgres(self.raw)) is not None and found.state == "away":
                 return  # somebody has decided, whoever it was
-            remove_capture(self.raw)
+            if not keep_noting:
+                remove_capture(self.raw)
             self.raw.execute(f"DROP TABLE IF EXISTS {GATE}".encode())
             if before is None:
                 forget_postgres(self.raw)

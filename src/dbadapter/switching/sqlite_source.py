@@ -133,15 +133,16 @@ class SQLiteSource:
                 "tables were created, altered or rebuilt (or VACUUM ran) during the switch; try again"
             )
 
-    def remove(self, before: Record | None) -> None:
-        """Leave nothing behind: no triggers, no log, and the record as it was."""
+    def remove(self, before: Record | None, *, keep_noting: bool = False) -> None:
+        """Leave no triggers and no log behind, unless changes go on being noted, and the record as it was."""
         self.rollback()
         begin_at_once(self.raw, 30.0)
         try:
             if (found := read_sqlite(self.raw)) is not None and found.state == "away":
                 self.rollback()  # somebody has decided, whoever it was
                 return
-            remove_capture(self.raw)
+            if not keep_noting:
+                remove_capture(self.raw)
             if before is None:
                 forget_sqlite(self.raw)
             else:

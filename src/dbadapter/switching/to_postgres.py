@@ -253,8 +253,8 @@ class ToPostgres(Move):
         with closing(open_source(self.source_config.sqlite_path)) as raw:
             return read_sqlite(raw)
 
-    def discard(self) -> None:
-        """Undo everything; what cannot be undone now is cleaned at the next attempt."""
+    def discard(self, *, keep_noting: bool = False) -> None:
+        """See `Move.discard`."""
         with self._stack:
             if self._is_in_doubt:
                 return
@@ -271,7 +271,7 @@ class ToPostgres(Move):
                 before = self._before
                 if not cleaned:
                     before = Record(self._epoch, "here", self.token)
-                self._source.remove(before)
+                self._source.remove(before, keep_noting=keep_noting)
 
     def _take_back(self, target: PostgresTarget) -> None:
         if target.raw.info.transaction_status:

@@ -372,14 +372,14 @@ class ToSQLite(Move):
                 raise SwitchAborted("the server has not ended the transaction of the decision")
             return read_postgres(post)
 
-    def discard(self) -> None:
-        """Undo everything; what cannot be undone now is cleaned at the next attempt."""
+    def discard(self, *, keep_noting: bool = False) -> None:
+        """See `Move.discard`."""
         with self._stack:
             if self._is_in_doubt:
                 return
             if self._source is not None and self._installed:
                 try:
-                    self._source.remove(self._before)
+                    self._source.remove(self._before, keep_noting=keep_noting)
                 except Exception as error:
                     self._tell("discarding", problem=str(error))
             if self._target is not None and self._target.is_made:
