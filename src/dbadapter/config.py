@@ -274,7 +274,7 @@ class DatabaseConfig:
         log_parameters: log the parameters too; off by default because they are the users' data.
         slow_query_seconds: statements that take longer are logged at level WARNING; None: none are.
         synchronize: make the tables of the adapter's schema that are missing on ``initialize()``.
-        create_database: create the Postgres database on ``initialize()`` when it is missing.
+        create_database: create the Postgres database on ``initialize()``, or in a switch to it, when it is missing.
     """
 
     db_type: DatabaseType = attrs.field(default=DatabaseType.SQLITE, converter=_database_type)

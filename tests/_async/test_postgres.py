@@ -171,14 +171,33 @@ async def test_a_missing_database_is_made_when_asked_for(postgres_database: Data
     absent = attrs.evolve(postgres_database, pool=attrs.evolve(postgres_database.pool, database=name))
     with pytest.raises(DatabaseUnavailable, match="does not exist"):
         await AsyncDatabaseAdapter(absent).initialize()
+    wanted = attrs.evolve(absent, create_database=True)
+
+    async def use() -> str:
+        async with AsyncDatabaseAdapter(wanted) as adapter:
+            found: str = await adapter.fetch_value("SELECT current_database()")
+            return found
+
     try:
-        for _ in range(2):
-            async with AsyncDatabaseAdapter(attrs.evolve(absent, create_database=True)) as adapter:
-                assert await adapter.fetch_value("SELECT current_database()") == name
+        async with AsyncCrowd() as crowd:
+            assert [await each.result() for each in [crowd.start(use) for _ in range(3)]] == [name] * 3
+        assert await use() == name
     finally:
         quoted = name.replace('"', '""')
         async with AsyncDatabaseAdapter(postgres_database) as adapter:
             await adapter.execute(f'DROP DATABASE IF EXISTS "{quoted}" WITH (FORCE)')
+
+
+async def test_a_missing_database_that_may_not_be_made(accounts: AsyncDatabaseAdapter) -> None:
+    """A role without the right to create databases: one error that says what was tried, and the server's reason."""
+    await accounts.execute("CREATE ROLE maker LOGIN PASSWORD 'maker'")
+    try:
+        pool = attrs.evolve(accounts.config.pool, user="maker", password="maker", database="never made")
+        config = attrs.evolve(accounts.config, pool=pool, create_database=True)
+        with pytest.raises(DatabaseUnavailable, match=r"never made is missing, .*permission denied"):
+            await AsyncDatabaseAdapter(config).initialize()
+    finally:
+        await accounts.execute("DROP ROLE maker")
 
 
 async def test_a_server_that_lets_few_in(accounts: AsyncDatabaseAdapter) -> None:

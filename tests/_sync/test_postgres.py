@@ -172,14 +172,33 @@ def test_a_missing_database_is_made_when_asked_for(postgres_database: DatabaseCo
     absent = attrs.evolve(postgres_database, pool=attrs.evolve(postgres_database.pool, database=name))
     with pytest.raises(DatabaseUnavailable, match="does not exist"):
         DatabaseAdapter(absent).initialize()
+    wanted = attrs.evolve(absent, create_database=True)
+
+    def use() -> str:
+        with DatabaseAdapter(wanted) as adapter:
+            found: str = adapter.fetch_value("SELECT current_database()")
+            return found
+
     try:
-        for _ in range(2):
-            with DatabaseAdapter(attrs.evolve(absent, create_database=True)) as adapter:
-                assert adapter.fetch_value("SELECT current_database()") == name
+        with Crowd() as crowd:
+            assert [each.result() for each in [crowd.start(use) for _ in range(3)]] == [name] * 3
+        assert use() == name
     finally:
         quoted = name.replace('"', '""')
         with DatabaseAdapter(postgres_database) as adapter:
             adapter.execute(f'DROP DATABASE IF EXISTS "{quoted}" WITH (FORCE)')
+
+
+def test_a_missing_database_that_may_not_be_made(accounts: DatabaseAdapter) -> None:
+    """A role without the right to create databases: one error that says what was tried, and the server's reason."""
+    accounts.execute("CREATE ROLE maker LOGIN PASSWORD 'maker'")
+    try:
+        pool = attrs.evolve(accounts.config.pool, user="maker", password="maker", database="never made")
+        config = attrs.evolve(accounts.config, pool=pool, create_database=True)
+        with pytest.raises(DatabaseUnavailable, match=r"never made is missing, .*permission denied"):
+            DatabaseAdapter(config).initialize()
+    finally:
+        accounts.execute("DROP ROLE maker")
 
 
 def test_a_server_that_lets_few_in(accounts: DatabaseAdapter) -> None:

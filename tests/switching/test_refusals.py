@@ -11,6 +11,7 @@ import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig, DatabaseType
 from dbadapter.errors import ConfigError, SwitchAborted
+from dbadapter.transfer._endpoints import open_postgres
 
 POSTGRES = DatabaseType.POSTGRESQL
 
@@ -97,6 +98,27 @@ def test_tables_changed_in_mid_copy(both: DatabaseConfig) -> None:
         assert names == []
         report = adapter.switch_database(POSTGRES, carry_data=True)
         assert report.rows_copied == 50
+
+
+def test_a_target_that_is_missing(both: DatabaseConfig) -> None:
+    """With create_database=True a switch creates it, and a rehearsal does without it; else both are called off."""
+    missing = attrs.evolve(both.pool, database=f"{both.pool.database} missing")
+    target = attrs.evolve(both, db_type=DatabaseType.POSTGRESQL, pool=missing)
+    wanted = attrs.evolve(target, create_database=True)
+    with DatabaseAdapter(both) as adapter, open_postgres(both) as admin:
+        adapter.execute("CREATE TABLE t (a INTEGER PRIMARY KEY)")
+        adapter.execute("INSERT INTO t VALUES (1)")
+        try:
+            with pytest.raises(SwitchAborted, match="does not exist"):
+                adapter.switch_database(target, carry_data=True)
+            assert adapter.rehearse_switch(wanted).verified
+            with pytest.raises(SwitchAborted, match="does not exist"):
+                adapter.rehearse_switch(target)
+            assert adapter.switch_database(wanted, carry_data=True).verified
+            assert adapter.fetch_value("SELECT a FROM t") == 1
+        finally:
+            adapter.close()
+            admin.execute(f'DROP DATABASE IF EXISTS "{missing.database}" WITH (FORCE)'.encode())
 
 
 def test_a_rehearsal_changes_nothing(both: DatabaseConfig) -> None:

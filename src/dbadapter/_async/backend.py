@@ -7,13 +7,15 @@ from typing import Any
 
 import attrs
 
+from .._core.parsing import parse
 from .._dialects import POSTGRESQL, SQLITE, Dialect
 from ..config import DatabaseConfig, DatabaseType
+from ..errors import DatabaseAdapterError, DatabaseUnavailable
 from .pool import AsyncPool
 from .postgres_pool import AsyncPostgresPool
 from .sqlite_pool import AsyncSQLitePool
 
-__all__ = ["AsyncBackend", "load_driver", "new_backend", "open_backend"]
+__all__ = ["AsyncBackend", "create_missing_database", "load_driver", "new_backend", "open_backend"]
 
 
 @attrs.frozen(eq=False)
@@ -33,8 +35,7 @@ class AsyncBackend:
 async def open_backend(config: DatabaseConfig) -> AsyncBackend:
     """Open the database that `config` names. Raises `DatabaseUnavailable`."""
     backend = new_backend(config)
-    if config.create_database:
-        await create_missing_database(backend)
+    await create_missing_database(config)
     await backend.pool.open()
     return backend
 
@@ -55,15 +56,33 @@ def new_backend(config: DatabaseConfig) -> AsyncBackend:
     return AsyncBackend(config, pool(config), dialect)
 
 
-async def create_missing_database(backend: AsyncBackend) -> None:
-    """Create the Postgres database when the server has none of that name; SQLite makes its file by itself."""
-    if not isinstance(backend.pool, AsyncPostgresPool):
+async def create_missing_database(config: DatabaseConfig) -> None:
+    """Create the Postgres database if `config` says so and the server has none of that name.
+
+    SQLite makes its file by itself. Raises `DatabaseUnavailable`.
+    """
+    if not config.create_database or config.db_type is not DatabaseType.POSTGRESQL:
         return
-    name = backend.config.pool.database
-    maintenance = attrs.evolve(backend.config.pool, database="postgres", min_connections=1, max_connections=1)
-    pool = AsyncPostgresPool(maintenance)
-    async with pool:
-        async with pool.get_connection() as raw:
-            found = await raw.execute("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", (name,))
-            if await found.fetchone() is None:
-                await raw.execute(f"CREATE DATABASE {backend.dialect.quote(name)}")
+    name = config.pool.database
+    maintenance = attrs.evolve(config.pool, database="postgres", min_connections=1, max_connections=1)
+    async with AsyncPostgresPool(maintenance) as pool:
+        connection = await pool.writer.acquire()
+        try:
+            if await _is_there(connection, name):
+                return
+            try:
+                await connection.run(f"CREATE DATABASE {POSTGRESQL.quote(name)}")
+            except DatabaseAdapterError as exc:
+                if not await _is_there(connection, name):  # else another process has just done it
+                    raise DatabaseUnavailable(
+                        f"the database {name} is missing, and to create it failed: {exc}"
+                    ) from exc
+        finally:
+            await pool.writer.release(connection)
+
+
+async def _is_there(connection: Any, name: str) -> bool:
+    _, found = await connection.fetch(
+        parse("SELECT 1 FROM pg_catalog.pg_database WHERE datname = ?"), (name,), 1
+    )
+    return bool(found)

@@ -20,7 +20,7 @@ from ..switching._aio import run_mover
 from ..switching.moving import Follower, Move, new_follower, new_mover
 from ..switching.rehearsing import rehearse
 from ..types import SwitchReport
-from .backend import AsyncBackend, open_backend
+from .backend import AsyncBackend, create_missing_database, open_backend
 from .following import arrive
 from .switch import Progress, tell_progress
 
@@ -55,6 +55,7 @@ async def switch_with_data(
     adapter._watch.mine = mover.token
     new: AsyncBackend | None = None
     try:
+        await create_missing_database(config)
         await run_mover(mover.prepare, mover.stop)
         new = await open_backend(config)
         started = perf_counter()

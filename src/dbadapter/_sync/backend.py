@@ -8,13 +8,15 @@ from typing import Any
 
 import attrs
 
+from .._core.parsing import parse
 from .._dialects import POSTGRESQL, SQLITE, Dialect
 from ..config import DatabaseConfig, DatabaseType
+from ..errors import DatabaseAdapterError, DatabaseUnavailable
 from .pool import Pool
 from .postgres_pool import PostgresPool
 from .sqlite_pool import SQLitePool
 
-__all__ = ["Backend", "load_driver", "new_backend", "open_backend"]
+__all__ = ["Backend", "create_missing_database", "load_driver", "new_backend", "open_backend"]
 
 
 @attrs.frozen(eq=False)
@@ -34,8 +36,7 @@ class Backend:
 def open_backend(config: DatabaseConfig) -> Backend:
     """Open the database that `config` names. Raises `DatabaseUnavailable`."""
     backend = new_backend(config)
-    if config.create_database:
-        create_missing_database(backend)
+    create_missing_database(config)
     backend.pool.open()
     return backend
 
@@ -56,15 +57,31 @@ def new_backend(config: DatabaseConfig) -> Backend:
     return Backend(config, pool(config), dialect)
 
 
-def create_missing_database(backend: Backend) -> None:
-    """Create the Postgres database when the server has none of that name; SQLite makes its file by itself."""
-    if not isinstance(backend.pool, PostgresPool):
+def create_missing_database(config: DatabaseConfig) -> None:
+    """Create the Postgres database if `config` says so and the server has none of that name.
+
+    SQLite makes its file by itself. Raises `DatabaseUnavailable`.
+    """
+    if not config.create_database or config.db_type is not DatabaseType.POSTGRESQL:
         return
-    name = backend.config.pool.database
-    maintenance = attrs.evolve(backend.config.pool, database="postgres", min_connections=1, max_connections=1)
-    pool = PostgresPool(maintenance)
-    with pool:
-        with pool.get_connection() as raw:
-            found = raw.execute("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s", (name,))
-            if found.fetchone() is None:
-                raw.execute(f"CREATE DATABASE {backend.dialect.quote(name)}")
+    name = config.pool.database
+    maintenance = attrs.evolve(config.pool, database="postgres", min_connections=1, max_connections=1)
+    with PostgresPool(maintenance) as pool:
+        connection = pool.writer.acquire()
+        try:
+            if _is_there(connection, name):
+                return
+            try:
+                connection.run(f"CREATE DATABASE {POSTGRESQL.quote(name)}")
+            except DatabaseAdapterError as exc:
+                if not _is_there(connection, name):  # else another process has just done it
+                    raise DatabaseUnavailable(
+                        f"the database {name} is missing, and to create it failed: {exc}"
+                    ) from exc
+        finally:
+            pool.writer.release(connection)
+
+
+def _is_there(connection: Any, name: str) -> bool:
+    _, found = connection.fetch(parse("SELECT 1 FROM pg_catalog.pg_database WHERE datname = ?"), (name,), 1)
+    return bool(found)

@@ -21,7 +21,7 @@ from ..switching._threads import run_mover
 from ..switching.moving import Follower, Move, new_follower, new_mover
 from ..switching.rehearsing import rehearse
 from ..types import SwitchReport
-from .backend import Backend, open_backend
+from .backend import Backend, create_missing_database, open_backend
 from .following import arrive
 from .switch import Progress, tell_progress
 
@@ -56,6 +56,7 @@ def switch_with_data(
     adapter._watch.mine = mover.token
     new: Backend | None = None
     try:
+        create_missing_database(config)
         run_mover(mover.prepare, mover.stop)
         new = open_backend(config)
         started = perf_counter()

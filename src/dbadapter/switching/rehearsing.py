@@ -32,7 +32,12 @@ def _scratch(target: DatabaseConfig) -> Iterator[DatabaseConfig]:
             yield attrs.evolve(target, sqlite_path=str(Path(directory) / "rehearsal.db"))
         return
     name = f"dbadapter_rehearsal_{secrets.token_hex(6)}"
-    with open_postgres(target) as raw, reporting("a database for the rehearsal cannot be made"):
+    # The target itself may be missing, where a switch would create it.
+    there = attrs.evolve(target.pool, database="postgres") if target.create_database else target.pool
+    with (
+        open_postgres(attrs.evolve(target, pool=there)) as raw,
+        reporting("a database for the rehearsal cannot be made"),
+    ):
         raw.execute(f"CREATE DATABASE {POSTGRESQL.quote(name)} ENCODING 'UTF8' TEMPLATE template0".encode())
         try:
             yield attrs.evolve(target, pool=attrs.evolve(target.pool, database=name))
