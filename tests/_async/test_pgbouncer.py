@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import attrs
+import psycopg
 import pytest
 
 from dbadapter import AsyncDatabaseAdapter, DatabaseConfig
 from dbadapter.embedded import EmbeddedPostgres
-from dbadapter.errors import DatabaseUnavailable, ReadOnlyViolation
+from dbadapter.errors import ConnectionLost, DatabaseUnavailable, ReadOnlyViolation
 from tests.crowd import AsyncCrowd
 from tests.pgbouncer import PgBouncer, running_pgbouncer
 from tests.servers import fresh_database
@@ -44,6 +48,58 @@ async def test_pgbouncer_paused_and_restarted_under_load(
             await ledger.progress(crowd)
             ledger.end()
         await ledger.check()
+        assert adapter.get_stats()["active"] == 0
+
+
+async def load(tx: Any, cut: Callable[[], None]) -> None:
+    """A bulk load."""
+    cut()
+    await tx.insert_many("t", [{"a": 1}])
+
+
+async def load_half(tx: Any, cut: Callable[[], None]) -> None:
+    """A bulk load that is under way."""
+
+    def rows() -> Iterator[dict[str, int]]:
+        yield {"a": 1}
+        cut()
+        yield from ({"a": n} for n in range(5000))
+
+    await tx.insert_many("t", rows())
+
+
+async def execute(tx: Any, cut: Callable[[], None]) -> None:
+    """A statement."""
+    cut()
+    await tx.execute("INSERT INTO t (a) VALUES (1)")
+
+
+async def execute_many(tx: Any, cut: Callable[[], None]) -> None:
+    """A statement for several rows."""
+    cut()
+    await tx.execute_many("INSERT INTO t (a) VALUES (?)", [(1,), (2,)])
+
+
+@pytest.mark.parametrize("work", [load, load_half, execute, execute_many], ids=lambda work: work.__name__)
+async def test_two_goodbyes(
+    pgbouncer: PgBouncer, postgres_server: EmbeddedPostgres, postgres_database: DatabaseConfig, work: Any
+) -> None:
+    """Server and PgBouncer both end the connection, each with a message: whatever was under way, it was lost."""
+
+    def cut() -> None:
+        with psycopg.connect(postgres_server.url, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                [postgres_database.pool.database],
+            )
+
+    async with AsyncDatabaseAdapter(pgbouncer.config(postgres_database)) as adapter:
+        await adapter.execute("CREATE TABLE t (a BIGINT)")
+        with pytest.raises(ConnectionLost):
+            async with adapter.transaction() as tx:
+                await tx.execute("INSERT INTO t (a) VALUES (0)")
+                await work(tx, cut)
+        assert await adapter.fetch_value("SELECT count(*) FROM t") == 0
         assert adapter.get_stats()["active"] == 0
 
 

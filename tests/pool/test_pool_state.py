@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from dbadapter import PoolConfig
-from dbadapter._core.pool_state import Grant, PoolState
+from dbadapter._core.pool_state import Grant, Place, PoolState
 
 
 @attrs.define(eq=False)
@@ -42,10 +42,16 @@ def full(size: int, maximum: int) -> tuple[PoolState[Connection], list[Connectio
     state: PoolState[Connection] = PoolState.of(PoolConfig(), minimum=0, maximum=maximum)
     connections = []
     for _ in range(size):
-        assert state.take() is Grant.OPEN
         connections.append(Connection())
-        state.opened(connections[-1])
+        open_one(state, connections[-1])
     return state, connections
+
+
+def open_one(state: PoolState[Connection], connection: Connection) -> None:
+    """Be told to open one, and do so."""
+    place = state.take()
+    assert isinstance(place, Place)
+    state.opened(place, connection)
 
 
 def test_growing_serves_those_who_wait() -> None:
@@ -56,7 +62,7 @@ def test_growing_serves_those_who_wait() -> None:
         assert state.take() is Grant.WAIT
         state.waiters.append(waiter)
     assert state.resize(0, 4) == []
-    assert [waiter.value for waiter in waiters] == [Grant.OPEN, Grant.OPEN, None]
+    assert [isinstance(waiter.value, Place) for waiter in waiters] == [True, True, False]
     assert state.size == 4
 
 
@@ -81,9 +87,8 @@ def test_eviction_says_why() -> None:
     assert state.evict("no longer the primary") == [connections[0]]
     assert state.give_back(connections[1], 1.0, True) == "no longer the primary"
     assert state.reasons == {"no longer the primary": 2}
-    assert state.take() is Grant.OPEN
     fresh = Connection()
-    state.opened(fresh)
+    open_one(state, fresh)
     assert state.give_back(fresh, 1.0, True) is None
 
 
@@ -102,8 +107,7 @@ def in_turn() -> tuple[PoolState[Connection], Connection, list[Waiter]]:
     """The only connection, in use since 0 s by "a", whose turn lasts until 1 s, and two that wait."""
     state: PoolState[Connection] = PoolState.of(PoolConfig(), minimum=0, maximum=1, turn=1.0)
     connection = Connection()
-    assert state.take() is Grant.OPEN
-    state.opened(connection)
+    open_one(state, connection)
     assert state.give_back(connection, 0.0, True) is None
     assert state.take(holder="a") is connection
     connection.holder = "a"
@@ -150,3 +154,23 @@ def test_one_that_leaves_wakes_the_next() -> None:
     state.leave(b)
     assert c.nudges == 1
     assert state.take_next(c, 0.2) is connection
+
+
+def test_what_is_forgotten_is_had_again() -> None:
+    """A connection, a place and a waiter that nobody refers to any more are in nobody's way."""
+    state, connections = full(2, 3)
+    kept, place = connections[0], state.take()
+    del connections
+    state.waiters.append(Waiter())  # interrupted before it could leave the line
+    waiter = Waiter()
+    state.waiters.append(waiter)
+    assert isinstance(place, Place)
+    (closing,) = state.forgotten()
+    assert closing is not kept
+    assert state.active == {kept}
+    assert isinstance(waiter.value, Place)
+    assert not state.waiters
+    assert state.size == 3
+    del place
+    assert state.forgotten() == []
+    assert (state.size, state.reasons) == (2, {"forgotten": 1})

@@ -29,7 +29,8 @@ class AsyncHolders:
             leak_threshold: who holds a connection for longer (s) is logged, once; None: nobody.
         """
         self._name, self._state, self._threshold = name, state, leak_threshold
-        self.leaked: dict[AsyncConnection, str] = {}
+        # By id: a reference would keep a connection that everybody else has forgotten.
+        self.leaked: dict[int, str] = {}
 
     def listed(self) -> list[dict[str, Any]]:
         """``[{thread, task, seconds, where}]``, the longest first."""
@@ -49,12 +50,12 @@ class AsyncHolders:
         now = perf_counter()
         for connection, holder in self._held():
             seconds = now - connection.held_since
-            if seconds <= self._threshold or connection in self.leaked:
+            if seconds <= self._threshold or id(connection) in self.leaked:
                 continue
             self._state.leaks += 1
             told = _describe(connection, holder, now)
             place = f"{told['task'] or told['thread']} at {told['where'] or 'an unknown place'}"
-            self.leaked[connection] = place
+            self.leaked[id(connection)] = place
             logger.warning(
                 "%s: a connection is held for %.1f s (leak_threshold %g s) by %s",
                 self._name, seconds, self._threshold, place,
@@ -62,7 +63,7 @@ class AsyncHolders:
 
     def note_return(self, connection: AsyncConnection) -> None:
         """A connection is given back: if it was reported, say that this is over."""
-        if (place := self.leaked.pop(connection, None)) is not None:
+        if (place := self.leaked.pop(id(connection), None)) is not None:
             held = perf_counter() - connection.held_since
             logger.warning("%s: the connection held by %s is back after %.1f s", self._name, place, held)
 

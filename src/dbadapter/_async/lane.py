@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .._concurrency._aio import Holder, Waiter, current_holder
-from .._core.pool_state import Grant, PoolState
+from .._core.pool_state import Grant, Place, PoolState
 from ..config import PoolConfig
 from ..errors import DatabaseUnavailable, PoolClosed, PoolExhausted
 from .holders import AsyncHolders
@@ -113,32 +113,29 @@ class AsyncLane:
         holder = current_holder()
         with self._lock:
             got = state.take(state.paused and (patience is not None or self._entitled(holder)), holder)
-        if type(got) is Grant:  # quicker than isinstance, which asks an enumeration's metaclass
+        # Quicker than isinstance, which asks an enumeration's metaclass.
+        if type(got) is Grant or type(got) is Place:
             got = await self._acquire_slowly(got, patience)
-        try:
-            got.held_since = now = perf_counter()
-            if now - got.released_at > self._probe_after and not got.is_alive():
-                got = await self._replace(got, patience)
-        except BaseException:
-            self._drop(got)
-            raise
+        got.held_since = now = perf_counter()
+        if now - got.released_at > self._probe_after and not got.is_alive():
+            got = await self._replace(got, patience)
         got.holder = holder
         got.where = where
         return got
 
-    async def _acquire_slowly(self, grant: Grant, patience: float | None) -> AsyncConnection:
+    async def _acquire_slowly(self, grant: Grant | Place, patience: float | None) -> AsyncConnection:
         """Wait, or open a connection, as `grant` says."""
-        got: AsyncConnection | Grant = grant
+        got: AsyncConnection | Grant | Place = grant
         started = perf_counter()
         deadline = started + (self._timeout if patience is None else patience)
         if got is Grant.WAIT or got is Grant.HELD_BACK:
             got = await self._wait(deadline, patience)
             with self._lock:
                 self.state.waits.add(self.state.requests, perf_counter() - started)
+        if isinstance(got, Place):
+            return await self._open(got, deadline)
         if not isinstance(got, Grant):
             return got
-        if got is Grant.OPEN:
-            return await self._open(deadline)
         if got is Grant.CLOSED:
             raise PoolClosed(f"the pool of {self.name} is closed")
         if got is Grant.UNSAFE:
@@ -150,10 +147,11 @@ class AsyncLane:
             await self._start_anew()
         raise PoolMoved(f"the connections of {self.name} are no longer the ones to use")
 
-    async def _wait(self, deadline: float, patience: float | None) -> AsyncConnection | Grant:
+    async def _wait(self, deadline: float, patience: float | None) -> AsyncConnection | Grant | Place:
         """Stand in line until `deadline`; what is handed over, or what to do instead. Raises `PoolExhausted`."""
         waiter, in_vain, crowded = Waiter(), False, False
         state = self.state
+        await self._take_back()
         with self._lock:
             # What the answer was based on may have changed since the lock was released: ask again, then queue.
             state.requests -= 1
@@ -225,13 +223,13 @@ class AsyncLane:
             if not waiter.delivered:
                 self.state.leave(waiter)
                 return
-            if waiter.value is Grant.OPEN:
-                self.state.open_failed()
-            if isinstance(waiter.value, Grant):
+            if isinstance(waiter.value, Place):
+                self.state.open_failed(waiter.value)
+            if isinstance(waiter.value, Grant | Place):
                 return
         await self.release(waiter.value)
 
-    async def _open(self, deadline: float) -> AsyncConnection:
+    async def _open(self, place: Place, deadline: float) -> AsyncConnection:
         """Open a connection for the place that is reserved for it, trying again until `deadline`.
 
         Between two attempts, what somebody gives back will do as well: the server may have no room for more.
@@ -252,16 +250,16 @@ class AsyncLane:
                 got = await self._wait_for_another(delay)
                 if got is not None:
                     with self._lock:
-                        self.state.open_failed()
+                        self.state.open_failed(place)
                     return got
                 delay = min(delay * 2, _LONGEST_RETRY)
         except BaseException:
             with self._lock:
-                self.state.open_failed()
+                self.state.open_failed(place)
                 self._tell_release()
             raise
         with self._lock:
-            self.state.opened(connection)
+            self.state.opened(place, connection)
         return connection
 
     async def _wait_for_another(self, seconds: float) -> AsyncConnection | None:
@@ -280,8 +278,8 @@ class AsyncLane:
             if not waiter.delivered:
                 self.state.leave(waiter)
                 return None
-            if waiter.value is Grant.OPEN:  # we have a place already
-                self.state.open_failed()
+            if isinstance(waiter.value, Place):  # we have one already
+                self.state.open_failed(waiter.value)
                 return None
         if isinstance(waiter.value, Grant):
             return await self._acquire_slowly(waiter.value, None)
@@ -303,32 +301,35 @@ class AsyncLane:
 
     async def release(self, connection: AsyncConnection) -> None:
         """Give a connection back; what its user left open is rolled back."""
-        given = False
+        if self.holders.leaked:
+            self.holders.note_return(connection)
         try:
-            if self.holders.leaked:
-                self.holders.note_return(connection)
             usable = connection.is_clean() or await connection.reset()
-            with self._lock:
-                reason = self.state.give_back(connection, perf_counter(), usable)
-                given = True
-                connection.holder = None
-                if self.state.paused:
-                    self._on_release()
         except BaseException:
-            if not given:
-                self._drop(connection)
-                await connection.close()
+            with self._lock:
+                self.state.discard(connection, "interrupted")
+                self._tell_release()
+            await connection.close()
             raise
+        with self._lock:
+            reason = self.state.give_back(connection, perf_counter(), usable)
+            connection.holder = None
+            if self.state.paused:
+                self._on_release()
         if reason is not None:
             logger.debug("%s: connection closed: %s", self.name, reason)
             await connection.close()
 
-    def _drop(self, connection: AsyncConnection) -> None:
-        """An interruption came between a connection's being taken and given back: its place is free again."""
+    async def _take_back(self) -> None:
+        """Close what is in use but has been forgotten by whoever had it, see `PoolState.forgotten`."""
         with self._lock:
-            if connection in self.state.active:
-                self.state.discard(connection, "interrupted")
+            closing = self.state.forgotten()
+            if closing:
                 self._tell_release()
+        for connection in closing:
+            self.holders.note_return(connection)
+            logger.debug("%s: connection closed: forgotten", self.name)
+            await connection.close()
 
     def _tell_release(self) -> None:
         if self.state.paused:
@@ -340,20 +341,20 @@ class AsyncLane:
         """Open connections up to the minimum. Raises `DatabaseUnavailable` if one cannot be opened."""
         with self._lock:
             lacking = self.state.lacking()
-        for number in range(lacking):
+        while lacking:
             try:
                 connection = await self._connect()
             except BaseException as exc:
                 with self._lock:
-                    for _ in range(lacking - number):
-                        self.state.open_failed()
+                    for place in lacking:
+                        self.state.open_failed(place)
                     self.state.errors += 1
                     self._tell_release()
                 if isinstance(exc, DatabaseUnavailable):
                     self.last_failure = exc
                 raise
             with self._lock:
-                self.state.opened(connection)
+                self.state.opened(lacking.pop(), connection)
             await self.release(connection)
 
     async def keep_house(self, *, fill: bool = True) -> None:
@@ -361,6 +362,7 @@ class AsyncLane:
         with self._lock:
             closing = self.state.expired(perf_counter())
         await close_all(closing)
+        await self._take_back()
         self.holders.report_leaks()
         if not fill:
             return

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from types import FrameType
 from typing import Any, TypeVar
 
 from .._core.consistency import NEVER
@@ -218,8 +217,8 @@ def describe_holder(holder: Holder) -> tuple[str, str | None]:
 
 def live_place(holder: Holder) -> str | None:
     """Where the holder is in its own code at this moment, as ``file:line in function``."""
-    frame: FrameType | None = sys._current_frames().get(holder)
-    return first_foreign_frame(frame)
+    # No variable for the frame: of the thread that asks it would be this very one, which would then keep itself alive.
+    return first_foreign_frame(sys._current_frames().get(holder))
 
 
 class _Session(threading.local):

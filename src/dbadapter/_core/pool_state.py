@@ -3,20 +3,24 @@
 Nothing here waits, locks or asks for the time: the shells call it under their lock and do what it answers. At every
 moment ``idle + active + opening <= max``; whoever is told to open a connection holds the place for it until it reports
 back with `opened` or `open_failed`.
+
+An interruption (Ctrl-C) may strike between any two steps, also just before somebody would have reported back. What is
+in use is therefore in use only as long as somebody refers to it: see `forgotten`.
 """
 
 from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from sys import getrefcount
 from typing import Any, Generic, Protocol, TypeVar, final
 
 import attrs
 
 from ..config import PoolConfig
 
-__all__ = ["Grant", "PoolState", "PooledConnection", "QueuedCaller", "WaitTimes"]
+__all__ = ["Grant", "Place", "PoolState", "PooledConnection", "QueuedCaller", "WaitTimes"]
 
 # A replaced connection's lifetime is shortened by up to this share, so that not all are replaced at once.
 _LIFETIME_SPREAD = 0.1
@@ -65,13 +69,31 @@ C = TypeVar("C", bound=PooledConnection)
 class Grant(enum.Enum):
     """What a caller gets instead of a connection."""
 
-    OPEN = "open one yourself: a place is reserved"
     WAIT = "all are in use"
     HELD_BACK = "the pool hands out nothing while its backend is being switched"
     MOVED = "these connections are no longer the ones to use: ask again"
     CLOSED = "the pool was closed"
     FORKED = "the pool is the parent process': begin one of your own"
     UNSAFE = "the pool is the parent process', and cannot be begun anew"
+
+
+@final
+class Place:
+    """What a caller gets that is to open a connection itself: a place is reserved for it as long as it keeps this."""
+
+    __slots__ = ()
+
+
+T = TypeVar("T")
+
+
+def _ours_alone(things: Iterable[T]) -> list[T]:
+    """Those of `things` that nobody refers to but their container."""
+    return [thing for thing in things if getrefcount(thing) <= _REFERENCES]
+
+
+# How many that are: measured, since it is up to the interpreter what it counts.
+_REFERENCES = [getrefcount(thing) for thing in {object()}].pop()
 
 
 class WaitTimes:
@@ -130,7 +152,7 @@ class PoolState(Generic[C]):
     turn: float
     idle: deque[C] = attrs.field(factory=deque)
     active: set[C] = attrs.field(factory=set)
-    opening: int = 0
+    opening: set[Place] = attrs.field(factory=set)
     waiters: deque[QueuedCaller] = attrs.field(factory=deque)
     held_back: deque[QueuedCaller] = attrs.field(factory=deque)
     paused: bool = False
@@ -163,7 +185,7 @@ class PoolState(Generic[C]):
 
     # -- checkout and return ---------------------------------------------------------------------------------------
 
-    def take(self, entitled: bool = False, holder: Any = None) -> C | Grant:
+    def take(self, entitled: bool = False, holder: Any = None) -> C | Place | Grant:
         """A connection for `holder`, or what to do instead. `entitled` ones are served while the pool is paused."""
         self.requests += 1
         if self.refusal is not None:
@@ -175,9 +197,13 @@ class PoolState(Generic[C]):
             self.active.add(connection)
             return connection
         if self.size < self.maximum:
-            self.opening += 1
-            return Grant.OPEN
+            return self._reserve()
         return Grant.WAIT
+
+    def _reserve(self) -> Place:
+        place = Place()
+        self.opening.add(place)
+        return place
 
     def take_next(self, waiter: QueuedCaller, now: float) -> C | float:
         """The connection that was left idle, for the `waiter` next in line; else when it is to look again."""
@@ -204,17 +230,17 @@ class PoolState(Generic[C]):
         """No more callers may wait."""
         return self.max_waiting is not None and len(self.waiters) >= self.max_waiting
 
-    def opened(self, connection: C) -> None:
+    def opened(self, place: Place, connection: C) -> None:
         """A connection was opened for the reserved place, and is in use."""
-        self.opening -= 1
+        self.opening.discard(place)
         self.created += 1
         spread = _LIFETIME_SPREAD * (self.created % 10) / 10
         connection.expires_at = connection.created_at + self.max_lifetime * (1 - spread)
         self.active.add(connection)
 
-    def open_failed(self) -> None:
+    def open_failed(self, place: Place) -> None:
         """The reserved place is free again; the next in line may try."""
-        self.opening -= 1
+        self.opening.discard(place)
         self._offer_place()
 
     def give_back(self, connection: C, now: float, usable: bool) -> str | None:
@@ -260,11 +286,10 @@ class PoolState(Generic[C]):
 
     def _offer_place(self) -> None:
         if self.waiters and self.size < self.maximum and self.refusal is None:
-            self.opening += 1
-            self.waiters.popleft().deliver(Grant.OPEN)
+            self.waiters.popleft().deliver(self._reserve())
 
     def discard(self, connection: C, reason: str) -> None:
-        """A connection in use turned out to be dead before it served anyone."""
+        """A connection in use is of no more use, or to nobody."""
         self.active.discard(connection)
         self._retire(reason)
 
@@ -289,11 +314,27 @@ class PoolState(Generic[C]):
                 self._retire("idle" if unused else "lifetime")
         return closing
 
-    def lacking(self) -> int:
-        """How many connections to open to have the minimum; their places are reserved."""
+    def forgotten(self) -> list[C]:
+        """Connections in use that nobody has any more, to be closed: whoever had them was interrupted.
+
+        With them go places that were reserved, and those in line that nobody waits as. As long as a traceback shows
+        where the interruption struck, it refers to them.
+        """
+        for waiter in [*_ours_alone(self.waiters), *_ours_alone(self.held_back)]:
+            self.leave(waiter)
+        for place in _ours_alone(self.opening):
+            self.open_failed(place)
+        closing = _ours_alone(self.active)
+        for connection in closing:
+            self.discard(connection, "forgotten")
+        for _ in range(len(self.waiters)):
+            self._offer_place()
+        return closing
+
+    def lacking(self) -> list[Place]:
+        """Places for the connections to open to have the minimum."""
         count = 0 if self.refusal or self.paused else max(self.minimum - self.size, 0)
-        self.opening += count
-        return count
+        return [self._reserve() for _ in range(count)]
 
     def evict_idle(self, reason: str) -> list[C]:
         """Every idle connection, to be closed: they share a fault."""
@@ -372,7 +413,7 @@ class PoolState(Generic[C]):
     @property
     def size(self) -> int:
         """Connections there are, those being opened included."""
-        return len(self.idle) + len(self.active) + self.opening
+        return len(self.idle) + len(self.active) + len(self.opening)
 
     @property
     def is_busy(self) -> bool:

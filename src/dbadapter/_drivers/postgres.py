@@ -176,6 +176,10 @@ class PostgresConnection(PostgresLink):
                 return self._merge(table, columns, rows, on_conflict, statement)
         except FAILURES as exc:
             raise self._error(exc, statement, None) from exc
+        except ValueError as exc:
+            if not self.raw.closed:
+                raise  # the rows' own
+            raise self._error(exc, statement, None) from exc
 
     def _copy(
         self, text: str, rows: Iterator[tuple[Any, ...]], columns: Sequence[str], statement: Statement

@@ -178,6 +178,10 @@ class AsyncPostgresConnection(AsyncPostgresLink):
                 return await self._merge(table, columns, rows, on_conflict, statement)
         except FAILURES as exc:
             raise self._error(exc, statement, None) from exc
+        except ValueError as exc:
+            if not self.raw.closed:
+                raise  # the rows' own
+            raise self._error(exc, statement, None) from exc
 
     async def _copy(
         self, text: str, rows: Iterator[tuple[Any, ...]], columns: Sequence[str], statement: Statement

@@ -294,6 +294,12 @@ class AsyncPostgresLink:
             assert statement is not None
             return refusal(exc, statement, params, POSTGRES_ENCODERS)
         found = translate(exc, statement)
-        if isinstance(found, DatabaseUnavailable) and (self.raw.closed or ends_connection(exc)):
-            return ConnectionLost(f"the connection to Postgres was lost: {found}", transient=True)
+        if isinstance(found, DatabaseUnavailable):
+            if self.raw.closed or ends_connection(exc):
+                return ConnectionLost(f"the connection to Postgres was lost: {found}", transient=True)
+        elif self.raw.closed and ends_connection(exc):
+            # Behind a PgBouncer both it and the server say goodbye, and psycopg complains of the second answer.
+            return ConnectionLost(
+                "the connection to Postgres was lost in the middle of an answer", transient=True
+            )
         return found

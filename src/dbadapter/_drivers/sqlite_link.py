@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, TypeVar
+from weakref import WeakMethod
 
 from .._concurrency._fork import Gone, abandon
 from .._core.consistency import SQLITE_TOKEN
@@ -88,7 +89,7 @@ class SQLiteLink:
         if patience:
             raw.execute(_NO_WAITING)
         if statement_timeout is not None:
-            raw.set_progress_handler(self._late, _STEPS_BETWEEN_CLOCK_CHECKS)
+            self._watch_clock()
 
     # -- transactions ----------------------------------------------------------------------------------------------
 
@@ -254,6 +255,15 @@ class SQLiteLink:
         """Close the connection; closing again does nothing."""
         self.raw.close()
 
+    def _watch_clock(self) -> None:
+        late = WeakMethod(self._late)  # who refers to a connection is using it: see PoolState.forgotten
+
+        def is_late() -> bool:
+            method = late()
+            return method is not None and method()
+
+        self.raw.set_progress_handler(is_late, _STEPS_BETWEEN_CLOCK_CHECKS)
+
     def _late(self) -> bool:
         return perf_counter() > self._deadline
 
@@ -279,7 +289,7 @@ class SQLiteLink:
     def _briefly(self) -> Iterator[None]:
         """Reads inside are stopped when they take long."""
         self._deadline = perf_counter() + _DIAGNOSIS_SECONDS
-        self.raw.set_progress_handler(self._late, _STEPS_BETWEEN_CLOCK_CHECKS)
+        self._watch_clock()
         try:
             yield
         finally:
