@@ -52,9 +52,8 @@ def _sqlite_arguments(url: str) -> dict[str, Any]:
             "url of a SQLite file takes three slashes for a relative path (sqlite:///app.db), four for an absolute one"
         )
     path = unquote(rest.removeprefix("/"))
-    arguments = _options(query, _DATABASE_FLAGS)
-    pool = {name: arguments.pop(name) for name in list(arguments) if name in _POOL_OPTIONS}
-    return {"db_type": "sqlite", "sqlite_path": path or ":memory:", "pool": pool, **arguments}
+    pool, flags = _options(query)
+    return {"db_type": "sqlite", "sqlite_path": path or ":memory:", "pool": pool, **flags}
 
 
 def _postgres_arguments(url: str) -> dict[str, Any]:
@@ -70,8 +69,7 @@ def _postgres_arguments(url: str) -> dict[str, Any]:
     credentials, _, hosts = parts.netloc.rpartition("@")
     user, _, password = credentials.partition(":")
     host, port = _host_and_port(hosts)
-    arguments = _options(parts.query, _DATABASE_FLAGS)
-    pool = {name: arguments.pop(name) for name in list(arguments) if name in _POOL_OPTIONS}
+    pool, flags = _options(parts.query)
     if user:
         pool.setdefault("user", unquote(user))
     if password:
@@ -84,11 +82,11 @@ def _postgres_arguments(url: str) -> dict[str, Any]:
         pool.setdefault("port", int(port))
     if len(parts.path) > 1:
         pool.setdefault("database", unquote(parts.path[1:]))
-    return {"db_type": "postgresql", "pool": pool, **arguments}
+    return {"db_type": "postgresql", "pool": pool, **flags}
 
 
 def _host_and_port(hosts: str) -> tuple[str, str]:
-    """The two of one host; of several, and of a bare IPv6 address, all is host: `PoolConfig` takes them apart."""
+    """One host and its port, taken apart; several hosts, or a bare IPv6 address, are left whole to `PoolConfig`."""
     if hosts.startswith("[") and "," not in hosts:
         address, _, port = hosts[1:].partition("]")
         return address, port.removeprefix(":")
@@ -98,19 +96,21 @@ def _host_and_port(hosts: str) -> tuple[str, str]:
     return hosts, ""
 
 
-def _options(query: str, flags: frozenset[str]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
+def _options(query: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options after the ``?``: those of `PoolConfig`, and the flags of `DatabaseConfig`."""
+    pool: dict[str, Any] = {}
+    flags: dict[str, Any] = {}
     for given, text in parse_qsl(query, keep_blank_values=True):
         name = _URL_ALIASES.get(given, given)
-        if name in result:
+        if name in pool or name in flags:
             raise ConfigError(f"url gives {given} twice")
-        if name not in _POOL_OPTIONS and name not in flags:
-            known = ", ".join(sorted((_POOL_OPTIONS | flags) - {"password"}))
+        if name not in _POOL_OPTIONS and name not in _DATABASE_FLAGS:
+            known = ", ".join(sorted((_POOL_OPTIONS | _DATABASE_FLAGS) - {"password"}))
             # A password with a '?' in it ends up here.
             shown = "(not shown: in a password '?' is written %3F)" if "@" in query else repr(given)
             raise ConfigError(f"url has an unknown option {shown}; known are {known}")
-        result[name] = _typed(name, given, text)
-    return result
+        (pool if name in _POOL_OPTIONS else flags)[name] = _typed(name, given, text)
+    return pool, flags
 
 
 def _typed(name: str, shown: str, text: str) -> Any:

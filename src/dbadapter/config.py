@@ -50,9 +50,10 @@ def _database_type(value: DatabaseType | str) -> DatabaseType:
 
 
 def _hosts(value: str | Iterable[str]) -> tuple[str, ...]:
+    """The hosts of a list, or of text with commas between them."""
     if isinstance(value, str):
         value = value.split(",")
-    hosts = tuple(value) if isinstance(value, Iterable) else (None,)
+    hosts = list(value) if isinstance(value, Iterable) else [value]
     if not all(isinstance(host, str) for host in hosts):
         raise ConfigError("read_hosts must be a list of host or host:port, or text with commas between them")
     return tuple(host.strip() for host in hosts if host.strip())
@@ -95,7 +96,7 @@ def _one_of(options: tuple[str, ...]) -> Callable[[Any, attrs.Attribute[Any], An
 
 
 def _is_sendable(value: object) -> bool:
-    """It is text that libpq takes. Of other text, the driver's complaint shows all it was given, the password too."""
+    """Whether libpq takes `value` as text. Its complaint about other text shows all arguments, also the password."""
     return (
         isinstance(value, str)
         and "\0" not in value
@@ -135,7 +136,7 @@ def _password(_instance: Any, attribute: attrs.Attribute[Any], value: Any) -> No
 
 
 def _default_minimum(config: PoolConfig) -> int:
-    """Two, or all there may be."""
+    """Two, or `max_connections` where that is less."""
     most = config.max_connections
     return min(2, most) if isinstance(most, int) else 2
 
@@ -202,7 +203,7 @@ class PoolConfig:
                 f"min_connections must be at most max_connections ({self.max_connections}), "
                 f"not {self.min_connections}"
             )
-        # Malformed lists of hosts are refused here, not at connect.
+        # Malformed lists of hosts are refused here, not at connect: both properties raise `ConfigError`.
         if not self.primary_nodes:
             _fail("host", "host or host:port", self.host)
         self.read_nodes  # noqa: B018

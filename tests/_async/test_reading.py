@@ -157,7 +157,7 @@ async def test_a_stream_shares_its_transaction(three: AsyncDatabaseAdapter) -> N
                 inner = [r["id"] async for r in tx.stream("SELECT id FROM people WHERE id < 3", batch_size=1)]
                 assert sorted(inner) == [1, 2]
         assert seen == list(range(1, 54))
-        async for _ in tx.stream("SELECT id FROM people", batch_size=10):
+        async for _ in tx.stream("SELECT id FROM people ; -- done", batch_size=10):
             break
         assert await tx.fetch_value("SELECT count(*) FROM people WHERE age = 44") == 53
     assert await three.fetch_value("SELECT count(*) FROM people WHERE age = 44") == 53

@@ -54,6 +54,14 @@ async def test_last_id_with_an_explicit_key(people: AsyncDatabaseAdapter) -> Non
     assert (await people.execute("INSERT INTO people (id, name) VALUES (?, ?)", (70, "Ada"))).last_id == 70
 
 
+async def test_last_id_of_a_statement_with_an_ending(people: AsyncDatabaseAdapter) -> None:
+    """A semicolon and comments at the end of an INSERT do not hide the new row's id."""
+    for number, ending in enumerate((";", " ; -- done", " -- done", " /* done */"), 1):
+        assert (
+            await people.execute(f"INSERT INTO people (name) VALUES ('Ada'){ending}")
+        ).last_id == number, ending
+
+
 @pytest.mark.parametrize("returned", ["id", "name, id", "*", "name"])
 async def test_last_id_beside_returning(people: AsyncDatabaseAdapter, returned: str) -> None:
     """Where the statement asks for rows itself, it is known if the key is among what it asks for."""

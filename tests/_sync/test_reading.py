@@ -156,7 +156,7 @@ def test_a_stream_shares_its_transaction(three: DatabaseAdapter) -> None:
                 inner = [r["id"] for r in tx.stream("SELECT id FROM people WHERE id < 3", batch_size=1)]
                 assert sorted(inner) == [1, 2]
         assert seen == list(range(1, 54))
-        for _ in tx.stream("SELECT id FROM people", batch_size=10):
+        for _ in tx.stream("SELECT id FROM people ; -- done", batch_size=10):
             break
         assert tx.fetch_value("SELECT count(*) FROM people WHERE age = 44") == 53
     assert three.fetch_value("SELECT count(*) FROM people WHERE age = 44") == 53

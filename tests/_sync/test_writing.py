@@ -55,6 +55,12 @@ def test_last_id_with_an_explicit_key(people: DatabaseAdapter) -> None:
     assert people.execute("INSERT INTO people (id, name) VALUES (?, ?)", (70, "Ada")).last_id == 70
 
 
+def test_last_id_of_a_statement_with_an_ending(people: DatabaseAdapter) -> None:
+    """A semicolon and comments at the end of an INSERT do not hide the new row's id."""
+    for number, ending in enumerate((";", " ; -- done", " -- done", " /* done */"), 1):
+        assert (people.execute(f"INSERT INTO people (name) VALUES ('Ada'){ending}")).last_id == number, ending
+
+
 @pytest.mark.parametrize("returned", ["id", "name, id", "*", "name"])
 def test_last_id_beside_returning(people: DatabaseAdapter, returned: str) -> None:
     """Where the statement asks for rows itself, it is known if the key is among what it asks for."""

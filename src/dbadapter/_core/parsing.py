@@ -12,7 +12,7 @@ from ..errors import ParameterError, SQLSyntaxError
 from .remembered import Remembered
 from .statement import MOST_PLACEHOLDERS, Slot, Statement
 
-__all__ = ["TOKEN", "parse", "parse_work"]
+__all__ = ["TOKEN", "comment_end", "parse", "parse_work"]
 
 TOKEN = re.compile(
     r"""
@@ -35,6 +35,7 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_COMMENT_MARK = re.compile(r"/\*|\*/")
 _IS_NULL = re.compile(r"\s+is\s+(?:not\s+)?null\b", re.IGNORECASE)
 # After one of these an operand is due, so that a `?` is a placeholder; after any other word it is an operator.
 _OPERAND_DUE = frozenset(
@@ -90,6 +91,16 @@ def _checked_work(text: str) -> Statement:
     return statement
 
 
+def comment_end(text: str, start: int) -> int:
+    """Where the comment that begins at `start` ends; -1 if it does not. Comments nest, as they do on Postgres."""
+    depth = 0
+    for match in _COMMENT_MARK.finditer(text, start):
+        depth += 1 if match.group() == "/*" else -1
+        if depth == 0:
+            return match.end()
+    return -1
+
+
 class _Parser:
     """One pass over the tokens of a statement; what is remembered of the previous ones decides on the next."""
 
@@ -98,7 +109,8 @@ class _Parser:
         self.pieces: list[str] = []
         self.slots: list[Slot] = []
         self.marks = 0  # how many of them are `?`
-        self.words: list[str] = []  # the statement's words in lower case, outside parentheses first
+        # In lower case: the first one, those outside parentheses, and those that change data wherever they stand.
+        self.words: list[str] = []
         self.piece_start = self.last_piece_start = 0
         self.operand_due = True
         self.previous = ""  # the last significant token
@@ -128,7 +140,9 @@ class _Parser:
                 # Of `?||'x'` and `?&1` only the `?`: a placeholder, and what follows is an operator of its own.
                 kind, token, end = "mark", "?", position + 1
             if kind == "comment":
-                end = self._comment_end(position)
+                end = comment_end(self.text, position)
+                if end < 0:
+                    raise self._unterminated("comment")
             elif kind != "space":
                 if match.group("dollar"):
                     end = self._dollar_end(match)
@@ -139,14 +153,12 @@ class _Parser:
     def _refuse_unsendable(self) -> None:
         """psycopg sends the text up to a NUL, and sqlite3 fails to encode a surrogate."""
         if "\0" in self.text:
-            raise SQLSyntaxError("the statement has a NUL character", statement=self.text, sqlstate="42601")
+            raise self._syntax_error("the statement has a NUL character")
         try:
             self.text.encode()
         except UnicodeEncodeError:
-            raise SQLSyntaxError(
-                "the statement has a lone surrogate, which is no valid Unicode",
-                statement=self.text,
-                sqlstate="42601",
+            raise self._syntax_error(
+                "the statement has a lone surrogate, which is no valid Unicode"
             ) from None
 
     def _may_go_on(self) -> bool:
@@ -155,11 +167,7 @@ class _Parser:
 
     def _take(self, kind: str, token: str, start: int, end: int) -> None:
         if self.ended and not self._may_go_on():
-            raise SQLSyntaxError(
-                "one statement at a time: there is something after the semicolon",
-                statement=self.text,
-                sqlstate="42601",
-            )
+            raise self._syntax_error("one statement at a time: there is something after the semicolon")
         in_start, self.in_start = self.in_start, -1
         not_start, self.not_start = self.not_start, -1
         enclosing, self.enclosing = self.enclosing, (-1, -1)
@@ -171,19 +179,13 @@ class _Parser:
             self.alone = enclosing
         elif kind == "mark" and self.operand_due and self.text[start - 1 : start] != "@":  # jsonb has `@?`
             if self.text[end : end + 1].isdigit():
-                raise ParameterError(
-                    "numbered placeholders like ?1 are not taken: write ? or :name",
-                    statement=self.text,
-                    sqlstate="07001",
-                )
+                raise self._parameter_error("numbered placeholders like ?1 are not taken: write ? or :name")
             self._slot(self.marks, start, end, in_start)
             self.marks += 1
             self.alone = enclosing
-        elif kind in ("literal", "quoted", "dollar"):
+        elif kind in ("literal", "quoted"):
             if kind == "quoted":
                 self._name(token, start, end)
-            elif token[0] in "'\"" and len(token) == 1:
-                self._unterminated("quote")
             self.operand_due = False
         elif token in "()":
             self.depth += 1 if token == "(" else -1
@@ -197,7 +199,7 @@ class _Parser:
             if not self.ended:
                 self.ended, self.semicolon = True, start
         elif token in "'\"`":
-            self._unterminated("quote")
+            raise self._unterminated("quote")
         else:
             self.operand_due = token not in ("]", "*") or (token == "*" and not self.operand_due)
         self.previous = token
@@ -263,43 +265,35 @@ class _Parser:
         self.slots[-1] = Slot(slot.key, True, self.negated, in_start - begun, may_be_single=True)
         self.piece_start = end
 
-    def _comment_end(self, start: int) -> int:
-        depth = 0
-        for match in re.compile(r"/\*|\*/").finditer(self.text, start):
-            depth += 1 if match.group() == "/*" else -1
-            if depth == 0:
-                return match.end()
-        self._unterminated("comment")
-        return -1  # pragma: no cover
-
     def _dollar_end(self, match: re.Match[str]) -> int:
         end = self.text.find(match.group("dollar"), match.end())
         if end < 0:
-            self._unterminated("dollar quote")
+            raise self._unterminated("dollar quote")
         return end + len(match.group("dollar"))
 
-    def _unterminated(self, what: str) -> None:
-        raise SQLSyntaxError(f"unterminated {what} in the statement", statement=self.text, sqlstate="42601")
+    def _unterminated(self, what: str) -> SQLSyntaxError:
+        return self._syntax_error(f"unterminated {what} in the statement")
+
+    def _syntax_error(self, message: str) -> SQLSyntaxError:
+        return SQLSyntaxError(message, statement=self.text, sqlstate="42601")
+
+    def _parameter_error(self, message: str) -> ParameterError:
+        return ParameterError(message, statement=self.text, sqlstate="07001")
 
     def _finish(self) -> Statement:
-        if not self.previous or not self.previous.strip(";"):
-            if not self.words:
-                raise SQLSyntaxError("the statement is empty", statement=self.text, sqlstate="42601")
+        if not self.words and not self.previous.strip(";"):
+            raise self._syntax_error("the statement is empty")
         self.pieces.append(self.text[self.piece_start :])
         if len(self.slots) > MOST_PLACEHOLDERS:
-            raise ParameterError(
+            raise self._parameter_error(
                 f"{len(self.slots):,} placeholders are too many for one statement (at most {MOST_PLACEHOLDERS:,}); "
-                "insert_many takes any number of rows",
-                statement=self.text,
-                sqlstate="07001",
+                "insert_many takes any number of rows"
             )
         kinds = {type(slot.key) for slot in self.slots}
         if len(kinds) > 1:
             name = next(slot.key for slot in self.slots if isinstance(slot.key, str))
-            raise ParameterError(
-                f"one placeholder style at a time: the statement has both :{name} and ?",
-                statement=self.text,
-                sqlstate="07001",
+            raise self._parameter_error(
+                f"one placeholder style at a time: the statement has both :{name} and ?"
             )
         verb = self.words[0] if self.words else ""
         writes = verb in _WRITES or (verb in ("with", "explain") and not _DATA_CHANGES.isdisjoint(self.words))

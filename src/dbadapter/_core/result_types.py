@@ -1,19 +1,18 @@
-"""What the text of a statement tells of the types of its result, where a backend knows those of plain columns only.
+"""The types of result columns that are expressions, as far as a statement's text tells them.
 
-A greatest value has the type of the column it was taken from. So for a look at the types, which runs nothing, a call of
-a function that keeps its argument's type stands for that argument: ``max(made)`` for ``made``. A placeholder that is a
-column of the result by itself has the type of its parameter, and a comparison that is one is true or false.
+SQLite knows declared types of plain columns only. But ``max(made)`` has the type of ``made``: so when the types are
+looked up (which does not run the statement), a call of a function that keeps its argument's type is replaced by that
+argument. A result column that is only a placeholder has the type of its parameter, and a comparison is a boolean.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import attrs
 
-from .parsing import TOKEN
+from .parsing import TOKEN, comment_end
 from .statement import Statement
 
 __all__ = ["ADDING", "KEEPING", "echoes", "reduced", "told_types"]
@@ -21,9 +20,8 @@ __all__ = ["ADDING", "KEEPING", "echoes", "reduced", "told_types"]
 KEEPING = frozenset("coalesce first_value ifnull lag last_value lead max min nth_value nullif".split())
 """Functions whose result is one of their arguments."""
 ADDING = KEEPING | {"abs", "avg", "round", "sum"}
-"""Those as well whose result has the type of their argument where that is a decimal number or a duration."""
+"""Also functions whose result has the type of their argument where that is a decimal number or a duration."""
 
-_COMMENT_MARK = re.compile(r"/\*|\*/")
 _NO_COLUMNS = frozenset("null true false current_date current_time current_timestamp".split())
 _AFTER_THE_COLUMNS = frozenset("from where group having window order limit offset".split())
 _COMPOUND = frozenset("union intersect except".split())
@@ -54,7 +52,7 @@ def _tokens(statement: Statement) -> tuple[_Token, ...]:
         while match := TOKEN.match(piece, position):
             kind, text, position = match.lastgroup or "", match.group(), match.end()
             if kind == "comment":
-                position = _comment_end(piece, position)
+                position = comment_end(piece, match.start())
             is_token = kind not in ("comment", "space")
             if is_token:
                 found.append(_Token(kind, text, text.lower() if kind == "word" else "", spaced=spaced))
@@ -64,15 +62,6 @@ def _tokens(statement: Statement) -> tuple[_Token, ...]:
             found.append(_Token("slot", "(NULL)" if expands else "NULL", slot=number, spaced=spaced))
             spaced = False
     return tuple(found)
-
-
-def _comment_end(text: str, start: int) -> int:
-    """Where the comment that begins at `start` ends; Postgres' nest, and so do those of `parse`."""
-    depth, position = 1, start
-    while depth and (match := _COMMENT_MARK.search(text, position)):
-        depth += 1 if match.group() == "/*" else -1
-        position = match.end()
-    return position if not depth else len(text)
 
 
 def reduced(statement: Statement, functions: frozenset[str]) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGresult
 from psycopg.raw_cursor import RawCursor
 
 from .._core.bulk import conflict_clause
@@ -27,6 +28,7 @@ from .postgres_types import (
     KEY,
     TYPE_NAMES,
     WRITABLE_COLUMNS,
+    Fields,
     PostgresCatalog,
     Shape,
 )
@@ -89,11 +91,11 @@ class PostgresConnection(PostgresLink):
                 self.run("DEALLOCATE ALL")
                 return self.fetch(statement, params, limit)
             raise self._error(exc, statement, params) from exc
-        fields = tuple([(result.fname(column), result.ftype(column)) for column in range(result.nfields)])
+        fields = _fields(result)
         shape = self._catalog.known_shape(text, fields) or self._look_up(text, fields)
         return shape.columns, shape.decode(rows) if shape.decoders else rows
 
-    def _look_up(self, text: str, fields: tuple[tuple[bytes | None, int], ...]) -> Shape:
+    def _look_up(self, text: str, fields: Fields) -> Shape:
         if unknown := self._catalog.unknown_types(fields):
             self._catalog.type_names.update(self._ask(TYPE_NAMES, [unknown]))
         return self._catalog.new_shape(text, fields)
@@ -105,7 +107,7 @@ class PostgresConnection(PostgresLink):
         if statement.inserts_values and statement.table:
             key = self._integer_key(statement.table)
             if key is not None and statement.returning < 0:
-                text = f"{text.rstrip().rstrip(chr(59))}\nRETURNING {POSTGRESQL.quote(key)}"
+                text = f"{text}\nRETURNING {POSTGRESQL.quote(key)}"
         cursor = self._cursor
         try:
             cursor.execute(cast(Any, text), encode(values, POSTGRES_ENCODERS))
@@ -277,7 +279,7 @@ class PostgresConnection(PostgresLink):
         text, values = statement.bind_numbered(params)
         self._cursors += 1
         name = f"_dbadapter_{self._cursors}"
-        declare = f"DECLARE {name} NO SCROLL CURSOR FOR {text.rstrip().rstrip(';')}"
+        declare = f"DECLARE {name} NO SCROLL CURSOR FOR {text}"
         try:
             with RawCursor(self.raw) as cursor:
                 cursor.execute(cast(Any, declare), encode(values, POSTGRES_ENCODERS))
@@ -285,7 +287,8 @@ class PostgresConnection(PostgresLink):
                     cursor.execute(cast(Any, f"FETCH FORWARD {batch_size} FROM {name}"))
                     if not (rows := cursor.fetchall()):
                         break
-                    fields = self._fields(cursor)
+                    assert cursor.pgresult is not None
+                    fields = _fields(cursor.pgresult)
                     shape = self._catalog.known_shape(text, fields) or self._look_up(text, fields)
                     yield shape.columns, shape.decode(rows) if shape.decoders else rows
                 # Left early, the cursor ends with the transaction: whoever closes a dropped stream may come too late.
@@ -293,14 +296,10 @@ class PostgresConnection(PostgresLink):
         except (ValueRefused, *FAILURES) as exc:
             raise self._error(exc, statement, params) from exc
 
-    def _fields(self, cursor: RawCursor[Any]) -> tuple[tuple[bytes | None, int], ...]:
-        result = cursor.pgresult
-        assert result is not None
-        return tuple([(result.fname(column), result.ftype(column)) for column in range(result.nfields)])
-
     def _streamed_shape(self, cursor: RawCursor[Any], text: str) -> Shape:
         """The shape of a result that is still arriving, so that nothing can be asked on this connection."""
-        fields = self._fields(cursor)
+        assert cursor.pgresult is not None
+        fields = _fields(cursor.pgresult)
         return self._catalog.known_shape(text, fields) or self._catalog.new_shape(text, fields)
 
     def columns_of(self, table: str) -> list[str]:
@@ -309,6 +308,10 @@ class PostgresConnection(PostgresLink):
         if not rows:
             raise UndefinedTable(f'relation "{table}" does not exist', sqlstate="42P01")
         return [row[0] for row in rows]
+
+
+def _fields(result: PGresult) -> Fields:
+    return tuple([(result.fname(column), result.ftype(column)) for column in range(result.nfields)])
 
 
 def _encode_batch(batch: list[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:

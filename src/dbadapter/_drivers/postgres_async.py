@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGresult
 from psycopg.raw_cursor import AsyncRawCursor
 
 from .._core.bulk import conflict_clause
@@ -26,6 +27,7 @@ from .postgres_types import (
     KEY,
     TYPE_NAMES,
     WRITABLE_COLUMNS,
+    Fields,
     PostgresCatalog,
     Shape,
 )
@@ -88,11 +90,11 @@ class AsyncPostgresConnection(AsyncPostgresLink):
                 await self.run("DEALLOCATE ALL")
                 return await self.fetch(statement, params, limit)
             raise self._error(exc, statement, params) from exc
-        fields = tuple([(result.fname(column), result.ftype(column)) for column in range(result.nfields)])
+        fields = _fields(result)
         shape = self._catalog.known_shape(text, fields) or await self._look_up(text, fields)
         return shape.columns, shape.decode(rows) if shape.decoders else rows
 
-    async def _look_up(self, text: str, fields: tuple[tuple[bytes | None, int], ...]) -> Shape:
+    async def _look_up(self, text: str, fields: Fields) -> Shape:
         if unknown := self._catalog.unknown_types(fields):
             self._catalog.type_names.update(await self._ask(TYPE_NAMES, [unknown]))
         return self._catalog.new_shape(text, fields)
@@ -104,7 +106,7 @@ class AsyncPostgresConnection(AsyncPostgresLink):
         if statement.inserts_values and statement.table:
             key = await self._integer_key(statement.table)
             if key is not None and statement.returning < 0:
-                text = f"{text.rstrip().rstrip(chr(59))}\nRETURNING {POSTGRESQL.quote(key)}"
+                text = f"{text}\nRETURNING {POSTGRESQL.quote(key)}"
         cursor = self._cursor
         try:
             await cursor.execute(cast(Any, text), encode(values, POSTGRES_ENCODERS))
@@ -257,7 +259,7 @@ class AsyncPostgresConnection(AsyncPostgresLink):
                 try:
                     async for row in rows:
                         if shape is None:
-                            shape = await self._streamed_shape(cursor, text)
+                            shape = self._streamed_shape(cursor, text)
                         batch.append(row)
                         if len(batch) == batch_size:
                             yield shape.columns, shape.decode(batch) if shape.decoders else batch
@@ -281,7 +283,7 @@ class AsyncPostgresConnection(AsyncPostgresLink):
         text, values = statement.bind_numbered(params)
         self._cursors += 1
         name = f"_dbadapter_{self._cursors}"
-        declare = f"DECLARE {name} NO SCROLL CURSOR FOR {text.rstrip().rstrip(';')}"
+        declare = f"DECLARE {name} NO SCROLL CURSOR FOR {text}"
         try:
             async with AsyncRawCursor(self.raw) as cursor:
                 await cursor.execute(cast(Any, declare), encode(values, POSTGRES_ENCODERS))
@@ -289,7 +291,8 @@ class AsyncPostgresConnection(AsyncPostgresLink):
                     await cursor.execute(cast(Any, f"FETCH FORWARD {batch_size} FROM {name}"))
                     if not (rows := await cursor.fetchall()):
                         break
-                    fields = self._fields(cursor)
+                    assert cursor.pgresult is not None
+                    fields = _fields(cursor.pgresult)
                     shape = self._catalog.known_shape(text, fields) or await self._look_up(text, fields)
                     yield shape.columns, shape.decode(rows) if shape.decoders else rows
                 # Left early, the cursor ends with the transaction: whoever closes a dropped stream may come too late.
@@ -297,14 +300,10 @@ class AsyncPostgresConnection(AsyncPostgresLink):
         except (ValueRefused, *FAILURES) as exc:
             raise self._error(exc, statement, params) from exc
 
-    def _fields(self, cursor: AsyncRawCursor[Any]) -> tuple[tuple[bytes | None, int], ...]:
-        result = cursor.pgresult
-        assert result is not None
-        return tuple([(result.fname(column), result.ftype(column)) for column in range(result.nfields)])
-
-    async def _streamed_shape(self, cursor: AsyncRawCursor[Any], text: str) -> Shape:
+    def _streamed_shape(self, cursor: AsyncRawCursor[Any], text: str) -> Shape:
         """The shape of a result that is still arriving, so that nothing can be asked on this connection."""
-        fields = self._fields(cursor)
+        assert cursor.pgresult is not None
+        fields = _fields(cursor.pgresult)
         return self._catalog.known_shape(text, fields) or self._catalog.new_shape(text, fields)
 
     async def columns_of(self, table: str) -> list[str]:
@@ -313,6 +312,10 @@ class AsyncPostgresConnection(AsyncPostgresLink):
         if not rows:
             raise UndefinedTable(f'relation "{table}" does not exist', sqlstate="42P01")
         return [row[0] for row in rows]
+
+
+def _fields(result: PGresult) -> Fields:
+    return tuple([(result.fname(column), result.ftype(column)) for column in range(result.nfields)])
 
 
 def _encode_batch(batch: list[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:

@@ -5,7 +5,7 @@ Shared by all connections of a pool. Queries are given as text; the connection t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -19,9 +19,13 @@ __all__ = [
     "KEY",
     "TYPE_NAMES",
     "WRITABLE_COLUMNS",
+    "Fields",
     "PostgresCatalog",
     "Shape",
 ]
+
+Fields = tuple[tuple[bytes | None, int], ...]
+"""The name and the type's object id of each column of a result."""
 
 # Object ids from here on are given out by the database itself: what is below is the same everywhere.
 FIRST_OWN_OID = 16384
@@ -69,12 +73,12 @@ class Shape:
     """The columns of a statement's result.
 
     Attributes:
-        fields: the server's names and type ids, to tell whether a later result has the same shape.
+        fields: to tell whether a later result has the same shape.
         columns: the names.
         decoders: of the columns that psycopg leaves as text, as (position, function).
     """
 
-    fields: tuple[tuple[bytes | None, int], ...]
+    fields: Fields
     columns: Columns
     decoders: tuple[tuple[int, Callable[[Any], Any]], ...] = ()
 
@@ -104,16 +108,16 @@ class PostgresCatalog:
         self.integer_keys.clear()
         self.type_names.clear()
 
-    def known_shape(self, text: str, fields: tuple[tuple[bytes | None, int], ...]) -> Shape | None:
+    def known_shape(self, text: str, fields: Fields) -> Shape | None:
         """The shape of the statement's last result, if this one has the same fields."""
         shape = self._shapes.known.get(text)
         return shape if shape is not None and shape.fields == fields else None
 
-    def unknown_types(self, fields: Sequence[tuple[bytes | None, int]]) -> list[int]:
+    def unknown_types(self, fields: Fields) -> list[int]:
         """The type ids whose names have to be looked up first."""
         return [oid for _, oid in fields if oid >= FIRST_OWN_OID and oid not in self.type_names]
 
-    def new_shape(self, text: str, fields: tuple[tuple[bytes | None, int], ...]) -> Shape:
+    def new_shape(self, text: str, fields: Fields) -> Shape:
         """Make and keep the shape of a result."""
         found = (
             (position, _DECODERS.get(self.type_names.get(oid, "")))

@@ -176,15 +176,15 @@ class SQLiteConnection(SQLiteLink):
     def _atomically(self) -> Iterator[None]:
         """A transaction of its own, or a savepoint in the one that is open already."""
         if self.raw.in_transaction:
-            self._run("SAVEPOINT dbadapter_batch")
+            self.run("SAVEPOINT dbadapter_batch")
             try:
                 yield
             except BaseException:
                 if self.raw.in_transaction:  # SQLite ends it by itself when the disk is full
-                    self._run("ROLLBACK TO SAVEPOINT dbadapter_batch")
-                    self._run("RELEASE SAVEPOINT dbadapter_batch")
+                    self.run("ROLLBACK TO SAVEPOINT dbadapter_batch")
+                    self.run("RELEASE SAVEPOINT dbadapter_batch")
                 raise
-            self._run("RELEASE SAVEPOINT dbadapter_batch")
+            self.run("RELEASE SAVEPOINT dbadapter_batch")
             return
         self.begin()
         try:

@@ -10,7 +10,7 @@ from .._core.statement import Statement
 from .._dialects import DATATYPE_SUFFIX
 from .sqlite_constraints import Trial, foreign_key_at_fault, unique_constraint_name
 
-__all__ = ["is_gone", "translate"]
+__all__ = ["translate"]
 
 _BY_CODE: dict[str, tuple[type[errors.QueryError], str]] = {
     "SQLITE_BUSY": (errors.DatabaseBusy, "55P03"),
@@ -114,11 +114,6 @@ def translate(
         if pattern.search(message):
             return kind(message, statement=text, sqlstate=state)
     return errors.QueryError(message, statement=text)
-
-
-def is_gone(error: BaseException) -> bool:
-    """The connection itself is of no more use after `error`."""
-    return isinstance(error, errors.DatabaseUnavailable)
 
 
 def _constraint(

@@ -98,15 +98,15 @@ class SQLiteLink:
 
         Every isolation level is met: SQLite's transactions are serializable.
         """
-        self._run("BEGIN" if read_only else "BEGIN IMMEDIATE")
+        self.run("BEGIN" if read_only else "BEGIN IMMEDIATE")
         if read_only and not self.read_only:
-            self._run("PRAGMA query_only = ON")
+            self.run("PRAGMA query_only = ON")
             self._guarded = True
 
     def commit(self) -> None:
         """Commit; on failure the transaction is rolled back."""
         try:
-            self._run("COMMIT")
+            self.run("COMMIT")
         except DatabaseAdapterError:
             self.rollback()
             raise
@@ -117,26 +117,23 @@ class SQLiteLink:
         """Roll back what there is to roll back."""
         self._catalog.clear()  # tables made in the transaction are gone again
         if self.raw.in_transaction:
-            self._run("ROLLBACK")
+            self.run("ROLLBACK")
         if self._guarded:
             self._end_guard()
 
     def _end_guard(self) -> None:
         """After a read-only transaction on a connection that also writes: let it do so again."""
         self._guarded = False
-        self._run("PRAGMA query_only = OFF")
+        self.run("PRAGMA query_only = OFF")
 
     def run(self, sql: str) -> None:
         """Run a statement of our own without parameters: savepoints and the like."""
-        self._run(sql)
-
-    def _run(self, sql: str) -> None:
         self._deadline = perf_counter() + (self._timeout or 0)
         try:
             self.raw.execute(sql)
         except FAILURES as exc:
             if self._has_to_wait(exc):
-                return self._in_turn(lambda: self._run(sql))
+                return self._in_turn(lambda: self.run(sql))
             trial = Trial(lambda: None, self._briefly)  # to COMMIT again would say nothing new
             raise translate(exc, None, self.raw, query_only=self._is_query_only(), trial=trial) from exc
 

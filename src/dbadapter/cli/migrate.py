@@ -10,9 +10,9 @@ import click
 
 from ..config import DatabaseConfig, DatabaseType
 from ..errors import ConfigError
-from ._transfer_output import Watch, print_check, print_plan, print_report
 from .output import print_json
-from .settings import json_option, settings
+from .settings import json_option, settings, tables_option
+from .transfer_output import ProgressDisplay, print_check, print_plan, print_report
 
 if TYPE_CHECKING:
     from ..transfer import TransferPlan
@@ -24,7 +24,7 @@ __all__ = ["command"]
 @click.option("--sqlite", "sqlite_file", metavar="FILE", help="The SQLite file to read.")
 @click.option("--from", "source", metavar="URL", help="The database to read, instead of --sqlite.")
 @click.option("--to", "target", metavar="URL", help="The database to write.")
-@click.option("--tables", metavar="A,B", help="Only these tables.")
+@tables_option
 @click.option("--create-only", is_flag=True, help="Make the tables and leave them empty.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be done.")
 @click.option(
@@ -49,7 +49,7 @@ def command(
     sqlite_file: str | None,
     source: str | None,
     target: str | None,
-    tables: str | None,
+    tables: list[str] | None,
     create_only: bool,
     dry_run: bool,
     recreate: bool,
@@ -74,30 +74,27 @@ def command(
 
     if resume and recreate:
         raise click.UsageError("--resume goes on with what is there, --recreate drops it: give one of them")
-    chosen = [name.strip() for name in tables.split(",") if name.strip()] if tables is not None else None
-    if chosen == []:
-        raise click.UsageError("--tables names no table")
     if plan_file is not None and not plan_file.absolute().parent.is_dir():
         raise click.UsageError(f"--plan: there is no directory {plan_file.parent}")
-    given = plan_file is not None and plan_file.exists() and not (dry_run and chosen)
-    with Watch(quiet=settings().as_json) as watch:
+    given = plan_file is not None and plan_file.exists() and not (dry_run and tables)
+    with ProgressDisplay(quiet=settings().as_json) as display:
         if given:
             assert plan_file is not None
             plan = _given(plan_file, _source(sqlite_file, source), target)
-            _keep_to(plan, chosen)
+            _keep_to(plan, tables)
         else:
             source_config, target_config = _ends(_source(sqlite_file, source), target)
             plan = plan_transfer(
                 source_config,
                 target_config,
-                tables=chosen,
+                tables=tables,
                 profile=not (no_profile or resume),
                 encoding=encoding,
-                progress=watch,
+                progress=display,
             )
         if plan_file is not None and not given:
             plan.save(plan_file)
-        watch.stop()
+        display.stop()
         if recreate and not dry_run and not yes:
             _ask(plan)
         report = run_transfer(
@@ -107,7 +104,7 @@ def command(
             recreate=recreate,
             resume=resume,
             verify=not no_verify,
-            progress=watch,
+            progress=display,
         )
     if settings().as_json:
         print_json(report.to_dict() | ({"plan": plan.to_dict()} if dry_run else {}))

@@ -16,11 +16,19 @@ from ..errors import DatabaseUnavailable
 if TYPE_CHECKING:
     from .. import DatabaseAdapter
 
-__all__ = ["Settings", "connection_options", "existing_config", "json_option", "open_adapter", "settings"]
+__all__ = [
+    "Settings",
+    "connection_options",
+    "existing_config",
+    "json_option",
+    "open_adapter",
+    "settings",
+    "tables_option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# s: a person is waiting for the answer, and a server that takes longer is told from one that refuses.
+# Seconds to wait for a connection at most: a person is waiting for the answer.
 _PATIENCE = 3.0
 
 
@@ -73,6 +81,20 @@ def connection_options(command: F) -> F:
         help="The database: sqlite:///app.db or postgresql://user@host/name.",
     )
     return url(json_option(command))
+
+
+def _split_names(_ctx: click.Context, _option: click.Parameter, value: str | None) -> list[str] | None:
+    if value is None:
+        return None
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not names:
+        raise click.UsageError("--tables names no table")
+    return names
+
+
+def tables_option(command: F) -> F:
+    """Add ``--tables A,B``; the command is given a list of names, or None for all tables."""
+    return click.option("--tables", metavar="A,B", callback=_split_names, help="Only these tables.")(command)
 
 
 def existing_config(config: DatabaseConfig) -> DatabaseConfig:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from ..config import DatabaseConfig
-from ._transfer_output import Watch, print_check
 from .output import print_json
-from .settings import json_option, settings
+from .settings import json_option, settings, tables_option
+from .transfer_output import ProgressDisplay, print_check
 
 __all__ = ["command"]
 
@@ -15,19 +15,18 @@ __all__ = ["command"]
 @click.command("verify", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--from", "source", metavar="URL", required=True, help="The database that the data came from.")
 @click.option("--to", "target", metavar="URL", required=True, help="The database that it went to.")
-@click.option("--tables", metavar="A,B", help="Only these tables.")
+@tables_option
 @json_option
-def command(source: str, target: str, tables: str | None) -> int:
+def command(source: str, target: str, tables: list[str] | None) -> int:
     """Compare two databases row by row; both are only read.
 
     Exits with 0 only if they hold the same values and none was rejected.
     """
     from ..transfer import verify_transfer
 
-    chosen = [name.strip() for name in tables.split(",") if name.strip()] if tables is not None else None
-    with Watch(quiet=settings().as_json) as watch:
+    with ProgressDisplay(quiet=settings().as_json) as display:
         check = verify_transfer(
-            DatabaseConfig.from_url(source), DatabaseConfig.from_url(target), tables=chosen, progress=watch
+            DatabaseConfig.from_url(source), DatabaseConfig.from_url(target), tables=tables, progress=display
         )
     if settings().as_json:
         print_json(check.to_dict())

@@ -12,9 +12,10 @@ from attrs import frozen
 
 from .findings import Finding, error, joined, ok
 
-__all__ = ["Answer", "check_port"]
+__all__ = ["SSL_REQUEST", "Answer", "check_port", "is_local"]
 
-_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+"""What a client of Postgres sends first, to ask whether the server does TLS."""
 _SOCKETS = ("/run/postgresql/.s.PGSQL.*", "/var/run/postgresql/.s.PGSQL.*", "/tmp/.s.PGSQL.*")
 # How other servers greet, or what they say to eight bytes they do not understand.
 _OTHERS = (
@@ -42,7 +43,7 @@ def check_port(host: str, port: int, timeout: float) -> Iterator[Finding | Answe
     place = f"{host}:{port}"
     try:
         with closing(_connect(host, port, timeout)) as connection:
-            connection.sendall(_SSL_REQUEST)
+            connection.sendall(SSL_REQUEST)
             reply = connection.recv(64)
     except FileNotFoundError:
         yield error(
@@ -106,6 +107,10 @@ def _elsewhere(host: str) -> str:
     found = sorted(
         {name for pattern in _SOCKETS for name in glob.glob(pattern) if not name.endswith(".lock")}
     )
-    local = host.startswith("/") or host in ("localhost", "127.0.0.1", "::1")
-    hint = f"; on this machine servers have the sockets {joined(found)}" if local and found else ""
+    hint = f"; on this machine servers have the sockets {joined(found)}" if is_local(host) and found else ""
     return f"start the server, or correct host and port{hint}"
+
+
+def is_local(host: str) -> bool:
+    """Whether `host` is this machine: its loopback, or a directory of Unix-domain sockets."""
+    return host.startswith(("/", "127.")) or host in ("localhost", "::1")

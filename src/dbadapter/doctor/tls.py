@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-import struct
 from collections.abc import Iterator
 
 from ..config import PoolConfig
 from .findings import Finding, error, ok, warning
-from .port import Answer
+from .port import SSL_REQUEST, Answer, is_local
 
 __all__ = ["check_tls", "root_certificates"]
 
-_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _OWN_ROOT = "~/.postgresql/root.crt"
 _MUST = ("require", "verify-ca", "verify-full")
 _VERIFIED = ("verify-ca", "verify-full")
@@ -60,22 +58,18 @@ def check_tls(host: str, port: int, config: PoolConfig, answer: Answer, timeout:
         return
     if mode in _VERIFIED:
         yield from _verify(host, port, config, timeout)
-    elif not _is_local(host) and mode != "disable" and answer.offers_tls:
+    elif not is_local(host) and mode != "disable" and answer.offers_tls:
         yield warning(
             "tls-unverified",
             f"sslmode={mode} does not check who the server at {host} is",
             "use sslmode=verify-full (DB_SSL=true), with sslrootcert for an authority of your own",
         )
-    elif not _is_local(host):
+    elif not is_local(host):
         yield warning(
             "tls-none",
             f"the connection to {host} is not encrypted",
             "turn TLS on at the server, and sslmode=verify-full here",
         )
-
-
-def _is_local(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _verify(host: str, port: int, config: PoolConfig, timeout: float) -> Iterator[Finding]:
@@ -97,7 +91,7 @@ def _verify(host: str, port: int, config: PoolConfig, timeout: float) -> Iterato
         return
     try:
         with socket.create_connection((host, port), timeout) as plain:
-            plain.sendall(_SSL_REQUEST)
+            plain.sendall(SSL_REQUEST)
             plain.recv(1)
             with context.wrap_socket(plain, server_hostname=host) as secured:
                 yield ok(

@@ -12,6 +12,7 @@ import shutil
 import time
 from typing import Any, LiteralString
 
+from .._core.consistency import parse_position
 from ..errors import DatabaseUnavailable
 from . import _sql
 from ._cluster import Cluster
@@ -61,9 +62,7 @@ def promote(cluster: Cluster, node: Node) -> None:
         )
     cluster.crown(node)
     for other in cluster.replicas:
-        if other is old:
-            continue
-        if other.running:
+        if other is not old and other.running:
             _redirect(cluster, other)
     if rejoin:
         start_replica(cluster, old)
@@ -123,7 +122,7 @@ def _redirect(cluster: Cluster, node: Node) -> None:
     """Have a running replica follow the new primary."""
     received = _ask(node, "SELECT coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn(), '0/0')::text")
     forks = _forks(cluster.primary)
-    if forks and _position(received) <= max(forks.values()):
+    if forks and parse_position(received) <= max(forks.values()):
         _make_slot(cluster.primary, node)
         node.reload(follower_settings(cluster, node))
         if _streams(cluster.primary, node):
@@ -148,7 +147,7 @@ def _can_follow(cluster: Cluster, node: Node) -> bool:
     if said.get("Database cluster state") != "shut down":
         return False  # crashed, or a replica: there may be more in its log than the last checkpoint tells
     fork = _forks(cluster.primary).get(int(said["Latest checkpoint's TimeLineID"]))
-    return fork is not None and _position(said["Latest checkpoint location"]) < fork
+    return fork is not None and parse_position(said["Latest checkpoint location"]) < fork
 
 
 def _forks(primary: Node) -> dict[int, int]:
@@ -156,13 +155,9 @@ def _forks(primary: Node) -> dict[int, int]:
     timeline = _ask(primary, "SELECT left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)")
     history = _ask(primary, "SELECT pg_read_file('pg_wal/' || %s || '.history', true)", timeline) or ""
     lines = (line.split() for line in history.splitlines())
-    return {int(words[0]): _position(words[1]) for words in lines if len(words) > 1 and words[0].isdigit()}
-
-
-def _position(text: str) -> int:
-    """A log position such as ``0/3000060`` as a number."""
-    high, _, low = text.partition("/")
-    return (int(high, 16) << 32) + int(low, 16)
+    return {
+        int(words[0]): parse_position(words[1]) for words in lines if len(words) > 1 and words[0].isdigit()
+    }
 
 
 def _slot(node: Node) -> str:

@@ -14,13 +14,13 @@ from .output import print_lines, print_table
 if TYPE_CHECKING:
     from ..transfer import TransferPlan, TransferReport, VerifyReport
 
-__all__ = ["Watch", "print_check", "print_plan", "print_report"]
+__all__ = ["ProgressDisplay", "print_check", "print_plan", "print_report"]
 
 _WORDS = {"profile": "reading", "copy": "copying", "index": "indexing", "verify": "comparing"}
 _SECONDS_BETWEEN_LINES = 5.0
 
 
-class Watch:
+class ProgressDisplay:
     """Shows progress on standard error; call it as a transfer's ``progress``.
 
     Args:
@@ -35,7 +35,7 @@ class Watch:
         self._said: dict[tuple[str, str], float] = {}
         self._last: tuple[str, str, int] | None = None
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> ProgressDisplay:
         return self
 
     def __exit__(
