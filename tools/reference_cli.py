@@ -21,8 +21,8 @@ HEAD = """\
 `dbadapter`, also `python -m dbadapter`. This page is written by `tools/reference_cli.py` from the commands themselves;
 how to use them: [Use the command line](../how-to/command-line.md).
 
-Exit codes: 0 when everything asked for holds, 1 when it does not, 2 when the request itself was wrong, 130 when it was
-interrupted.
+Exit codes: 0 when everything asked for holds, 1 when it does not, 2 when the request itself was wrong; 130 when it was
+interrupted, 143 when it was told to end (SIGTERM).
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -51,6 +52,28 @@ def test_lines_without_a_terminal(tmp_path: Path) -> None:
     for words in ("requests/s", "switched from sqlite to postgresql", "0 errors", "longest wait", "passed"):
         assert words in done.stdout
     assert "\x1b" not in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_told_to_end(number: signal.Signals, tmp_path: Path) -> None:
+    """A signal ends it as Ctrl-C does: one line, the shell's exit code for it, and nothing stays behind."""
+    command = [sys.executable, "-W", "error", "-m", "dbadapter", "demo", "--seconds", "60"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as demo:
+        try:
+            assert demo.stdout is not None
+            assert "a small shop" in demo.stdout.readline()
+            assert any(tmp_path.iterdir())
+            demo.send_signal(number)
+            _, complaints = demo.communicate(timeout=100)
+        finally:
+            demo.kill()
+    assert demo.returncode == 128 + number
+    word = "interrupted" if number is signal.SIGINT else f"ended by {number.name}"
+    assert complaints.strip() == f"dbadapter: {word}"
     assert list(tmp_path.iterdir()) == []
 
 

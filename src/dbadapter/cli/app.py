@@ -17,6 +17,7 @@ import click
 from .. import __version__
 from ..errors import ConfigError, DatabaseAdapterError
 from .settings import connection_options
+from .signals import Ended, ending_orderly
 
 __all__ = ["main"]
 
@@ -92,14 +93,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after the program's name; default: those of this process.
 
     Returns:
-        The exit code: 0 when everything asked for holds, 1 when it does not, 2 for wrong usage.
+        The exit code: 0 when everything asked for holds, 1 when it does not, 2 for wrong usage; 128 and the signal's
+        number when one ended it.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that has no "…" shows "?" and is not an error
             stream.reconfigure(errors="replace")
     try:
-        result = commands.main(args=words, prog_name="dbadapter", standalone_mode=False)
+        with ending_orderly():
+            result = commands.main(args=words, prog_name="dbadapter", standalone_mode=False)
     except BaseException as exc:
         if isinstance(exc, SystemExit):
             raise
@@ -118,6 +121,9 @@ def _verdict(exc: BaseException) -> tuple[int, str]:
     """The exit code and the one line that says what was wrong."""
     if isinstance(exc, click.ClickException):
         return exc.exit_code, " ".join(exc.format_message().split())
+    signalled = exc.__cause__ if isinstance(exc, click.Abort) else exc
+    if isinstance(signalled, Ended):
+        return signalled.exit_code, str(signalled)
     if isinstance(exc, (click.Abort, KeyboardInterrupt)):
         return INTERRUPTED, "interrupted"
     if isinstance(exc, ConfigError):

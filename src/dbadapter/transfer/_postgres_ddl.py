@@ -142,8 +142,21 @@ def statements(plan: TransferPlan) -> list[str]:
 # -- doing it ------------------------------------------------------------------------------------------------------
 
 
-def attempt(raw: psycopg.Connection[Any], statement: str) -> str | None:
-    """Execute in a savepoint (or a transaction of its own); the server's words if it refuses."""
+class Refusal(str):
+    """Why the server refused a statement, in its words, which may be of any language; and the code of that."""
+
+    __slots__ = ("sqlstate",)
+
+    sqlstate: str
+
+
+# A relation, a constraint or type, a primary key: an interrupted run has made it.
+_THERE_ALREADY = ("42P07", "42710", "42P16")
+_NOT_THERE = "42704"
+
+
+def attempt(raw: psycopg.Connection[Any], statement: str) -> Refusal | None:
+    """Execute in a savepoint (or a transaction of its own); why not, if the server refuses."""
     import psycopg
 
     try:
@@ -152,7 +165,9 @@ def attempt(raw: psycopg.Connection[Any], statement: str) -> str | None:
     except psycopg.Error as error:
         if error.sqlstate is None or error.sqlstate[:2] in ("08", "53", "57", "58", "XX"):
             raise
-        return error.diag.message_primary or str(error)
+        refusal = Refusal(error.diag.message_primary or error)
+        refusal.sqlstate = error.sqlstate
+        return refusal
     return None
 
 
@@ -188,7 +203,7 @@ def create_tables(raw: psycopg.Connection[Any], plan: TransferPlan) -> list[Drop
     dropped: list[Dropped] = []
     for statement in _preparations(plan):
         problem = attempt(raw, statement)
-        if problem and not ("already exists" in problem and statement.startswith("CREATE TYPE")):
+        if problem and problem.sqlstate not in _THERE_ALREADY:
             raise TransferError(f"cannot prepare the target: {problem} ({statement.split(' (')[0]})")
     for table in plan.tables:
         if table.existing:
@@ -235,12 +250,12 @@ def finish_table(raw: psycopg.Connection[Any], table: TablePlan) -> list[Dropped
     wanted += [("check", check["name"], _check(table, check)) for check in table.checks]
     for kind, name, statement in wanted:
         problem = attempt(raw, statement)
-        if problem and "already exists" not in problem and "multiple primary keys" not in problem:
+        if problem and problem.sqlstate not in _THERE_ALREADY:
             dropped.append(Dropped(kind=kind, name=name, reason=problem, table=table.name, sql=statement))
     for check in table.checks:
         validate = f"ALTER TABLE {quote(table.target)} VALIDATE CONSTRAINT {quote(check['name'])}"
         problem = attempt(raw, validate)
-        if problem and "does not exist" not in problem:
+        if problem and problem.sqlstate != _NOT_THERE:
             reason = (
                 f"rows violate it in SQLite already ({problem}); it is NOT VALID: it holds for new rows only"
             )
@@ -259,7 +274,7 @@ def foreign_keys(
     for key in () if table.existing else table.foreign_keys:
         name = foreign_key_name(table, key)
         problem = attempt(raw, add_foreign_key(table, key))
-        if problem and "already exists" not in problem:
+        if problem and problem.sqlstate not in _THERE_ALREADY:
             yield key, name, problem, False
             continue
         valid = attempt(raw, f"ALTER TABLE {quote(table.target)} VALIDATE CONSTRAINT {quote(name)}") is None

@@ -148,7 +148,8 @@ def _resume(post: psycopg.Connection[Any], plan: TransferPlan) -> None:
     """Take up the interrupted run's plan; TransferError if there is none or the source has changed since."""
     recorded = recorded_in_postgres(post)
     if not any(state != "done" for state, _ in recorded.values()):
-        raise TransferError("there is no interrupted transfer in the target to resume")
+        complete = ": all its tables are complete; verify compares both ends" if recorded else ""
+        raise TransferError(f"there is no interrupted transfer in the target to resume{complete}")
     rows = dict(post.execute(f"SELECT name, value FROM {SOURCE}".encode()).fetchall())
     if json.loads(rows["fingerprint"]) != _fingerprint(plan):
         raise TransferError(

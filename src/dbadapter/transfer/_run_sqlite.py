@@ -142,7 +142,8 @@ def _create_table(lite: sqlite3.Connection, table: TablePlan) -> None:
 def _resume(lite: sqlite3.Connection, plan: TransferPlan) -> None:
     recorded = recorded_in_sqlite(lite)
     if not any(state != "done" for state, _ in recorded.values()):
-        raise TransferError("there is no interrupted transfer in the target to resume")
+        complete = ": all its tables are complete; verify compares both ends" if recorded else ""
+        raise TransferError(f"there is no interrupted transfer in the target to resume{complete}")
     row = lite.execute(f"SELECT value FROM {SOURCE} WHERE name = 'plan'").fetchone()
     earlier = from_dict(json.loads(row[0]))
     plan.tables = [recorded[table.target][1] for table in earlier.tables if table.target in recorded]
