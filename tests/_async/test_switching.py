@@ -213,6 +213,8 @@ async def test_a_connection_of_the_pool_follows_the_switch(
         await switch.result()
         assert [await each.result() for each in waiting] == [other(start)] * 2
     assert await ask(False) == other(start)
+    assert pool.get_stats() == roomy.pool.get_stats()
+    assert await pool.health() == {"main_pool": True, "read_pool": True}
     await roomy.switch_database(start)
     assert (await ask(False), await ask(True)) == (start, start)
     await roomy.close()

@@ -210,6 +210,8 @@ def test_a_connection_of_the_pool_follows_the_switch(roomy: DatabaseAdapter, sta
         switch.result()
         assert [each.result() for each in waiting] == [other(start)] * 2
     assert ask(False) == other(start)
+    assert pool.get_stats() == roomy.pool.get_stats()
+    assert pool.health() == {"main_pool": True, "read_pool": True}
     roomy.switch_database(start)
     assert (ask(False), ask(True)) == (start, start)
     roomy.close()

@@ -368,7 +368,7 @@ class AsyncDatabaseAdapter(AsyncAccess):
 
     @property
     def pool(self) -> AsyncPool:
-        """The backend's pool; another one after a switch."""
+        """The backend's pool; another one after a switch, which serves those that ask the old one, too."""
         return self._backend.pool
 
     @property

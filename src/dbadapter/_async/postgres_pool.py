@@ -158,11 +158,8 @@ class AsyncPostgresPool(AsyncPool):
     def _reads(self) -> dict[str, int]:
         return {} if self.cluster is None else self.cluster.reads()
 
-    async def health(self) -> dict[str, bool]:
-        """Whether writing and reading connections answer, within a second: ``{"main_pool": …, "read_pool": …}``."""
-        if self.cluster is None:
-            return await super().health()
-        return await self.cluster.health()
+    async def _health(self) -> dict[str, bool]:
+        return await (super()._health() if self.cluster is None else self.cluster.health())
 
     async def _answers_when_busy(self) -> bool:
         """All connections are in use, by an app that is busy or by a server that hangs: another connection tells."""

@@ -369,7 +369,7 @@ class DatabaseAdapter(Access):
 
     @property
     def pool(self) -> Pool:
-        """The backend's pool; another one after a switch."""
+        """The backend's pool; another one after a switch, which serves those that ask the old one, too."""
         return self._backend.pool
 
     @property

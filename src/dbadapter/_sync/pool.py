@@ -196,9 +196,10 @@ class Pool:
             ConfigError: the numbers are out of range; nothing has changed.
             DatabaseUnavailable: a connection that is lacking cannot be opened; the limits have changed.
         """
-        self.require_open()
-        self.config = attrs.evolve(self.config, min_connections=minimum, max_connections=maximum)
-        self._resize_lanes()
+        pool = self._current
+        pool.require_open()
+        pool.config = attrs.evolve(pool.config, min_connections=minimum, max_connections=maximum)
+        pool._resize_lanes()
 
     def _resize_lanes(self) -> None:
         raise NotImplementedError
@@ -238,21 +239,20 @@ class Pool:
         Args:
             read_only: a connection for reading will do.
 
-        What is left uncommitted at the end is rolled back. After a switch of the adapter whose pool this was, it is a
-        connection to the database that is in use by then. Raises `PoolExhausted`, `PoolClosed` or
+        What is left uncommitted at the end is rolled back. After a switch of the adapter that the pool belongs to, it
+        is a connection to the database that is in use by then. Raises `PoolExhausted`, `PoolClosed` or
         `DatabaseUnavailable`.
         """
         self.require_open()
         where = caller_place()
-        pool = self
         while True:
+            pool = self._current
             try:
                 lane, connection = pool._check_out(where, read_only=read_only)
                 break
             except PoolMoved:
                 if pool._successor is None:
                     raise
-                pool = pool._successor
         try:
             yield connection.lend()
         finally:
@@ -314,8 +314,16 @@ class Pool:
             for lane in self._lanes:
                 lane.state.resume()
 
+    @property
+    def _current(self) -> Pool:
+        """This pool, or the one that serves in its place since the adapter has switched."""
+        pool = self
+        while pool._successor is not None:
+            pool = pool._successor
+        return pool
+
     def hand_over(self, successor: Pool) -> None:
-        """End a pause for good: those that waited, or come later, are served by `successor`; this pool is closed."""
+        """End a pause for good: this pool is closed, and `successor` serves those that waited or still ask this one."""
         self._successor = successor
         self._stop(Grant.MOVED)
 
@@ -331,12 +339,13 @@ class Pool:
         recycled recycled_reasons reads leaks nodes holders``; times in ``wait_ms`` are milliseconds, ``utilization`` is
         active / max.
         """
-        holders = [holder for lane in self._lanes for holder in lane.holders.listed()]
-        with self._lock:
-            figures = [LaneFigures.of(lane.state) for lane in self._lanes]
-            nodes = self._nodes(figures)
-            reads = self._reads()
-        return pool_stats(self.config, figures, nodes, holders, reads)
+        pool = self._current
+        holders = [holder for lane in pool._lanes for holder in lane.holders.listed()]
+        with pool._lock:
+            figures = [LaneFigures.of(lane.state) for lane in pool._lanes]
+            nodes = pool._nodes(figures)
+            reads = pool._reads()
+        return pool_stats(pool.config, figures, nodes, holders, reads)
 
     def _nodes(self, figures: list[LaneFigures]) -> list[NodeFigures]:
         raise NotImplementedError
@@ -347,6 +356,9 @@ class Pool:
 
     def health(self) -> dict[str, bool]:
         """Whether writing and reading connections answer, within a second: ``{"main_pool": …, "read_pool": …}``."""
+        return self._current._health()
+
+    def _health(self) -> dict[str, bool]:
         writes = self._answers("writer", self.writer)
         return {
             "main_pool": writes,

@@ -159,11 +159,8 @@ class PostgresPool(Pool):
     def _reads(self) -> dict[str, int]:
         return {} if self.cluster is None else self.cluster.reads()
 
-    def health(self) -> dict[str, bool]:
-        """Whether writing and reading connections answer, within a second: ``{"main_pool": …, "read_pool": …}``."""
-        if self.cluster is None:
-            return super().health()
-        return self.cluster.health()
+    def _health(self) -> dict[str, bool]:
+        return super()._health() if self.cluster is None else self.cluster.health()
 
     def _answers_when_busy(self) -> bool:
         """All connections are in use, by an app that is busy or by a server that hangs: another connection tells."""
