@@ -10,7 +10,7 @@ import pytest
 from dbadapter import PoolConfig
 from dbadapter._core.consistency import ANY, NEVER, Token
 from dbadapter._core.pool_state import PoolState
-from dbadapter._core.routing import Chooser
+from dbadapter._core.routing import LoadBalancer
 from dbadapter._core.topology import Change, ChangeKind, NodeState, Role, Sample, Topology
 
 CLUSTER = 77
@@ -259,32 +259,32 @@ def readers(*fresh: float) -> list[NodeState]:
 def test_only_fresh_replicas_are_chosen(balance: str) -> None:
     """None is chosen rather than a stale one; a read that takes anything gets anything."""
     nodes = readers(5.0, 3.0, NEVER)
-    chooser = Chooser(balance)
-    assert {chooser.choose(nodes, 4.0).host for _ in range(50)} == {"0"}  # type: ignore[union-attr]
-    assert {chooser.choose(nodes, 2.0).host for _ in range(200)} == {"0", "1"}  # type: ignore[union-attr]
-    assert {chooser.choose(nodes, ANY).host for _ in range(400)} == {"0", "1", "2"}  # type: ignore[union-attr]
-    assert chooser.choose(nodes, 5.0) is None  # a write at that very moment may be missing
-    assert chooser.choose([], ANY) is None
+    balancer = LoadBalancer(balance)
+    assert {balancer.choose(nodes, 4.0).host for _ in range(50)} == {"0"}  # type: ignore[union-attr]
+    assert {balancer.choose(nodes, 2.0).host for _ in range(200)} == {"0", "1"}  # type: ignore[union-attr]
+    assert {balancer.choose(nodes, ANY).host for _ in range(400)} == {"0", "1", "2"}  # type: ignore[union-attr]
+    assert balancer.choose(nodes, 5.0) is None  # a write at that very moment may be missing
+    assert balancer.choose([], ANY) is None
 
 
 def test_least_busy_counts_users_and_those_that_wait() -> None:
     """The replica with the fewest connections in use and callers waiting is taken; idle ones share the reads evenly."""
     nodes: list[Any] = readers(5.0, 5.0, 5.0)
-    chooser = Chooser("least_busy")
-    counts = Counter(chooser.choose(nodes, 1.0).host for _ in range(960))  # type: ignore[union-attr]
+    balancer = LoadBalancer("least_busy")
+    counts = Counter(balancer.choose(nodes, 1.0).host for _ in range(960))  # type: ignore[union-attr]
     assert min(counts[host] for host in "012") >= 300
     nodes[0].pool.active.update({object(), object()})
     nodes[1].pool.active.add(object())
     nodes[2].pool.active.add(object())
     nodes[2].pool.waiters.append(object())
-    assert {chooser.choose(nodes, 1.0).host for _ in range(9)} == {"1"}  # type: ignore[union-attr]
+    assert {balancer.choose(nodes, 1.0).host for _ in range(9)} == {"1"}  # type: ignore[union-attr]
 
 
 def test_round_robin_takes_turns() -> None:
     """One after the other, busy or not."""
     nodes = readers(5.0, 5.0, 5.0)
-    chooser = Chooser("round_robin")
-    assert [chooser.choose(nodes, 1.0).host for _ in range(6)] == ["1", "2", "0", "1", "2", "0"]  # type: ignore[union-attr]
+    balancer = LoadBalancer("round_robin")
+    assert [balancer.choose(nodes, 1.0).host for _ in range(6)] == ["1", "2", "0", "1", "2", "0"]  # type: ignore[union-attr]
 
 
 def test_unknown_roles_at_first() -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbadapter._core.parsing import parse, parse_work
-from dbadapter._core.remembered import Remembered
 from dbadapter._core.statement import MAX_PARAMETERS, MOST_PLACEHOLDERS
+from dbadapter._core.statement_cache import StatementCache
 from dbadapter.errors import ParameterError, QueryError, SQLSyntaxError
 
 
@@ -141,7 +141,7 @@ def test_too_many_placeholders() -> None:
 
 def test_what_is_remembered_of_statements_has_bounds() -> None:
     """However many texts there are, and however long they are; a long one is not remembered at all."""
-    memory: Remembered[int] = Remembered()
+    memory: StatementCache[int] = StatementCache()
     assert memory.keep("x" * 200_000, 1) == 1
     assert not memory.known
     for number in range(10_000):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .._concurrency._aio import last_write, note_write, sleep
 from .._core.consistency import ANY, Token
 from .._core.pool_stats import NodeFigures
-from .._core.routing import Chooser
+from .._core.routing import LoadBalancer
 from .._core.topology import Change, ChangeKind, Sample, Topology
 from .._drivers.postgres_errors import is_full
 from ..config import PoolConfig
@@ -83,7 +83,7 @@ class AsyncCluster:
         self._on_writer = on_writer
         on_writer(self.writer)
         self.primary_reads = 0
-        self._chooser = Chooser(config.load_balance)
+        self._balancer = LoadBalancer(config.load_balance)
         self._is_shared = config.pgbouncer
         self._sampler = AsyncSampler(self)
         self.nudge = self._sampler.nudge
@@ -159,7 +159,7 @@ class AsyncCluster:
             needed = ANY
         else:
             return self._primary_reads()
-        state = self._chooser.choose(topology.readers, needed, token)
+        state = self._balancer.choose(topology.readers, needed, token)
         if state is None:
             # A replica that shows everything until now shows what the token stands for, too.
             self._sampler.want(needed if token is None else perf_counter())

@@ -9,8 +9,8 @@ from __future__ import annotations
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, TypeVar
 
-from .._concurrency._aio import Watch, wait_readable
-from .._core.wishes import Wishes
+from .._concurrency._aio import Poller, wait_readable
+from .._core.demand import Demand
 from ..errors import DatabaseAdapterError
 from .node import AsyncNode
 
@@ -38,24 +38,24 @@ class AsyncSampler:
 
     def __init__(self, cluster: AsyncCluster) -> None:
         self._cluster = cluster
-        self._watch = Watch(self._round, "dbadapter-sampler")
-        self._wishes = Wishes()
+        self._poller = Poller(self._round, "dbadapter-sampler")
+        self._demand = Demand()
         self._worked = 0.0  # seconds of the processor's time in this round
-        self.nudge = self._watch.nudge
+        self.nudge = self._poller.nudge
 
     def start(self) -> None:
         """Begin."""
-        self._watch.start()
+        self._poller.start()
 
     async def stop(self) -> None:
         """End, and close the connections that were watched with."""
-        await self._watch.stop()
+        await self._poller.stop()
         for node in self._cluster.nodes:
             node.drop_probe()
 
     def want(self, needed: float) -> None:
         """A read would have used a replica that shows everything until `needed`: see to it that the next one can."""
-        self._wishes.add(needed, perf_counter())
+        self._demand.add(needed, perf_counter())
         if self._cluster.topology.history.newest[0] <= needed:
             self.nudge()
 
@@ -118,8 +118,8 @@ class AsyncSampler:
             self._worked += thread_time() - begun
 
     def _due(self, now: float) -> float:
-        due, spacing = self._wishes.due(self._cluster.topology.readers, now)
+        due, spacing = self._demand.due(self._cluster.topology.readers, now)
         if any(node.probe is None or node.silent_for(now) for node in self._cluster.nodes):
             due = min(due, _SOON)
-        self._watch.spacing = max(spacing, self._worked / _SHARE)
+        self._poller.spacing = max(spacing, self._worked / _SHARE)
         return due

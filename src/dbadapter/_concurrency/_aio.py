@@ -21,8 +21,8 @@ __all__ = [
     "Errand",
     "Holder",
     "Periodic",
+    "Poller",
     "Waiter",
-    "Watch",
     "beside",
     "current_holder",
     "describe_holder",
@@ -136,7 +136,7 @@ async def wait_readable(descriptors: Iterable[int], timeout: float) -> set[int]:
     return ready
 
 
-class Watch:
+class Poller:
     """Calls a function again and again in a task of its own; it answers after how many seconds it is due again.
 
     Attributes:
@@ -160,7 +160,7 @@ class Watch:
             self._wake.clear()
             try:
                 due = await self._function()
-            except Exception:  # a watch that ended would leave everybody believing what it said last
+            except Exception:  # if it ended, everybody would go on believing what it found last
                 logger.exception("%s failed, and goes on", self._name)
                 due = 1.0
             await asyncio.sleep(min(self.spacing, due))

@@ -18,8 +18,8 @@ __all__ = [
     "Errand",
     "Holder",
     "Periodic",
+    "Poller",
     "Waiter",
-    "Watch",
     "beside",
     "current_holder",
     "describe_holder",
@@ -119,7 +119,7 @@ def wait_readable(descriptors: Iterable[int], timeout: float) -> set[int]:
     return {descriptor for descriptor, _ in poller.poll(max(timeout, 0) * 1000)}
 
 
-class Watch:
+class Poller:
     """Calls a function again and again on a daemon thread; it answers after how many seconds it is due again.
 
     Attributes:
@@ -142,7 +142,7 @@ class Watch:
             self._wake.clear()
             try:
                 due = self._function()
-            except Exception:  # a watch that ended would leave everybody believing what it said last
+            except Exception:  # if it ended, everybody would go on believing what it found last
                 if self._stop.is_set():
                     return
                 logger.exception("%s failed, and goes on", self._name)

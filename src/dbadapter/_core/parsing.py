@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 from ..errors import ParameterError, SQLSyntaxError
-from .remembered import Remembered
 from .statement import MOST_PLACEHOLDERS, Slot, Statement
+from .statement_cache import StatementCache
 
 __all__ = ["TOKEN", "comment_end", "parse", "parse_work"]
 
@@ -56,8 +56,8 @@ _TRANSACTION_CONTROL = frozenset(
 _SCHEMA_CHANGES = frozenset({"create", "alter", "drop", "attach", "detach", "vacuum", "rollback"})
 
 
-_parsed: Remembered[Statement] = Remembered()
-_work: Remembered[Statement] = Remembered()
+_parsed: StatementCache[Statement] = StatementCache()
+_work: StatementCache[Statement] = StatementCache()
 
 
 def parse(text: str) -> Statement:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from ..errors import ConfigError
 from .consistency import CONSISTENCIES, Token
-from .remembered import Remembered
 from .statement import Statement
+from .statement_cache import StatementCache
 from .topology import NodeState
 
-__all__ = ["Chooser", "StatementMemory", "check_consistency"]
+__all__ = ["LoadBalancer", "StatementMemory", "check_consistency"]
 
-# How many reads in a row a replica is given that is no busier than the others.
+# How many reads in a row go to one replica while all are equally busy.
 _STAY = 32
 
 
@@ -26,44 +26,44 @@ def check_consistency(consistency: str | None, after: str | None) -> Token | Non
 
 
 class StatementMemory:
-    """Remembers of texts that look like reads what the database itself said about them.
+    """Which statements that look like reads are reads, as the database itself has shown.
 
-    Its verdict is reliable where a guess from the text is not: functions, also those that a view calls, and common
-    table expressions may write, and a connection that only reads refuses them before they have done anything.
+    A guess from the text is not reliable: functions (also those that a view calls) and common table expressions may
+    write. But where nothing may be written, the database refuses such a statement before it has done anything.
     """
 
     __slots__ = ("_texts",)
 
     def __init__(self) -> None:
-        self._texts: Remembered[bool] = Remembered()
+        self._texts: StatementCache[bool] = StatementCache()
 
     def may_read(self, statement: Statement) -> bool:
-        """The statement is not known to write."""
+        """Whether the statement may be a read: nothing says that it writes."""
         return not (statement.writes or self._texts.known.get(statement.text, False))
 
     def reads(self, statement: Statement) -> bool:
-        """The statement was let through where nothing can be written."""
+        """Whether the statement has run where nothing can be written, and so is a read."""
         return self._texts.known.get(statement.text) is False
 
     def is_known(self, statement: Statement) -> bool:
-        """The statement certainly writes, or the database has said what it does."""
+        """Whether it is certain what the statement does: from its text, or because the database has shown it."""
         return statement.writes or statement.text in self._texts.known
 
     def is_harmless(self, statement: Statement) -> bool:
-        """The statement was let through where nothing can be written, or calls no function and so most likely reads."""
+        """Whether the statement is a read, or most likely one because its text calls no function."""
         return self.may_read(statement) and (self.reads(statement) or "(" not in statement.text)
 
     def forget(self) -> None:
-        """What the database has said holds no more: a function may be another one now."""
+        """Forget what the database has shown: after a change of the schema, a function may be another one."""
         self._texts.clear()
 
     def remember(self, statement: Statement, *, writes: bool = True) -> None:
-        """The database has taken the statement for a read, or refused it as a write; a refusal is for good."""
+        """Note that the database has refused the statement as a write, which is for good, or let it pass as a read."""
         self._texts.keep(statement.text, writes or self._texts.known.get(statement.text, False))
 
 
-class Chooser:
-    """Chooses among replicas as ``load_balance`` says."""
+class LoadBalancer:
+    """Chooses among the replicas that are fresh enough, as the setting ``load_balance`` says."""
 
     __slots__ = ("_least_busy", "_random", "_turns")
 
@@ -75,12 +75,12 @@ class Chooser:
     def choose(
         self, readers: Sequence[NodeState], needed: float, token: Token | None = None
     ) -> NodeState | None:
-        """A replica that shows everything acknowledged until `needed`, and `token`; None: none does."""
+        """A replica that shows everything acknowledged until `needed`, and what `token` stands for; None: none does."""
         count = len(readers)
         if not count:
             return None
         if self._least_busy:
-            # Those that are equally busy share the work, each for a while: going to and fro costs a tenth of a read.
+            # Replicas that are equally busy take turns of many reads: changing with each one costs a tenth of a read.
             begin = self._turns() // _STAY % count
             node = readers[begin]
             if node.fresh_until > needed and token is None and not node.pool.active:

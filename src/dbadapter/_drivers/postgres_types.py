@@ -10,8 +10,8 @@ from typing import Any
 
 import attrs
 
-from .._core.remembered import Remembered
 from .._core.rows import Columns
+from .._core.statement_cache import StatementCache
 
 __all__ = [
     "DECODED_TYPES",
@@ -100,7 +100,7 @@ class PostgresCatalog:
     def __init__(self) -> None:
         self.type_names: dict[int, str] = {}
         self.integer_keys: dict[str, str | None] = {}
-        self._shapes: Remembered[Shape] = Remembered()
+        self._shapes: StatementCache[Shape] = StatementCache()
 
     def clear(self) -> None:
         """Forget what a change of tables may have made untrue; type ids stay what they are."""

@@ -14,10 +14,10 @@ import attrs
 
 from .._core.bulk import conflict_clause
 from .._core.parsing import parse
-from .._core.remembered import Remembered
 from .._core.result_types import ADDING, KEEPING, echoes, reduced, told_types
 from .._core.rows import Columns
 from .._core.statement import Statement
+from .._core.statement_cache import StatementCache
 from .._dialects import SQLITE
 from ..errors import UndefinedTable
 from .sqlite_values import decode_leniently, sqlite_decoder, sqlite_echo_decoder, sqlite_sum_decoder
@@ -86,7 +86,7 @@ class SQLiteCatalog:
     """
 
     def __init__(self) -> None:
-        self.shapes: Remembered[Shape] = Remembered()
+        self.shapes: StatementCache[Shape] = StatementCache()
         self.recheck_at = 0.0
         self._integer_keys: dict[str, tuple[str, bool] | None] = {}
         self._version: int | None = None

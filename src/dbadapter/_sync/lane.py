@@ -30,6 +30,8 @@ logger = logging.getLogger("dbadapter.pool")
 _FIRST_RETRY, _LONGEST_RETRY = 0.02, 0.25
 # A caller that holds every connection waits this long: for a stream it has dropped, which an event loop closes later.
 _PATIENCE_IN_VAIN = 0.25
+# How often a caller that a switch holds back looks whether it was called off (s).
+_PAUSE_POLL = 0.1
 
 
 class PoolMoved(PoolClosed):
@@ -148,40 +150,35 @@ class Lane:
 
     def _wait(self, deadline: float, patience: float | None) -> Connection | Grant | Place:
         """Stand in line until `deadline`; what is handed over, or what to do instead. Raises `PoolExhausted`."""
-        waiter, in_vain, crowded = Waiter(), False, False
+        waiter = Waiter()
         state = self.state
-        self._take_back()
         with self._lock:
             # What the answer was based on may have changed since the lock was released: ask again, then queue.
             state.requests -= 1
             entitled = state.paused and (patience is not None or self._entitled(waiter.holder))
             got = state.take(entitled, waiter.holder)
-            if got is Grant.WAIT:
-                crowded = state.is_crowded()
-                if in_vain := self._holds_everything(waiter.holder):
-                    deadline = min(deadline, perf_counter() + _PATIENCE_IN_VAIN)
-                if not crowded:
-                    state.waiters.append(waiter)
-            elif got is Grant.HELD_BACK:
+            is_crowded = got is Grant.WAIT and state.is_crowded()
+            in_vain = got is Grant.WAIT and self._holds_everything(waiter.holder)
+            if got is Grant.HELD_BACK:
                 state.held_back.append(waiter)
-            else:
-                return got
-        if crowded:
+            elif got is Grant.WAIT and not is_crowded:
+                state.waiters.append(waiter)
+        if is_crowded:
             raise self.exhausted(f"{state.max_waiting} callers wait already (max_waiting)")
+        if got is not Grant.WAIT and got is not Grant.HELD_BACK:
+            return got
+        if in_vain:
+            deadline = min(deadline, perf_counter() + _PATIENCE_IN_VAIN)
         try:
-            self._stand(waiter, deadline)
+            self._stand_in_line(waiter, deadline)
             if patience is None and not waiter.delivered and waiter in state.held_back:
-                # A switch is short, with a time limit of its own.
-                while not waiter.delivered and waiter in state.held_back:
-                    self._stand(waiter, perf_counter() + 0.1)
-                if not waiter.delivered:  # it was called off: only now does the wait for a connection begin
-                    self._stand(waiter, perf_counter() + self._timeout)
+                self._outwait_pause(waiter)
         except BaseException:
             self._abandon(waiter)
             raise
         with self._lock:
             if waiter.delivered:
-                delivered: Connection | Grant = waiter.value
+                delivered: Connection | Grant | Place = waiter.value
                 return delivered
             state.leave(waiter)
             state.timeouts += 1
@@ -194,7 +191,14 @@ class Lane:
             f"no connection became free within {self._timeout if patience is None else patience:g} s"
         )
 
-    def _stand(self, waiter: Waiter, deadline: float) -> None:
+    def _outwait_pause(self, waiter: Waiter) -> None:
+        """Go on waiting while a switch holds the pool: that is short, and has a time limit of its own."""
+        while not waiter.delivered and waiter in self.state.held_back:
+            self._stand_in_line(waiter, perf_counter() + _PAUSE_POLL)
+        if not waiter.delivered:  # it was called off: only now does the wait for a connection begin
+            self._stand_in_line(waiter, perf_counter() + self._timeout)
+
+    def _stand_in_line(self, waiter: Waiter, deadline: float) -> None:
         """Wait in line until something is delivered, or was left for the next to take, or until `deadline`."""
         until = deadline
         while not waiter.delivered:
@@ -269,7 +273,7 @@ class Lane:
                 return self.state.take_idle()
             self.state.waiters.append(waiter)
         try:
-            self._stand(waiter, perf_counter() + seconds)
+            self._stand_in_line(waiter, perf_counter() + seconds)
         except BaseException:
             self._abandon(waiter)
             raise
