@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from .constraints import ForeignKey
-from .table import Table
+if TYPE_CHECKING:
+    from .constraints import ForeignKey
+    from .table import Table
 
-__all__ = ["creation_order", "late_foreign_keys"]
+__all__ = ["creation_order", "late_foreign_keys", "referenced_first"]
 
 
 def creation_order(tables: Sequence[Table]) -> list[Table]:
-    """Referenced tables first; otherwise, and within a cycle, the order given.
-
-    Depth first over the references: a table comes after all it refers to, unless that leads back to itself.
-    """
+    """The tables, referenced ones first; otherwise, and within a cycle, in the order given."""
     by_name = {table.name: table for table in tables}
-    ordered: list[Table] = []
+    references = {table.name: [key.table for key in table.foreign_keys] for table in tables}
+    return [by_name[name] for name in referenced_first(references)]
+
+
+def referenced_first(references: Mapping[str, Sequence[str]]) -> list[str]:
+    """Names of tables in an order in which each comes after all it refers to, unless that leads back to itself.
+
+    Args:
+        references: by the name of each table the names of those it refers to; others than these tables do not count.
+    """
+    ordered: list[str] = []
     seen: set[str] = set()
-    for table in tables:
+    for table in references:
         # An explicit stack: a chain of references may be longer than Python's.
-        stack = [(table, iter(_references(table)))] if table.name not in seen else []
-        seen.add(table.name)
+        stack = [(table, iter(references[table]))] if table not in seen else []
+        seen.add(table)
         while stack:
-            current, references = stack[-1]
-            name = next(references, None)
+            current, others = stack[-1]
+            name = next(others, None)
             if name is None:
                 ordered.append(current)
                 stack.pop()
-            elif name in by_name and name not in seen:
+            elif name in references and name not in seen:
                 seen.add(name)
-                stack.append((by_name[name], iter(_references(by_name[name]))))
+                stack.append((name, iter(references[name])))
     return ordered
-
-
-def _references(table: Table) -> list[str]:
-    return [key.table for key in table.foreign_keys if key.table != table.name]
 
 
 def late_foreign_keys(ordered: Sequence[Table]) -> list[tuple[Table, ForeignKey]]:

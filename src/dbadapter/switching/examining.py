@@ -10,7 +10,7 @@ from attrs import define, field
 from .._core.switching import Record
 from .._dialects import POSTGRESQL
 from ..errors import SwitchAborted
-from ..transfer._plan_sqlite import Target
+from ..transfer._plan_context import Target
 from ..transfer._postgres_catalog import empty_tables, has_vectors, read_tables
 from ..transfer.plan import TransferPlan
 from ..vectors.executor import postgres_executor

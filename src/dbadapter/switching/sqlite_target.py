@@ -12,7 +12,8 @@ from attrs import define, field
 from .._core.switching import Record
 from .._dialects import SQLITE
 from ..errors import SwitchAborted
-from ..transfer._plan_sqlite import Target, plan_from_sqlite
+from ..transfer._plan_context import Target
+from ..transfer._plan_sqlite import plan_from_sqlite
 from ..transfer.plan import TablePlan, TransferPlan
 from ..vectors.executor import sqlite_executor
 from .collections import Captured, MovedCollections, drop_collections, has_collections

@@ -13,7 +13,8 @@ from ._arguments import Progress, names_of_tables
 from ._collection_names import collection_names
 from ._endpoints import direction, display, open_postgres, postgres_source, resolve, sqlite_readers
 from ._faults import reporting
-from ._plan_sqlite import Target, plan_from_sqlite
+from ._plan_context import Target
+from ._plan_sqlite import plan_from_sqlite
 from ._postgres_catalog import (
     empty_tables,
     has_vectors,
