@@ -15,7 +15,7 @@ __all__ = ["Choice", "Circumstances", "choose", "proposals"]
 
 @define
 class Circumstances:
-    """What else bears on a column's type.
+    """What besides its declaration and its values bears on a column's type.
 
     Attributes:
         linked: it is part of a key, so equal values must stay equal and others stay apart.
@@ -46,7 +46,10 @@ class Choice:
 
 
 def proposals(column: SQLiteColumn, profile: ColumnProfile, around: Circumstances) -> list[Tally]:
-    """The conversions among which `choose` chooses, the most wanted first; guesses are to be tried first."""
+    """The conversions among which `choose` chooses, the most wanted first; the last one holds whatever there is.
+
+    Those that are a `guess` have to be tried on all values before.
+    """
     ranked = list(profile.tried.ranked())
     if not around.vectors:
         ranked = [tally for tally in ranked if not isinstance(tally.conversion, c.Vector)]
@@ -128,43 +131,41 @@ def _fallback(column: SQLiteColumn, profile: ColumnProfile) -> c.Conversion:
 def choose(column: SQLiteColumn, profile: ColumnProfile, tried: list[Tally], around: Circumstances) -> Choice:
     """Choose among the `proposals`, all of them tried."""
     chosen = next((tally for tally in tried[:-1] if _acceptable(tally, profile, column, around)), tried[-1])
-    declared = f"declared {column.declared}" if column.declared else "declared without a type"
-    kind = around.forced or natural_type(chosen.conversion)
-    reason = declared
+    reason = f"declared {column.declared}" if column.declared else "declared without a type"
     if around.forced is None and around.before and around.before[1] == chosen.conversion:
-        return Choice(
-            around.before[0],
-            chosen.conversion,
-            f"{declared}; {around.before[0]} in Postgres before",
-            0,
-            chosen.kept,
-        )
+        kind, conversion = around.before
+        return Choice(kind, conversion, f"{reason}; {kind} in Postgres before", kept=chosen.kept)
+    refused, kept = chosen.refused, chosen.kept
+    reason += _why(column, profile, tried, chosen, around)
+    if refused:
+        reason += f"; {refused} will be rejected: {(chosen.examples or ['?'])[0]}"
+    if kept and around.keyless:
+        refused, kept = refused + kept, 0
+        reason += f"; {refused} rejected: no original can be kept in a table without a key"
+    elif kept:
+        reason += f"; {kept} are spelled otherwise, their originals are kept"
+    return Choice(around.forced or natural_type(chosen.conversion), chosen.conversion, reason, refused, kept)
+
+
+def _why(
+    column: SQLiteColumn, profile: ColumnProfile, tried: list[Tally], chosen: Tally, around: Circumstances
+) -> str:
+    """What besides the declaration led to the choice, as the rest of a sentence that begins with the declaration."""
     if around.forced is not None:
-        reason += "; the target's column has this type"
-    elif not profile.filled:
-        reason += "; there are no values"
-    elif chosen is not tried[0]:
-        first = tried[0]
-        if first.examples and not isinstance(first.conversion, (c.Bytes, c.Text)):
-            wanted = natural_type(first.conversion)
-            others = first.refused + first.kept
-            reason += f", but {others} of {profile.filled} values do not fit {wanted}: {first.examples[0]}"
-        else:
-            reason += f"; the values are {_classes(profile)}"
-    elif family(column.declared) == "any":
-        reason += f"; the values are {_classes(profile)}"
-    elif isinstance(chosen.conversion, c.Temporal):
-        reason += f"; the values are spelled {chosen.conversion.format}"
-    elif isinstance(chosen.conversion, c.Epoch):
-        reason += f"; the values count from the {chosen.conversion.epoch} epoch"
-    if chosen.refused:
-        reason += f"; {chosen.refused} will be rejected: {(chosen.examples or ['?'])[0]}"
-    if chosen.kept and around.keyless:
-        chosen.refused, chosen.kept = chosen.refused + chosen.kept, 0
-        reason += f"; {chosen.refused} rejected: no original can be kept in a table without a key"
-    elif chosen.kept:
-        reason += f"; {chosen.kept} are spelled otherwise, their originals are kept"
-    return Choice(kind, chosen.conversion, reason, chosen.refused, chosen.kept)
+        return "; the target's column has this type"
+    if not profile.filled:
+        return "; there are no values"
+    first = tried[0]
+    if chosen is not first and first.examples and not isinstance(first.conversion, (c.Bytes, c.Text)):
+        others, wanted = first.refused + first.kept, natural_type(first.conversion)
+        return f", but {others} of {profile.filled} values do not fit {wanted}: {first.examples[0]}"
+    if chosen is not first or family(column.declared) == "any":
+        return f"; the values are {_classes(profile)}"
+    if isinstance(chosen.conversion, c.Temporal):
+        return f"; the values are spelled {chosen.conversion.format}"
+    if isinstance(chosen.conversion, c.Epoch):
+        return f"; the values count from the {chosen.conversion.epoch} epoch"
+    return ""
 
 
 def _classes(profile: ColumnProfile) -> str:

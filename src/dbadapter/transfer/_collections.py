@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from ..config import DatabaseConfig, DatabaseType
 from ..errors import DatabaseAdapterError, TransferError
@@ -15,23 +16,23 @@ from ._endpoints import open_postgres, open_sqlite, postgres_source, sqlite_sour
 from ._faults import reporting
 from .report import CollectionCheck
 
-__all__ = ["check_collections", "copy_planned", "refuse_strange"]
+__all__ = ["check_collections", "copy_planned", "refuse_other_collections"]
 
 
-def refuse_strange(source: DatabaseConfig, target: DatabaseConfig, names: Sequence[str]) -> None:
-    """Raise `TransferError` if the target has other collections of these names; an earlier copy is none."""
+def refuse_other_collections(source: DatabaseConfig, target: DatabaseConfig, names: Sequence[str]) -> None:
+    """Raise `TransferError` if the target has collections of these names that are no earlier copies of them."""
     if target.db_type is DatabaseType.SQLITE and not os.path.exists(target.sqlite_path):
         return
     with _reading(source) as here, _reading(target) as there:
         ours = {collection.id for collection in here.vectors.list_collections()}
-        strange = [
+        others = [
             collection.name
             for collection in there.vectors.list_collections()
             if collection.name in names and collection.id not in ours
         ]
-    if strange:
+    if others:
         raise TransferError(
-            f"the target has vector collections of its own called {', '.join(strange)}: rename or delete them, take "
+            f"the target has vector collections of its own called {', '.join(others)}: rename or delete them, take "
             "them out of the plan, or have them replaced with recreate"
         )
 
@@ -49,9 +50,14 @@ def copy_planned(
     Args:
         source, target: the two ends.
         names: which ones.
-        recreate: the target's collections of these names are replaced; otherwise a strange one is an error.
+        recreate: replace the target's collections of these names.
         progress: told of each collection.
     """
+
+    def tell(figures: Mapping[str, Any]) -> None:
+        if progress is not None:
+            progress("copy", figures["collection"], figures["done"], -1)
+
     copies = []
     with _reading(source) as here, _writing(target) as there, reporting("the collections cannot be copied"):
         if recreate:
@@ -59,12 +65,6 @@ def copy_planned(
                 if collection.name in names:
                     there.vectors.delete_collection(collection.name)
         for name in names:
-
-            def tell(figures: object, name: str = name) -> None:
-                if progress is not None:
-                    done = figures["done"]  # type: ignore[index]
-                    progress("copy", name, done, -1)
-
             copies += copy_collections(here, there, names=[name], progress=tell).collections
     return copies
 

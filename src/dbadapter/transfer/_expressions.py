@@ -9,11 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .._dialects import POSTGRESQL
+from .._dialects import POSTGRESQL, datatype_constraint
 from ..errors import ConfigError
-from ..schema.expressions import parse
+from ..schema.expressions import Node, parse, strip_parens
 from ..schema.expressions_from_sqlite import from_sqlite
-from ..schema.scan import Token, scan
+from ..schema.scan import Token, scan, unwrapped
 from . import conversions as c
 from ._types import canonical
 
@@ -64,12 +64,11 @@ def _standard_names(text: str) -> str:
     return "".join(out) + text[at:]
 
 
-def _kind(node: Any, columns: Mapping[str, ColumnPlan]) -> str | None:
+def _kind(node: Node, columns: Mapping[str, ColumnPlan]) -> str | None:
     """The Postgres type of a column node."""
     from sqlglot import exp
 
-    while isinstance(node, exp.Paren):
-        node = node.this
+    node = strip_parens(node)
     if not isinstance(node, exp.Column):
         return None
     found = next((column for column in columns.values() if column.target == node.name), None)
@@ -98,10 +97,10 @@ def _compare_booleans(node: exp.Expression, columns: Mapping[str, ColumnPlan]) -
     booleans = [side for side in sides if _kind(side, columns) == "boolean"]
     if not booleans:
         return
-    column = next(column for column in columns.values() if column.target == _bare(booleans[0]).name)
+    column = next(column for column in columns.values() if column.target == strip_parens(booleans[0]).name)
     conversion = c.load(column.conversion)
     for side in sides:
-        literal = _bare(side)
+        literal = strip_parens(side)
         if isinstance(literal, exp.Literal):
             value: Any = literal.name if literal.is_string else float(literal.name)
             try:
@@ -109,14 +108,6 @@ def _compare_booleans(node: exp.Expression, columns: Mapping[str, ColumnPlan]) -
             except c.Refused:
                 raise ConfigError(f"{literal.name} is no boolean") from None
             side.replace(exp.Boolean(this=meant == "t"))
-
-
-def _bare(node: Any) -> Any:
-    from sqlglot import exp
-
-    while isinstance(node, exp.Paren):
-        node = node.this
-    return node
 
 
 # -- generated columns ---------------------------------------------------------------------------------------------
@@ -169,9 +160,7 @@ _UTC = "(now() AT TIME ZONE 'UTC')"
 
 def postgres_default(text: str, column: ColumnPlan) -> str | None:
     """A default of SQLite for the column in Postgres; None for NULL. Raises ConfigError where there is none."""
-    tokens = [token for token in scan(text) if token.kind != "comment"]
-    while len(tokens) > 2 and tokens[0].is_op("(") and _closing(tokens) == len(tokens) - 1:
-        tokens = tokens[1:-1]
+    tokens = unwrapped([token for token in scan(text) if token.kind != "comment"])
     words = " ".join(token.text for token in tokens if token.text not in ("(", ")")).strip()
     low = words if words in _NOW_WORDS else words.lower()
     if low in _NOW_WORDS:
@@ -198,15 +187,6 @@ def postgres_default(text: str, column: ColumnPlan) -> str | None:
     return POSTGRESQL.literal(written)
 
 
-def _closing(tokens: list[Token]) -> int:
-    depth = 0
-    for place, token in enumerate(tokens):
-        depth += token.is_op("(") - token.is_op(")")
-        if depth == 0:
-            return place
-    return -1
-
-
 def _literal(tokens: list[Token]) -> tuple[Any] | None:
     """The value of a literal, as SQLite would store it, in a tuple."""
     sign = 1
@@ -228,9 +208,8 @@ def _literal(tokens: list[Token]) -> tuple[Any] | None:
         return (sign * number,)
     if token.kind == "word":
         known = {"null": None, "true": 1, "false": 0}
-        lowered = token.text.lower()
         # A bare word is text, as SQLite takes it.
-        return (known.get(lowered, token.text) if lowered in known else token.text,)
+        return (known.get(token.text.lower(), token.text),)
     return None
 
 
@@ -252,6 +231,4 @@ def _now(format: str, column: ColumnPlan) -> str:
 
 def is_datatype_check(name: str | None, table: str, column: str) -> bool:
     """Whether a check is the one with which the adapter's own DDL enforces the column's type."""
-    from .._dialects import datatype_constraint
-
     return name == datatype_constraint(table, column)

@@ -50,15 +50,19 @@ def plan_from_postgres(
         raise ConfigError(f"there is no table {missing[0]!r}; there are {', '.join(found)}")
     chosen = {name: table for name, table in found.items() if tables is None or name in tables}
     recorded = {name: table for name, (state, table) in recorded_in_postgres(raw).items() if state == "done"}
-    kept = {name for name, before in recorded.items() if name in chosen and _still(chosen[name], before)}
+    kept = {
+        name
+        for name, before in recorded.items()
+        if name in chosen and _has_same_columns(chosen[name], before)
+    }
     made = _statements(raw, set(chosen) - kept, plan)
     _remember_source(raw, plan, whole=tables is None)
     for name, table in chosen.items():
         before = recorded.get(name)
         if before is not None and name in kept:
-            planned = _as_it_was(table, before)
+            planned = _as_it_was(before)
         else:
-            planned = _anew(table, before, made.get(name), plan)
+            planned = _new_table(table, before, made.get(name), plan)
         planned.next_identity = next_identity(raw, table)
         if profile:
             if progress:
@@ -92,14 +96,15 @@ def _remember_source(raw: psycopg.Connection[Any], plan: TransferPlan, *, whole:
         plan.facts["objects"] = [{"kind": item.kind, "name": item.name, "sql": item.sql} for item in objects]
 
 
-def _still(table: PostgresTable, before: TablePlan) -> bool:
+def _has_same_columns(table: PostgresTable, before: TablePlan) -> bool:
     """Whether the table has the columns that the transfer gave it, and no others."""
     mine = {column.name: canonical(column.type) for column in table.columns}
     theirs = {column.target: canonical(column.type) for column in before.columns}
     return mine == theirs
 
 
-def _as_it_was(table: PostgresTable, before: TablePlan) -> TablePlan:
+def _as_it_was(before: TablePlan) -> TablePlan:
+    """The plan of a table that goes back to what it was in SQLite, from the plan that brought it."""
     computed = {
         name for name, text in read_create_table(before.create_sql or "").columns.items() if text.generated
     }
@@ -117,6 +122,7 @@ def _as_it_was(table: PostgresTable, before: TablePlan) -> TablePlan:
 
 
 def _back(column: ColumnPlan, *, generated: bool) -> ColumnPlan:
+    """The plan of a column that goes back, from the plan that brought it."""
     return ColumnPlan(
         name=column.target,
         target=column.name,
@@ -165,7 +171,7 @@ def _counting_on(table: Any) -> Any:
     return table.replace(columns=columns)
 
 
-def _anew(
+def _new_table(
     table: PostgresTable, before: TablePlan | None, statements: list[str] | None, plan: TransferPlan
 ) -> TablePlan:
     """A table that SQLite never had, or that was changed since it came from there."""

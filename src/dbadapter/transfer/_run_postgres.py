@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from .._dialects import POSTGRESQL
 from ..errors import TransferError
 from ._arguments import Progress
-from ._bookkeeping import ORIGINALS, REJECTS, SOURCE, TABLES, create_statements, recorded_in_postgres
+from ._bookkeeping import (
+    ORIGINALS,
+    REJECTS,
+    SOURCE,
+    TABLES,
+    create_statements,
+    recorded_in_postgres,
+    recorded_plan,
+)
 from ._encode import Encoded, RowEncoder
 from ._endpoints import open_postgres, settings, sqlite_readers
 from ._faults import reporting
@@ -21,7 +29,8 @@ from ._load_postgres import PostgresLoader
 from ._pipeline import prefetched
 from ._postgres_ddl import create_tables, drop_tables, finish_table, foreign_keys, orphans, statements
 from ._read import utf16_codec
-from .plan import Dropped, TablePlan, TransferPlan, from_dict, table_to_dict
+from ._starting import planned_report, refuse_existing, require_interrupted, take_up
+from .plan import Dropped, TablePlan, TransferPlan, table_to_dict
 from .report import Orphans, TableReport, TransferReport
 
 if TYPE_CHECKING:
@@ -52,7 +61,7 @@ def to_postgres(
             report.dropped = list(plan.dropped)
             if dry_run:
                 report.statements = statements(plan)
-                report.tables = [_planned(table) for table in plan.tables]
+                report.tables = [planned_report(table) for table in plan.tables]
                 return report
             if not resume:
                 report.dropped += _create(post, plan, recreate=recreate)
@@ -61,16 +70,6 @@ def to_postgres(
                 run.copy()
             run.finish()
     return report
-
-
-def _planned(table: TablePlan) -> TableReport:
-    return TableReport(
-        table=table.name,
-        target=table.target,
-        rows=max(table.rows, 0),
-        rejected=sum(column.at_risk for column in table.columns),
-        kept=sum(column.kept for column in table.columns),
-    )
 
 
 # -- before --------------------------------------------------------------------------------------------------------
@@ -93,12 +92,7 @@ def _refuse_existing(post: psycopg.Connection[Any], plan: TransferPlan) -> None:
                 present.discard(table.target)
         elif table.existing:
             table.existing = False  # it was dropped since the plan was made
-    if present:
-        shown = ", ".join(sorted(present)[:5]) + (" …" if len(present) > 5 else "")
-        raise TransferError(
-            f"the target is not empty: it has {shown} already; recreate replaces the tables of the plan, "
-            "resume goes on with an interrupted run"
-        )
+    refuse_existing(present)
 
 
 def _create(post: psycopg.Connection[Any], plan: TransferPlan, *, recreate: bool) -> list[Dropped]:
@@ -147,18 +141,14 @@ def _fingerprint(plan: TransferPlan) -> list[Any]:
 def _resume(post: psycopg.Connection[Any], plan: TransferPlan) -> None:
     """Take up the interrupted run's plan; TransferError if there is none or the source has changed since."""
     recorded = recorded_in_postgres(post)
-    if not any(state != "done" for state, _ in recorded.values()):
-        complete = ": all its tables are complete; verify compares both ends" if recorded else ""
-        raise TransferError(f"there is no interrupted transfer in the target to resume{complete}")
+    require_interrupted(recorded)
     rows = dict(post.execute(f"SELECT name, value FROM {SOURCE}".encode()).fetchall())
     if json.loads(rows["fingerprint"]) != _fingerprint(plan):
         raise TransferError(
             "the source was changed since the interrupted run, so its rows cannot be told apart any more; "
             "start again with recreate"
         )
-    earlier = from_dict(json.loads(rows["plan"]))
-    plan.tables = [recorded[table.target][1] for table in earlier.tables if table.target in recorded]
-    plan.enums, plan.facts, plan.dropped = earlier.enums, earlier.facts, earlier.dropped
+    take_up(plan, recorded_plan(rows["plan"]), recorded)
 
 
 # -- copying -------------------------------------------------------------------------------------------------------

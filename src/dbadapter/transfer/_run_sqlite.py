@@ -11,16 +11,26 @@ from typing import TYPE_CHECKING, Any
 from .._dialects import SQLITE
 from ..errors import TransferError
 from ._arguments import Progress
-from ._bookkeeping import ORIGINALS, REJECTS, SOURCE, TABLES, create_statements, key_text, recorded_in_sqlite
+from ._bookkeeping import (
+    ORIGINALS,
+    REJECTS,
+    SOURCE,
+    TABLES,
+    create_statements,
+    key_text,
+    recorded_in_sqlite,
+    recorded_plan,
+)
 from ._endpoints import open_sqlite, postgres_source
 from ._faults import reporting
 from ._load_sqlite import SQLiteLoader, placeholder
 from ._overlay import has_bookkeeping, postgres_overlay
-from ._pairs import pair_of
+from ._pairs import TablePair, pair_of
 from ._read import utf16_codec
 from ._read_postgres import postgres_batches
+from ._starting import planned_report, refuse_existing, require_interrupted, take_up
 from ._types import canonical
-from .plan import Dropped, TablePlan, TransferPlan, from_dict, table_to_dict
+from .plan import Dropped, TablePlan, TransferPlan, table_to_dict
 from .report import Orphans, TableReport, TransferReport
 
 if TYPE_CHECKING:
@@ -42,27 +52,11 @@ def to_sqlite(
     assert plan.source_config
     assert plan.target_config
     report = TransferReport(source=plan.source, target=plan.target, dry_run=dry_run)
-    path = plan.target_config.sqlite_path
     if dry_run:
-        if os.path.exists(path) and not recreate:
-            with open_sqlite(plan.target_config) as lite:
-                _refuse_existing(lite, plan)
-        report.dropped = list(plan.dropped)
-        report.statements = [
-            text for table in plan.tables for text in (table.create_sql or "", *table.after_sql)
-        ]
-        report.tables = [
-            TableReport(
-                table=table.name,
-                target=table.target,
-                rows=max(table.rows, 0),
-                rejected=sum(column.at_risk for column in table.columns),
-            )
-            for table in plan.tables
-        ]
+        _dry_run(plan, report, recreate=recreate)
         return report
     with postgres_source(plan.source_config) as post, open_sqlite(plan.target_config) as lite:
-        with reporting(f"cannot write {path}"):
+        with reporting(f"cannot write {plan.target_config.sqlite_path}"):
             if resume:
                 _resume(lite, plan)
             elif not recreate:
@@ -79,6 +73,17 @@ def to_sqlite(
     return report
 
 
+def _dry_run(plan: TransferPlan, report: TransferReport, *, recreate: bool) -> None:
+    """Report what would be done; the file is not made where it is missing."""
+    assert plan.target_config
+    if os.path.exists(plan.target_config.sqlite_path) and not recreate:
+        with open_sqlite(plan.target_config) as lite:
+            _refuse_existing(lite, plan)
+    report.dropped = list(plan.dropped)
+    report.statements = [text for table in plan.tables for text in (table.create_sql or "", *table.after_sql)]
+    report.tables = [planned_report(table) for table in plan.tables]
+
+
 # -- before --------------------------------------------------------------------------------------------------------
 
 
@@ -86,13 +91,7 @@ def _refuse_existing(lite: sqlite3.Connection, plan: TransferPlan) -> None:
     present = {
         name.lower() for (name,) in lite.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     }
-    found = sorted(table.target for table in plan.tables if table.target.lower() in present)
-    if found:
-        shown = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
-        raise TransferError(
-            f"the target is not empty: it has {shown} already; recreate replaces the tables of the plan, "
-            "resume goes on with an interrupted run"
-        )
+    refuse_existing(table.target for table in plan.tables if table.target.lower() in present)
 
 
 def _prepare(lite: sqlite3.Connection, plan: TransferPlan) -> None:
@@ -141,13 +140,9 @@ def _create_table(lite: sqlite3.Connection, table: TablePlan) -> None:
 
 def _resume(lite: sqlite3.Connection, plan: TransferPlan) -> None:
     recorded = recorded_in_sqlite(lite)
-    if not any(state != "done" for state, _ in recorded.values()):
-        complete = ": all its tables are complete; verify compares both ends" if recorded else ""
-        raise TransferError(f"there is no interrupted transfer in the target to resume{complete}")
+    require_interrupted(recorded)
     row = lite.execute(f"SELECT value FROM {SOURCE} WHERE name = 'plan'").fetchone()
-    earlier = from_dict(json.loads(row[0]))
-    plan.tables = [recorded[table.target][1] for table in earlier.tables if table.target in recorded]
-    plan.facts, plan.dropped = earlier.facts, earlier.dropped
+    take_up(plan, recorded_plan(row[0]), recorded)
 
 
 # -- copying -------------------------------------------------------------------------------------------------------
@@ -175,24 +170,29 @@ class _Run:
             state, cursor, rows = self._lite.execute(
                 f"SELECT state, cursor, rows FROM {TABLES} WHERE tbl = ?", (table.target,)
             ).fetchone()
-            report = TableReport(table=table.name, target=table.target)
             if state == "copying":
                 self._copy_table(table, cursor, rows)
-            read = self._lite.execute(f"SELECT rows FROM {TABLES} WHERE tbl = ?", (table.target,)).fetchone()
-            report.rows = read[0]
-            report.rejected = self._count(REJECTS, table)
-            report.rejected_rows = self._lite.execute(
-                f"SELECT count(*) FROM (SELECT 1 FROM {REJECTS} WHERE tbl = ? GROUP BY key HAVING count(*) = ?)",
-                (table.target, len(table.copied)),
-            ).fetchone()[0]
-            report.copied = report.rows - report.rejected_rows
+            report = self._table_report(table)
             report.seconds = perf_counter() - started
             self._report.tables.append(report)
 
-    def _count(self, name: str, table: TablePlan) -> int:
-        return int(
-            self._lite.execute(f"SELECT count(*) FROM {name} WHERE tbl = ?", (table.target,)).fetchone()[0]
+    def _table_report(self, table: TablePlan) -> TableReport:
+        report = TableReport(table=table.name, target=table.target)
+        report.rows = self._number(f"SELECT rows FROM {TABLES} WHERE tbl = ?", table.target)
+        report.rejected = self._count_rejects(table)
+        report.rejected_rows = self._number(
+            f"SELECT count(*) FROM (SELECT 1 FROM {REJECTS} WHERE tbl = ? GROUP BY key HAVING count(*) = ?)",
+            table.target,
+            len(table.copied),
         )
+        report.copied = report.rows - report.rejected_rows
+        return report
+
+    def _count_rejects(self, table: TablePlan) -> int:
+        return self._number(f"SELECT count(*) FROM {REJECTS} WHERE tbl = ?", table.target)
+
+    def _number(self, query: str, *params: str | int) -> int:
+        return int(self._lite.execute(query, params).fetchone()[0])
 
     def _copy_table(self, table: TablePlan, cursor: int | None, done: int) -> None:
         order = _order(table)
@@ -221,27 +221,32 @@ class _Run:
             pair = pair_of(table, "postgresql-sqlite")
             self._lite.execute("BEGIN")
             for restored in postgres_overlay(self._post, pair):
-                names = pair.sqlite_columns
                 if restored.whole is None or restored.whole == restored.now:
                     continue
                 if restored.now is None:
-                    self._insert(table, names, restored.whole)
-                    continue
-                changed = [
-                    (name, value)
-                    for name, value, now in zip(names, restored.whole, restored.now, strict=True)
-                    if type(value) is not type(now) or value != now
-                ]
-                key = [(names[place], restored.now[place]) for place in pair.key_places]
-                self._update(table, changed, key)
-                text = key_text([value for _, value in key])
-                self._lite.executemany(
-                    f"DELETE FROM {REJECTS} WHERE tbl = ? AND key = ? AND col = ?",
-                    [(table.target, text, name) for name, _ in changed],
-                )
+                    self._insert(table, pair.sqlite_columns, restored.whole)
+                else:
+                    self._mend(table, pair, restored.now, restored.whole)
             self._lite.execute("COMMIT")
-            report = next(report for report in self._report.tables if report.target == table.target)
-            report.rejected = self._count(REJECTS, table)
+            self._report_of(table).rejected = self._count_rejects(table)
+
+    def _report_of(self, table: TablePlan) -> TableReport:
+        return next(report for report in self._report.tables if report.target == table.target)
+
+    def _mend(self, table: TablePlan, pair: TablePair, now: list[Any], whole: list[Any]) -> None:
+        """Give a row the values that it should have, which stand in the rejects no longer then."""
+        changed = [
+            (name, value)
+            for name, value, old in zip(pair.sqlite_columns, whole, now, strict=True)
+            if type(value) is not type(old) or value != old
+        ]
+        key = [(name, now[place]) for name, place in zip(pair.key, pair.key_places, strict=True)]
+        self._update(table, changed, key)
+        text = key_text([value for _, value in key])
+        self._lite.executemany(
+            f"DELETE FROM {REJECTS} WHERE tbl = ? AND key = ? AND col = ?",
+            [(table.target, text, name) for name, _ in changed],
+        )
 
     def _insert(self, table: TablePlan, names: list[str], values: list[Any]) -> None:
         found = [placeholder(value, self._utf16) for value in values]
@@ -251,7 +256,7 @@ class _Run:
             f"INSERT INTO {SQLITE.quote(table.target)} ({columns}) VALUES ({', '.join(places)})", bindings
         )
         self._lite.execute(f"UPDATE {TABLES} SET rows = rows + 1 WHERE tbl = ?", (table.target,))
-        report = next(report for report in self._report.tables if report.target == table.target)
+        report = self._report_of(table)
         report.rows += 1
         report.copied += 1
 
@@ -294,13 +299,8 @@ class _Run:
             os.fsync(file.fileno())
 
     def _try(self, kind: str, name: str, statement: str) -> None:
-        exists = "SELECT 1 FROM sqlite_master WHERE name = ? AND type <> 'table'"
-        if kind != "index" and self._lite.execute(exists, (name,)).fetchone():
-            return
-        if (
-            kind == "virtual table"
-            and self._lite.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone()
-        ):
+        """Make an index or another object, unless it is there; the report lists what could not be made."""
+        if kind != "index" and self._has_object(name, or_table=kind == "virtual table"):
             return
         try:
             self._lite.execute(statement)
@@ -316,6 +316,10 @@ class _Run:
                 item for item in self._report.dropped if (item.kind, item.name) != (kind, name)
             ]
 
+    def _has_object(self, name: str, *, or_table: bool) -> bool:
+        query = "SELECT 1 FROM sqlite_master WHERE name = ?" + ("" if or_table else " AND type <> 'table'")
+        return self._lite.execute(query, (name,)).fetchone() is not None
+
     def _count_on(self, table: TablePlan) -> None:
         """Where SQLite remembers the last number given out, let it be Postgres' last."""
         if table.next_identity is None or "AUTOINCREMENT" not in (table.create_sql or "").upper():
@@ -328,6 +332,7 @@ class _Run:
             )
 
     def _orphans(self) -> list[Orphans]:
+        """Rows of the tables whose foreign keys refer to no row, by key."""
         names = {table.target for table in self._plan.tables}
         found: dict[tuple[str, str, int], list[str]] = {}
         try:

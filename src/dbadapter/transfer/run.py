@@ -6,6 +6,7 @@ import os
 from time import perf_counter
 
 from .._core.arguments import check_flags, check_progress
+from ..config import DatabaseConfig
 from ..errors import ConfigError
 from ._arguments import Progress
 from ._endpoints import direction, open_postgres, resolve, sqlite_source
@@ -52,47 +53,52 @@ def run_transfer(
     if resume and recreate:
         raise ConfigError("resume goes on with what is there, recreate drops it: give one of them")
     started = perf_counter()
+    source, target = _ends(plan)
+    moves_rows = not (dry_run or create_only)
+    if plan.collections and moves_rows and not recreate:
+        from ._collections import refuse_other_collections
+
+        refuse_other_collections(source, target, plan.collections)
+    if plan.direction == "sqlite-postgresql":
+        from ._run_postgres import to_postgres as carry_out
+    else:
+        from ._run_sqlite import to_sqlite as carry_out
+    report = carry_out(
+        plan, create_only=create_only, dry_run=dry_run, recreate=recreate, resume=resume, progress=progress
+    )
+    if plan.collections and moves_rows:
+        from ._collections import copy_planned
+
+        report.collections = copy_planned(
+            source, target, plan.collections, recreate=recreate, progress=progress
+        )
+    if verify and moves_rows:
+        from .verifying import verify as verify_now
+
+        names = [table.name for table in plan.tables]
+        report.check = verify_now(
+            source, target, tables=names, collections=plan.collections, progress=progress
+        )
+    report.seconds = perf_counter() - started
+    return report
+
+
+def _ends(plan: TransferPlan) -> tuple[DatabaseConfig, DatabaseConfig]:
+    """The configurations of source and target, kept with the plan. Raises `ConfigError` if it is for other ends."""
     if plan.source_config is None:
         plan.source_config = resolve(plan.source)
     if plan.target_config is None:
         plan.target_config = resolve(plan.target)
     if (found := direction(plan.source_config, plan.target_config)) != plan.direction:
         raise ConfigError(f"the plan is for {plan.direction}, and these ends are {found}")
-    if plan.direction == "sqlite-postgresql":
-        from ._run_postgres import to_postgres as carry_out
-    else:
-        from ._run_sqlite import to_sqlite as carry_out
-    carries_vectors = bool(plan.collections) and not (dry_run or create_only)
-    if carries_vectors and not recreate:
-        from ._collections import refuse_strange
-
-        refuse_strange(plan.source_config, plan.target_config, plan.collections)
-    report = carry_out(
-        plan, create_only=create_only, dry_run=dry_run, recreate=recreate, resume=resume, progress=progress
-    )
-    if carries_vectors:
-        from ._collections import copy_planned
-
-        report.collections = copy_planned(
-            plan.source_config, plan.target_config, plan.collections, recreate=recreate, progress=progress
-        )
-    if verify and not (dry_run or create_only):
-        from .verifying import verify as verify_now
-
-        names = [table.name for table in plan.tables]
-        report.check = verify_now(
-            plan.source_config,
-            plan.target_config,
-            tables=names,
-            collections=plan.collections,
-            progress=progress,
-        )
-    report.seconds = perf_counter() - started
-    return report
+    return plan.source_config, plan.target_config
 
 
 def existing_tables(plan: TransferPlan) -> list[str]:
-    """Those of the plan's tables that the target has already: what ``recreate`` would drop."""
+    """The names, in the target, of those of the plan's tables that it has already: what ``recreate`` would drop.
+
+    Raises `DatabaseUnavailable` if the target cannot be opened, `TransferError` if it cannot be read.
+    """
     config = plan.target_config or resolve(plan.target)
     names = {table.target for table in plan.tables}
     if plan.direction == "sqlite-postgresql":
