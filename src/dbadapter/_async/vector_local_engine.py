@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..vectors._aio import in_thread
+from .._concurrency._aio import beside
 from ..vectors.caches import Caches
 from ..vectors.catalog import CollectionInfo
 from ..vectors.distance import Vectors
@@ -114,7 +114,7 @@ class AsyncLocalEngine(AsyncLocalRecords):
         """The share of true neighbours that searches find, from a sample of the vectors."""
         slot = await self._indexes.current(info, check=True)
         assert slot.index is not None
-        return await in_thread(sampled_recall, slot.index, samples, k)
+        return await beside(sampled_recall, slot.index, samples, k)
 
     async def vacuum(self, info: CollectionInfo) -> None:
         """Forget the log of changes, and give the file's free pages back to the system."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..vectors._aio import Lock, in_thread
+from .._concurrency._aio import Lock, beside
 from ..vectors.blocks import Rows
 from ..vectors.caches import Caches, Slot, caches_of
 from ..vectors.catalog import CollectionInfo
@@ -99,7 +99,7 @@ class AsyncLocalIndexes:
         dimension, appended = index.rows.dimension, list[int]()
         limit = _AT_ONCE * parts_of(dimension)
         while rows := await self.executor.fetch_all(sql, [after, upto, limit], row_type=tuple):
-            seqs, vectors = await in_thread(stacked, rows, dimension)
+            seqs, vectors = await beside(stacked, rows, dimension)
             with index.lock:
                 index.rows.append(seqs, vectors)
             after = rows[-1][0]

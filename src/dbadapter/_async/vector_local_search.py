@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..vectors._aio import in_thread
+from .._concurrency._aio import beside
 from ..vectors.blocks import Mask
 from ..vectors.caches import Slot
 from ..vectors.catalog import CollectionInfo
@@ -72,7 +72,7 @@ class AsyncLocalSearch:
         assert index is not None
         stamp = index.stamp
         mask = await self._mask(info, slot, index, selection)
-        found = await in_thread(_search_each, index, queries, k, mask)
+        found = await beside(_search_each, index, queries, k, mask)
         if not index.rows.keep_vectors:
             found = [
                 await self._measure(info, query, k, each) for query, each in zip(queries, found, strict=True)
@@ -90,7 +90,7 @@ class AsyncLocalSearch:
         for start in range(0, len(found.seqs), _AT_ONCE):
             listed = json_list(found.seqs[start : start + _AT_ONCE].tolist())
             rows = await self._executor.fetch_all(sql, [listed], row_type=tuple)
-            near, far = await in_thread(measured, info, query, k, rows)
+            near, far = await beside(measured, info, query, k, rows)
             seqs.append(near)
             distances.append(far)
         every, measures = np.concatenate(seqs), np.concatenate(distances)
@@ -141,7 +141,7 @@ class AsyncLocalSearch:
             f"SELECT value, seq FROM {LocalTables.of(info).values} WHERE key = ? AND item = 0 ORDER BY value"
         )
         found = await self._executor.fetch_all(sql, [key], row_type=tuple)
-        column = await in_thread(make_column, found, seqs, seen)
+        column = await beside(make_column, found, seqs, seen)
         slot.columns.put(key, column)
         return column
 

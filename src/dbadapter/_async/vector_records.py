@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from .._concurrency._aio import beside
 from ..errors import ConfigError
-from ..vectors._aio import in_thread
 from ..vectors.catalog import CollectionInfo
 from ..vectors.distance import Vectors
 from ..vectors.existing import Existing
@@ -212,7 +212,7 @@ class AsyncRecordCollection:
                 "pass embedding_function= when you get the collection, or pass vectors"
             )
         function = getattr(self._embed, "embed_query", self._embed) if query else self._embed
-        return as_matrix(await in_thread(function, texts), "the embedding function's result")
+        return as_matrix(await beside(function, texts), "the embedding function's result")
 
     async def _insert(self, records: Records, *, replace: bool) -> None:
         assert records.vectors is not None

@@ -8,8 +8,8 @@ from typing import Any
 
 from attrs import evolve
 
+from .._concurrency._aio import Lock
 from ..errors import CollectionExists, CollectionNotFound, DimensionMismatch, UniqueViolation, VectorError
-from ..vectors._aio import Lock
 from ..vectors.caches import Caches, caches_of
 from ..vectors.catalog import (
     CATALOG,

@@ -20,6 +20,7 @@ __all__ = [
     "TURN",
     "Errand",
     "Holder",
+    "Lock",
     "Periodic",
     "Poller",
     "Waiter",
@@ -41,10 +42,10 @@ logger = logging.getLogger("dbadapter.pool")
 TURN = 0.0
 """For how long (s) a task may use the only connection again before the next one: handing it over costs nothing."""
 
+Lock = asyncio.Lock
 Holder = asyncio.Task[Any] | None
 sleep = asyncio.sleep
 current_holder = asyncio.current_task
-
 
 beside = asyncio.to_thread  # for what would hold up the loop
 

@@ -17,6 +17,7 @@ __all__ = [
     "TURN",
     "Errand",
     "Holder",
+    "Lock",
     "Periodic",
     "Poller",
     "Waiter",
@@ -43,6 +44,7 @@ TURN = 0.002
 costs as much as a short transaction. Locks whose fairness is "eventual" do the same, as those of WebKit, with half the
 time; twice that takes 4 % off what eight writers need, more gains hardly anything."""
 
+Lock = threading.Lock
 Holder = int
 sleep = time.sleep
 current_holder = threading.get_ident

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..vectors._threads import in_thread
+from .._concurrency._threads import beside
 from ..vectors.caches import Caches
 from ..vectors.catalog import CollectionInfo
 from ..vectors.distance import Vectors
@@ -111,7 +111,7 @@ class LocalEngine(LocalRecords):
         """The share of true neighbours that searches find, from a sample of the vectors."""
         slot = self._indexes.current(info, check=True)
         assert slot.index is not None
-        return in_thread(sampled_recall, slot.index, samples, k)
+        return beside(sampled_recall, slot.index, samples, k)
 
     def vacuum(self, info: CollectionInfo) -> None:
         """Forget the log of changes, and give the file's free pages back to the system."""

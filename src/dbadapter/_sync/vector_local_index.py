@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..vectors._threads import Lock, in_thread
+from .._concurrency._threads import Lock, beside
 from ..vectors.blocks import Rows
 from ..vectors.caches import Caches, Slot, caches_of
 from ..vectors.catalog import CollectionInfo
@@ -100,7 +100,7 @@ class LocalIndexes:
         dimension, appended = index.rows.dimension, list[int]()
         limit = _AT_ONCE * parts_of(dimension)
         while rows := self.executor.fetch_all(sql, [after, upto, limit], row_type=tuple):
-            seqs, vectors = in_thread(stacked, rows, dimension)
+            seqs, vectors = beside(stacked, rows, dimension)
             with index.lock:
                 index.rows.append(seqs, vectors)
             after = rows[-1][0]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..vectors._threads import in_thread
+from .._concurrency._threads import beside
 from ..vectors.blocks import Mask
 from ..vectors.caches import Slot
 from ..vectors.catalog import CollectionInfo
@@ -73,7 +73,7 @@ class LocalSearch:
         assert index is not None
         stamp = index.stamp
         mask = self._mask(info, slot, index, selection)
-        found = in_thread(_search_each, index, queries, k, mask)
+        found = beside(_search_each, index, queries, k, mask)
         if not index.rows.keep_vectors:
             found = [self._measure(info, query, k, each) for query, each in zip(queries, found, strict=True)]
         hits, state = self._hits(info, k, found, vectors)
@@ -89,7 +89,7 @@ class LocalSearch:
         for start in range(0, len(found.seqs), _AT_ONCE):
             listed = json_list(found.seqs[start : start + _AT_ONCE].tolist())
             rows = self._executor.fetch_all(sql, [listed], row_type=tuple)
-            near, far = in_thread(measured, info, query, k, rows)
+            near, far = beside(measured, info, query, k, rows)
             seqs.append(near)
             distances.append(far)
         every, measures = np.concatenate(seqs), np.concatenate(distances)
@@ -138,7 +138,7 @@ class LocalSearch:
             f"SELECT value, seq FROM {LocalTables.of(info).values} WHERE key = ? AND item = 0 ORDER BY value"
         )
         found = self._executor.fetch_all(sql, [key], row_type=tuple)
-        column = in_thread(make_column, found, seqs, seen)
+        column = beside(make_column, found, seqs, seen)
         slot.columns.put(key, column)
         return column
 

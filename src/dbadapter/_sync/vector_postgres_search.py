@@ -13,17 +13,19 @@ vectors, and measured and put in order here, by the arithmetic that both backend
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-from attrs import evolve
+from attrs import define, evolve
 
 from .._drivers.values import PackedVector
 from ..vectors import postgres_searches as searches
+from ..vectors.binary_copy import read_vector
 from ..vectors.caches import Caches
 from ..vectors.catalog import CollectionInfo
 from ..vectors.distance import Vectors
-from ..vectors.filter_sql import Condition
-from ..vectors.measured import measure
+from ..vectors.filter_sql import ANYTHING, Condition
+from ..vectors.measured import Measured, measure
 from ..vectors.postgres_tables import PostgresTables
 from ..vectors.results import Searched
 from ..vectors.selection import EVERYTHING, Selection
@@ -34,6 +36,37 @@ __all__ = ["PostgresSearch"]
 _MARGIN, _INDEX_MARGIN, _MARGIN_FOR_TWINS = 6, 2, 50
 _LARGEST_MARGIN = 2000
 _COMPARED_AT_MOST = 10_000
+
+
+@define(eq=False)
+class _Query:
+    """What one query of a search asks for.
+
+    Attributes:
+        info: the collection.
+        vector: what the records are to be near to.
+        k: how many records are wanted.
+        condition: which records may be found.
+        vectors: whether their vectors are wanted too.
+    """
+
+    info: CollectionInfo
+    vector: Vectors
+    k: int
+    condition: Condition
+    vectors: bool
+
+    def measured(self, rows: Sequence[Any]) -> Measured:
+        """The rows that a search gave, measured and in order."""
+        return measure(self.info.metric, self.vector, rows)
+
+    def is_settled(self, found: Measured, margin: int) -> bool:
+        """Whether no other record can belong among the wanted, the server having been asked for `margin` more."""
+        return found.is_settled(self.info.metric, self.vector, self.k, self.k + margin)
+
+    def answer(self, found: Measured, path: str, *, compared: int, matched: int | None = None) -> Searched:
+        """The wanted of the records found; see `Searched`."""
+        return Searched([found.hits(self.k, vectors=self.vectors)], path, compared, matched)
 
 
 class PostgresSearch:
@@ -52,91 +85,62 @@ class PostgresSearch:
         if info.options is None and info.uid in self._options:
             info = evolve(info, options=self._options[info.uid])
         condition = self._records.condition(info, selection)
-        searched = [self._nearest(info, query, k, selection, condition, vectors) for query in queries]
+        searched = [self._nearest(_Query(info, query, k, condition, vectors), selection) for query in queries]
         if len(searched) == 1:
             return searched[0]
         return evolve(searched[-1], hits=[each.hits[0] for each in searched])
 
-    def _nearest(
-        self,
-        info: CollectionInfo,
-        query: Vectors,
-        k: int,
-        selection: Selection,
-        condition: Condition,
-        vectors: bool,
-    ) -> Searched:
-        if info.metric == "cosine" and not query.any():
-            return self._first(info, k, condition)
+    def _nearest(self, query: _Query, selection: Selection) -> Searched:
+        info = query.info
+        if info.metric == "cosine" and not query.vector.any():
+            return self._first(query)
         if info.options is None:
-            return self._exactly(info, query, k, condition, vectors)
+            return self._exactly(query)
         if selection.is_everything:
-            found = self._by_index(info, query, k, condition, vectors)
-            return found or self._exactly(info, query, k, condition, vectors)
+            return self._by_index(query) or self._exactly(query)
         key = (info.uid, selection.tree, None if selection.ids is None else tuple(selection.ids))
         if key not in self._broad:
-            few = self._among_few(info, query, k, condition, vectors)
+            few = self._among_few(query)
             if few is not None:
                 return few
             if len(self._broad) > 1000:
                 self._broad.clear()
             self._broad[key] = None
-        found = self._by_index(info, query, k, condition, vectors)
+        found = self._by_index(query)
         if found is not None:
             return found
         self._broad.pop(key, None)
-        return self._exactly(info, query, k, condition, vectors)
+        return self._exactly(query)
 
     # -- the ways --------------------------------------------------------------------------------------
 
-    def _exactly(
-        self,
-        info: CollectionInfo,
-        query: Vectors,
-        k: int,
-        condition: Condition,
-        vectors: bool,
-        margin: int = _MARGIN,
-    ) -> Searched:
+    def _exactly(self, query: _Query, margin: int = _MARGIN) -> Searched:
         """All matching records, compared by the server."""
-        params = [PackedVector(query), info.uid, *condition.params, k + margin]
+        info, condition = query.info, query.condition
+        params = [PackedVector(query.vector), info.uid, *condition.params, query.k + margin]
         rows = self._executor.fetch_all(searches.exactly(info, condition.sql), params, row_type=tuple)
         if rows and rows[0][-1] is not None:
             self._options[info.uid] = json.loads(rows[0][-1])
-        found = measure(info.metric, query, rows)
-        if margin < _LARGEST_MARGIN and not found.is_settled(info.metric, query, k, k + margin):
-            return self._exactly(info, query, k, condition, vectors, margin * 4)
-        return Searched([found.hits(k, vectors=vectors)], "exact", len(rows), None)
+        found = query.measured(rows)
+        if margin < _LARGEST_MARGIN and not query.is_settled(found, margin):
+            return self._exactly(query, margin * 4)
+        return query.answer(found, "exact", compared=len(rows))
 
-    def _among_few(
-        self,
-        info: CollectionInfo,
-        query: Vectors,
-        k: int,
-        condition: Condition,
-        vectors: bool,
-        margin: int = _MARGIN,
-    ) -> Searched | None:
+    def _among_few(self, query: _Query, margin: int = _MARGIN) -> Searched | None:
         """The matching records, compared by the server, if they are few; None if they are not."""
-        params = [*condition.params, _COMPARED_AT_MOST + 1, PackedVector(query), k + margin]
+        info, condition = query.info, query.condition
+        params = [*condition.params, _COMPARED_AT_MOST + 1, PackedVector(query.vector), query.k + margin]
         rows = self._executor.fetch_all(searches.among_few(info, condition.sql), params, row_type=tuple)
         matched = rows[0][-1] if rows else 0
         if matched > _COMPARED_AT_MOST:
             return None
-        found = measure(info.metric, query, rows)
-        if margin < _LARGEST_MARGIN and not found.is_settled(info.metric, query, k, k + margin):
-            return self._among_few(info, query, k, condition, vectors, margin * 4)
-        return Searched([found.hits(k, vectors=vectors)], "exact", matched, matched)
+        found = query.measured(rows)
+        if margin < _LARGEST_MARGIN and not query.is_settled(found, margin):
+            return self._among_few(query, margin * 4)
+        return query.answer(found, "exact", compared=matched, matched=matched)
 
     def _by_index(
-        self,
-        info: CollectionInfo,
-        query: Vectors,
-        k: int,
-        condition: Condition,
-        vectors: bool,
-        margin: int = _INDEX_MARGIN,
-        thorough: bool = False,
+        self, query: _Query, margin: int = _INDEX_MARGIN, *, thorough: bool = False
     ) -> Searched | None:
         """What the index finds.
 
@@ -146,31 +150,32 @@ class PostgresSearch:
         Where records that were deleted leave too few, the search is made again, ``thorough``. So it is where zero
         vectors can belong among the wanted: they are in no index on cosine distance, and at distance 1 from all.
         """
+        info, condition, k = query.info, query.condition, query.k
         assert info.options is not None
-        doubled = thorough and info.metric == "cosine"
-        params = [*condition.params, PackedVector(query), *(condition.params if doubled else ())]
+        is_cosine = info.metric == "cosine"
+        doubled = thorough and is_cosine
+        params = [*condition.params, PackedVector(query.vector), *(condition.params if doubled else ())]
         sql = searches.by_index(info, condition.sql, k, margin, thorough)
         rows = self._executor.fetch_all(sql, params, row_type=tuple)
         if doubled:  # where no index was used after all, zero vectors have come twice
             rows = list({row[0]: row for row in rows}.values())
-        found = measure(info.metric, query, rows)
-        is_short = len(found) < k + margin or (info.metric == "cosine" and found.distance(k - 1) >= 1.0)
+        found = query.measured(rows)
+        is_short = len(found) < k + margin or (is_cosine and found.distance(k - 1) >= 1.0)
         if is_short and not thorough:
-            return self._by_index(info, query, k, condition, vectors, margin, thorough=True)
+            return self._by_index(query, margin, thorough=True)
         if len(found) < k:
             return None
         if len(found) > k and found.distance(k - 1) == found.distance(-1):
             # Twins, as the same text twice makes them: a few more show where they end.
             if margin == _INDEX_MARGIN:
-                margin = _MARGIN_FOR_TWINS
-                return self._by_index(info, query, k, condition, vectors, margin, thorough)
+                return self._by_index(query, _MARGIN_FOR_TWINS, thorough=thorough)
             return None
-        return Searched([found.hits(k, vectors=vectors)], info.options["kind"], len(found), None)
+        return query.answer(found, info.options["kind"], compared=len(found))
 
-    def _first(self, info: CollectionInfo, k: int, condition: Condition) -> Searched:
+    def _first(self, query: _Query) -> Searched:
         """A zero vector is equally far from all: the first ones by id."""
-        params = [*condition.params, k]
-        rows = self._executor.fetch_all(searches.first(info, condition.sql), params, row_type=tuple)
+        sql, params = searches.first(query.info, query.condition.sql), [*query.condition.params, query.k]
+        rows = self._executor.fetch_all(sql, params, row_type=tuple)
         return Searched([[postgres_hit(row, 1.0) for row in rows]], "exact", len(rows), None)
 
     def recall(self, info: CollectionInfo, samples: int, k: int) -> float:
@@ -183,11 +188,10 @@ class PostgresSearch:
         )
         rows = self._executor.fetch_all(sql, [samples], row_type=tuple)
         shares = []
-        everything = Condition("TRUE")
         for (sent,) in rows:
-            query = np.frombuffer(sent, ">f4", offset=4).astype(np.float32)
-            truth = self._exactly(info, query, k, everything, False).hits[0]
-            found = self._nearest(info, query, k, EVERYTHING, everything, False).hits[0]
+            query = _Query(info, read_vector(sent), k, ANYTHING, vectors=False)
+            truth = self._exactly(query).hits[0]
+            found = self._nearest(query, EVERYTHING).hits[0]
             last = truth[-1].distance
             near = [
                 hit for hit in found if hit.distance is not None and last is not None and hit.distance <= last

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from .._concurrency._threads import beside
 from ..errors import ConfigError
-from ..vectors._threads import in_thread
 from ..vectors.catalog import CollectionInfo
 from ..vectors.distance import Vectors
 from ..vectors.existing import Existing
@@ -213,7 +213,7 @@ class RecordCollection:
                 "pass embedding_function= when you get the collection, or pass vectors"
             )
         function = getattr(self._embed, "embed_query", self._embed) if query else self._embed
-        return as_matrix(in_thread(function, texts), "the embedding function's result")
+        return as_matrix(beside(function, texts), "the embedding function's result")
 
     def _insert(self, records: Records, *, replace: bool) -> None:
         assert records.vectors is not None

@@ -9,8 +9,8 @@ from typing import Any
 
 from attrs import evolve
 
+from .._concurrency._threads import Lock
 from ..errors import CollectionExists, CollectionNotFound, DimensionMismatch, UniqueViolation, VectorError
-from ..vectors._threads import Lock
 from ..vectors.caches import Caches, caches_of
 from ..vectors.catalog import (
     CATALOG,
