@@ -9,7 +9,8 @@ from .metadata import InvalidRecord
 from .results import Match
 
 if TYPE_CHECKING:
-    from .chroma import ImportReport, import_chroma
+    from .chroma import import_chroma
+    from .chroma_report import ImportReport
     from .copy import CopyReport, copy_collections
 
 __all__ = [
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ImportReport": "chroma",
+    "ImportReport": "chroma_report",
     "import_chroma": "chroma",
     "CopyReport": "copy",
     "copy_collections": "copy",
