@@ -87,6 +87,8 @@ def has_bookkeeping(raw: psycopg.Connection[Any]) -> bool:
 
 def postgres_overlay(raw: psycopg.Connection[Any], pair: TablePair) -> Iterator[Restored]:
     """The rows of a table in Postgres that the bookkeeping knows something of. A transaction is open."""
+    if not has_bookkeeping(raw):
+        return
     with raw.cursor(name="dbadapter_overlay") as cursor:
         cursor.itersize = _BATCH
         cursor.execute(_QUERY.format("%s").encode(), (pair.postgres, pair.postgres))

@@ -22,7 +22,7 @@ from ._differences import DifferenceFinder
 from ._digest import BUCKETS, Buckets, postgres_digest, row_number, sqlite_digest
 from ._endpoints import display, postgres_source, resolve, sqlite_source
 from ._faults import reporting
-from ._overlay import Restored, has_bookkeeping, postgres_overlay, sqlite_overlay
+from ._overlay import Restored, postgres_overlay, sqlite_overlay
 from ._pairs import TablePair, table_pairs
 from ._pipeline import at_once
 from ._read import utf16_codec
@@ -133,10 +133,7 @@ def compare_table(
         lambda: sqlite_digest(lite, pair, utf16=utf16), lambda: postgres_digest(post, pair, rest)
     )
     restored_sqlite, rejected_sqlite = _put_back(in_sqlite, sqlite_overlay(lite, pair), pair)
-    restored_postgres: list[Restored] = []
-    rejected_postgres = 0
-    if has_bookkeeping(post):
-        restored_postgres, rejected_postgres = _put_back(in_postgres, postgres_overlay(post, pair), pair)
+    restored_postgres, rejected_postgres = _put_back(in_postgres, postgres_overlay(post, pair), pair)
     # What stands in the source's rejects has come from there, and is in its table in the target.
     check.rejected = rejected_postgres if from_sqlite else rejected_sqlite
     first, second = (in_sqlite, in_postgres) if from_sqlite else (in_postgres, in_sqlite)
