@@ -50,27 +50,27 @@ class AsyncRecordCollection:
 
     @property
     def info(self) -> CollectionInfo:
-        """Its description as this object knows it."""
+        """The collection's description, as this object knows it."""
         return self._info
 
     @property
     def id(self) -> str:
-        """What identifies it for good; a name may change."""
+        """What identifies the collection for good, while its name may change."""
         return self._info.uid
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The collection's name."""
         return self._info.name
 
     @property
     def metadata(self) -> dict[str, Any] | None:
-        """Its own metadata."""
+        """The collection's own metadata."""
         return self._info.metadata
 
     @property
     def metric(self) -> str:
-        """ "cosine", "l2" or "ip"."""
+        """How distances are measured: "cosine", "l2" or "ip"."""
         return self._info.metric
 
     @property
@@ -97,9 +97,9 @@ class AsyncRecordCollection:
 
         Args:
             ids: unique texts; one text stands for a list of one, here and below.
-            embeddings: a vector for each id; without them the documents are embedded.
-            metadatas: for each id a mapping of text to str, int, float, bool or a list of one of these, or
-            None.
+            embeddings: a vector for each id, as lists or as an array of (ids, dimension); without them the documents
+                are embedded.
+            metadatas: for each id a mapping of text to str, int, float, bool or a list of one of these, or None.
             documents: a text for each id, or None.
             uris: a text for each id, or None.
 
@@ -132,9 +132,10 @@ class AsyncRecordCollection:
         documents: Any = None,
         uris: Any = None,
     ) -> None:
-        """Update records that are there; other ids are passed over, silently. See `upsert`.
+        """Update records that are there; other ids are passed over, silently.
 
-        New documents without embeddings are embedded.
+        Arguments and errors are as for `add`, and what is None stays as for `upsert`. New documents without
+        embeddings are embedded.
         """
         records = self._records(ids, embeddings, metadatas, documents, uris, partial=True)
         if records.vectors is None and records.documents is not None:
@@ -154,7 +155,13 @@ class AsyncRecordCollection:
     ) -> dict[str, int]:
         """Delete the records that have one of the ids and match the filters.
 
-        Returns ``{"deleted": how many}``. Raises `InvalidFilter`, `InvalidRecord`.
+        Args:
+            ids: texts; None: any.
+            where: a metadata filter.
+            where_document: a filter on documents.
+            limit: at most how many, the first that were added; None: all.
+
+        Returns ``{"deleted": how many}``. Raises `InvalidFilter`, `InvalidRecord`, `CollectionNotFound`.
         """
         if ids is None and where is None and where_document is None:
             raise InvalidRecord("delete() needs ids, where or where_document; delete_collection() drops all")
@@ -164,9 +171,9 @@ class AsyncRecordCollection:
             return {"deleted": await engine.delete(info, selection, most)}
 
     async def modify(self, name: str | None = None, metadata: dict[str, Any] | None = None) -> None:
-        """Rename the collection, or replace its metadata.
+        """Rename the collection, or replace its metadata; what is None stays.
 
-        Raises `CollectionExists`, `CollectionNotFound`.
+        Raises `CollectionExists`, `CollectionNotFound`, `VectorError` for metadata that name another metric.
         """
         self._info = await self._store.rename(self._info.uid, name, metadata)
 
@@ -252,7 +259,7 @@ class AsyncRecordCollection:
         Args:
             ids: texts; None: any.
             where: a metadata filter.
-            limit, offset: how many, and how many to pass over before.
+            limit, offset: at most how many, and how many to skip before.
             where_document: a filter on documents.
             include: of "metadatas", "documents", "embeddings" and "uris" those wanted.
 
@@ -289,9 +296,9 @@ class AsyncRecordCollection:
         """The nearest records to each of several vectors or texts, nearest first, ties by id.
 
         Args:
-            query_embeddings: vectors; where there are none
-            query_texts: texts, to be embedded.
-            n_results: how many records for each.
+            query_embeddings: one vector, or several as lists or as an array of (queries, dimension).
+            query_texts: one text or several, to be embedded; used where there are no vectors.
+            n_results: at most how many records for each.
             where, where_document, ids: only records that match, as for `get`.
             include: as for `get`, and "distances".
 

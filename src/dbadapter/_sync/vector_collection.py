@@ -47,7 +47,7 @@ class Collection(RecordCollection):
             k: how many at most.
             where, where_document: only records that match these filters; such a search is exact, or says
                 through `explain` that it was not.
-            min_similarity: only records at least so similar.
+            min_similarity: only records of at least this similarity (see `Match`).
 
         Raises `InvalidFilter`, `InvalidRecord`, `DimensionMismatch`.
         """
@@ -233,14 +233,18 @@ class Collection(RecordCollection):
             self._store.settled().vacuum(self._info)
 
     def reindex(self) -> None:
-        """Make the index anew, of the records as they are now."""
+        """Build the index anew, from the records as they are now. Raises `CollectionNotFound`."""
         with self._store.writing(self._info.uid, alone=True) as (engine, info):
             engine.reindex(info)
 
     def check_recall(self, samples: int = 50, k: int = 10) -> float:
-        """The share of true nearest neighbours that searches find, from a sample of the collection's own vectors.
+        """The share (0 to 1) of true nearest neighbours that searches find: the mean over a sample.
 
-        1.0 where searches are exact, or there is nothing to search.
+        1.0 where searches are exact, or there is nothing to search; NaN where the vectors are not in memory.
+
+        Args:
+            samples: how many of the collection's own vectors are searched for.
+            k: how many neighbours of each.
         """
         wanted, count = check_limit(samples, "samples", least=1), check_limit(k, "k", least=1)
         self._info = self._store.refreshed(self._info)

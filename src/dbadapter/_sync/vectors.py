@@ -54,7 +54,7 @@ class VectorStore:
         return self._engine_on(self._executor, in_transaction=self.in_transaction)
 
     def settled(self) -> VectorEngine:
-        """The same, once it is certain which backend that is: another process may have moved the data."""
+        """The engine, once it is certain which backend is in use: another process may have moved the data."""
         self._executor._settle()
         return self.engine
 
@@ -101,13 +101,15 @@ class VectorStore:
                 ``configuration["hnsw"]["space"]`` are understood as well.
             embedding_function: turns texts into vectors, see `dbadapter.vectors.EmbeddingFunction`.
             metadata: the collection's own.
-            references: "table.column", a key that ids are tied to: an id is the text of a key that exists,
-            and
+            references: "table.column", a key that ids are tied to: an id is the text of a key that exists, and
                 deleting the row deletes its vector.
             configuration: Chroma's; only the metric is taken from it.
             get_or_create: return the collection if there is one of that name.
 
-        Raises `CollectionExists`, `VectorError` for arguments that make no sense.
+        Raises:
+            CollectionExists: there is one of that name, and `get_or_create` is not set.
+            VectorError: an argument is not what it may be, or pgvector cannot be had.
+            UndefinedTable, UndefinedColumn: what `references` names is not there.
         """
         if get_or_create:
             return self.get_or_create_collection(
@@ -194,7 +196,12 @@ class VectorStore:
         return self._opened(found, embedding_function)
 
     def list_collections(self, limit: int | None = None, offset: int | None = None) -> list[Collection]:
-        """All collections, by name in code point order."""
+        """Collections in the order of their names (by code point).
+
+        Args:
+            limit: at most so many; None: all.
+            offset: how many to skip before.
+        """
         if not self._has_catalog():
             return []
         sql = f"SELECT {COLUMNS} FROM {CATALOG} ORDER BY name"

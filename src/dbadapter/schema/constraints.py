@@ -1,4 +1,4 @@
-"""What a table promises: keys, checks and indexes."""
+"""A table's constraints and indexes, as values."""
 
 from __future__ import annotations
 

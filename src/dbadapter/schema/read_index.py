@@ -11,7 +11,7 @@ __all__ = ["read_index", "read_index_text", "read_part"]
 
 
 def read_index_text(text: str, *, fold: bool) -> tuple[str, Index, list[str]]:
-    """The same for the text of one whole statement."""
+    """Read the text of one CREATE INDEX statement; see `read_index`. Raises ValueError for what is not understood."""
     cursor = Cursor(scan(text), text, fold=fold)
     if not cursor.word("CREATE"):
         raise ValueError("CREATE was expected")

@@ -1,4 +1,4 @@
-"""Do foreign keys find what they refer to, and do names get in each other's way?"""
+"""Checking that foreign keys find what they refer to, and that no two things of a schema have one name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def resolved(tables: Sequence[Table]) -> tuple[Table, ...]:
 
 
 def resolved_leniently(tables: Sequence[Table], skipped: list[Skipped]) -> tuple[Table, ...]:
-    """The same for what was read from a script or database: what does not fit is left out and reported."""
+    """Like `resolved`, for tables read from a script or database: what does not fit is left out and reported."""
     by_name = _by_name(tables)
     folded = {name.lower(): name for name in by_name}
     made = []

@@ -75,7 +75,7 @@ def fault(kind: t.Type, value: Any) -> str | None:
 
 
 def _misfit(kind: t.Type, value: Any) -> str | None:
-    """The same for a value of the right kind."""
+    """What is wrong with a value of the right Python type; None if nothing is."""
     if type(kind) in _BITS:
         bound = 2 ** (_BITS[type(kind)] - 1)
         return None if -bound <= value < bound else f"{value!r} does not fit {kind!r}"

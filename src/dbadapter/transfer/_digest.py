@@ -128,7 +128,7 @@ def _lines(raw: sqlite3.Connection, table: str, line: str) -> Iterator[list[byte
 
 
 def _joined_lines(raw: sqlite3.Connection, table: str, line: str, *, rowid: str) -> Iterator[list[bytes]]:
-    """The same for a table with a rowid, with one step of SQLite for many rows: others may work meanwhile."""
+    """Like `_lines`, for a table with a rowid: SQLite joins many rows in one step, while other threads may work."""
     name = SQLITE.quote(rowid)
     behind = f"FROM {table} NOT INDEXED WHERE {name}>? AND {name}<=?"
     joined = f"SELECT CAST(group_concat({line},'{_BETWEEN}') AS BLOB) {behind}"

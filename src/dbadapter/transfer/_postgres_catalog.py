@@ -73,7 +73,7 @@ def catalog_rows(raw: psycopg.Connection[Any]) -> dict[str, list[dict[str, Any]]
 
 
 def read_tables(raw: psycopg.Connection[Any]) -> dict[str, PostgresTable]:
-    """The same tables, by name."""
+    """The tables of the current schema but the library's own, by name."""
     parts = catalog_rows(raw)
     tables = {row["tbl"]: PostgresTable(row["tbl"], row["comment"]) for row in parts["tables"]}
     for row in parts["columns"]:

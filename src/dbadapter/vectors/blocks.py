@@ -42,7 +42,7 @@ class Block:
     is_shared: bool = False
 
     def copy(self) -> Block:
-        """The same rows in memory of its own."""
+        """A copy in memory of its own."""
         return Block(
             self.seqs.copy(),
             self.lengths.copy(),
@@ -53,7 +53,7 @@ class Block:
         )
 
     def own(self) -> None:
-        """Have memory of one's own."""
+        """Copy what is shared, so that it can be changed."""
         mine = self.copy()
         self.lengths, self.vectors, self.codes = mine.lengths, mine.vectors, mine.codes
         self.is_shared = False
@@ -88,7 +88,7 @@ class Rows:
         return int(self.blocks[-1].seqs[self.blocks[-1].count - 1]) if self.count else 0
 
     def fork(self) -> Rows:
-        """The same rows, to be changed apart from these. Under the lock."""
+        """A copy that can be changed on its own; vectors are shared until then. The index's lock is held."""
         fork = evolve(self, blocks=[evolve(block, is_shared=True) for block in self.blocks])
         if fork.blocks:
             fork.blocks[-1] = fork.blocks[-1].copy()  # both will append to the last one

@@ -78,7 +78,7 @@ class CollectionInfo:
         return f"_dbadapter_vec_{self.uid}"
 
     def row(self) -> tuple[Any, ...]:
-        """Its values in the order of `COLUMNS`."""
+        """The collection's values in the order of `COLUMNS`."""
         return (
             self.uid,
             self.name,

@@ -1,4 +1,4 @@
-"""Embedding functions: what turns texts into vectors, and how one tells two models apart."""
+"""Embedding functions, which turn texts into vectors, and how two models are told apart."""
 
 from __future__ import annotations
 

@@ -21,11 +21,11 @@ class Existing:
         self._name = name
 
     def __enter__(self) -> None:
-        """Nothing happens."""
+        """Nothing is done on the way in."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Raise what a missing table means."""
+        """A missing table means that the collection is gone: raise `CollectionNotFound`."""
         if isinstance(error, UndefinedTable):
             raise CollectionNotFound(f"collection {self._name!r} does not exist any more") from error

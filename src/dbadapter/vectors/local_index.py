@@ -88,7 +88,7 @@ class LocalIndex:
         return self.rows.top
 
     def fork(self) -> LocalIndex:
-        """The same rows, to be changed apart from these."""
+        """A copy that can be changed on its own; vectors are shared until then."""
         with self.lock:
             return LocalIndex(
                 self.metric,

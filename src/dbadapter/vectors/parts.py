@@ -21,7 +21,7 @@ _SIZE = 768
 
 
 def parts_of(dimension: int) -> int:
-    """In how many parts a vector of so many dimensions lies."""
+    """How many parts a vector of that dimension is cut into."""
     return -(-dimension * 4 // _SIZE)
 
 
@@ -36,12 +36,19 @@ def cut(seqs: Iterable[int], vectors: Vectors) -> list[tuple[int, int, bytes]]:
 
 
 def joined(parts: Iterable[bytes]) -> Vectors:
-    """One vector of its parts."""
+    """The vector that was cut into these parts."""
     return np.frombuffer(b"".join(parts), "<f4")
 
 
 def stacked(rows: Sequence[tuple[int, bytes]], dimension: int) -> tuple[Seqs, Vectors]:
-    """Numbers and vectors of rows (number of the record, bytes) in the order of both numbers."""
+    """The vectors of several records, from their parts.
+
+    Args:
+        rows: (number of the record, bytes of one part), ordered by record and part.
+        dimension: of the vectors.
+
+    Returns the numbers of the records, and their vectors as an array of (records, dimension).
+    """
     seqs = np.asarray([seq for seq, _ in rows[:: parts_of(dimension)]], np.int64)
     data = np.frombuffer(b"".join([part for _, part in rows]), "<f4")
     return seqs, data.reshape(len(seqs), dimension).astype(np.float32, copy=False)

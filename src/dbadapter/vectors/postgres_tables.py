@@ -137,7 +137,7 @@ class PostgresTables:
 
     @property
     def plain_distance(self) -> str:
-        """The same in full precision, in a form that no index serves; NaN becomes what it stands for."""
+        """The distance in full precision, written so that no index is used for it; NaN becomes what it stands for."""
         far = "1" if self.info.metric == "cosine" else "'Infinity'"
         operator = OPERATORS[self.info.metric]
         return f"coalesce(nullif(embedding {operator} CAST(? AS vector), 'NaN'), {far})"

@@ -67,13 +67,13 @@ class Records:
         )
 
     def without_deletions(self) -> Records:
-        """The same records as new ones: metadata keys to be deleted are left out."""
+        """These records as new ones, whose metadata have no keys to be deleted."""
         if self.metadatas is None:
             return self
         return evolve(self, metadatas=[merge_metadata(None, each) for each in self.metadatas])
 
     def with_vectors(self, vectors: Vectors) -> Records:
-        """The same records with vectors."""
+        """These records with these vectors."""
         return evolve(self, vectors=vectors)
 
 

@@ -39,7 +39,7 @@ class Hit:
     vector: Any = None
 
     def at(self, distance: float) -> Hit:
-        """The same record, that far away."""
+        """This record at that distance."""
         return Hit(self.seq, self.id, self.document, self.uri, self.metadata, distance, self.vector)
 
 

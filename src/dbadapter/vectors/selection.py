@@ -25,7 +25,7 @@ class Selection:
 
     @property
     def is_everything(self) -> bool:
-        """Nothing is left out."""
+        """Whether all records are selected."""
         return self.ids is None and self.tree is None
 
     def condition(self, compiled: Callable[[Filter | None], Condition], ids_sql: str) -> Condition:
