@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from dbadapter import DatabaseConfig
 from dbadapter.transfer import TransferPlan, TransferReport, plan_transfer, run_transfer
-from dbadapter.transfer._read import read_batches
+from dbadapter.transfer._read import read_batches, utf16_codec
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -78,8 +78,7 @@ class Content:
 def content(config: DatabaseConfig) -> Content:
     """Read an SQLite file without what a transfer noted down in it."""
     with closing(sqlite3.connect(f"file:{config.sqlite_path}?mode=ro", uri=True)) as raw:
-        encoding = raw.execute("PRAGMA encoding").fetchone()[0]
-        utf16 = {"UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}.get(encoding)
+        utf16 = utf16_codec(raw.execute("PRAGMA encoding").fetchone()[0])
         master = raw.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
         rows = {}
         for kind, name, _, sql in master:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dbadapter import DatabaseConfig
-from dbadapter.transfer._endpoints import _ATTEMPTS, _beside, _open_read_only, sqlite_readers
+from dbadapter.transfer._endpoints import _ATTEMPTS, _open_read_only, _second_reader, sqlite_readers
 from dbadapter.transfer._profile import profile_table
 from dbadapter.transfer._sqlite_catalog import read_catalog
 
@@ -61,7 +61,7 @@ def test_without_a_common_moment_one_reads_alone(tmp_path: Path, monkeypatch: py
 
     with closing(_open_read_only(config.sqlite_path, "mode=ro")) as first:
         monkeypatch.setattr("dbadapter.transfer._endpoints._open_read_only", open_second)
-        assert _beside(first, config.sqlite_path, "mode=ro") is None
+        assert _second_reader(first, config.sqlite_path, "mode=ro") is None
         assert len(attempts) == _ATTEMPTS
         seen = first.execute("SELECT count(*) FROM t").fetchone()
         with closing(sqlite3.connect(config.sqlite_path)) as other:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig
 from dbadapter.errors import ConfigError
+from dbadapter.schema import Column, Schema, Table
+from dbadapter.schema import types as t
 from dbadapter.transfer import plan_transfer, run_transfer, verify_transfer
 from dbadapter.transfer._digest import postgres_digest
 from dbadapter.transfer._pairs import ColumnPair, TablePair
@@ -140,16 +144,10 @@ def test_a_missing_table_and_a_new_column(lite: Maker, postgres_database: Databa
 
 def test_databases_that_no_transfer_made(both: DatabaseConfig, postgres_database: DatabaseConfig) -> None:
     """What the adapter wrote on both backends compares as equal, without a transfer's notes."""
-    from dbadapter.schema import Column, Schema, Table
-    from dbadapter.schema import types as t
-
     schema = Schema(
         [Table("t", Column("id", t.BigInteger(), primary_key=True), Column("d", t.Decimal(30, 3)),
                Column("at", t.Timestamp(tz=True)), Column("ok", t.Boolean()), Column("v", t.Varchar(9)))]
     )  # fmt: skip
-    from datetime import UTC, datetime
-    from decimal import Decimal
-
     row = {
         "id": 1,
         "d": Decimal("123456789012345678901.25"),

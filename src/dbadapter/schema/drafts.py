@@ -80,8 +80,18 @@ class TableDraft:
 def finish(
     draft: TableDraft, dialect: str, named: Mapping[str, t.Type], skipped: list[Skipped]
 ) -> Table | None:
-    """The table that a draft describes; what cannot be held goes to `skipped`, if need be the whole table."""
-    note = _noter(draft, skipped)
+    """The table that a draft describes; None, and an entry in `skipped`, if the model cannot hold it at all.
+
+    Args:
+        draft: the table as it was read.
+        dialect: whose SQL it is in, ``postgresql`` or ``sqlite``.
+        named: the schema's own types, enumerations and domains, by name.
+        skipped: gets an entry for each part that cannot be held.
+    """
+
+    def note(reason: str) -> None:
+        skipped.append(Skipped(f"table {draft.name}", reason))
+
     for text in draft.notes:
         note(text)
     if not draft.columns:
@@ -92,8 +102,8 @@ def finish(
     indexes = draft.indexes
     if dialect == "sqlite":
         kinds = {column.name.lower(): column.type for column in columns}
-        columns = [_meant(column, "generated", kinds) for column in columns]
-        checks = [_meant(check, "expression", kinds) for check in checks]
+        columns = [_with_values(column, "generated", kinds) for column in columns]
+        checks = [_with_values(check, "expression", kinds) for check in checks]
         indexes = [
             Index(
                 name=index.name, unique=index.unique, using=index.using, parts=index.parts,
@@ -118,15 +128,11 @@ def finish(
         return None
 
 
-def _meant(item: Any, attribute: str, kinds: Mapping[str, t.Type]) -> Any:
+def _with_values(item: Any, attribute: str, kinds: Mapping[str, t.Type]) -> Any:
     """A part of a table whose expression compares with values as SQLite stores them, with the values meant."""
     text = getattr(item, attribute)
     found = None if text is None else with_values(text, kinds)
     return item if found == text else attrs.evolve(item, **{attribute: found})
-
-
-def _noter(draft: TableDraft, skipped: list[Skipped]) -> Callable[[str], None]:
-    return lambda reason: skipped.append(Skipped(f"table {draft.name}", reason))
 
 
 def _column(
@@ -200,7 +206,7 @@ def _enumerated(expression: str) -> list[str]:
 
 
 def _kept(items: Sequence[Any], columns: Sequence[Column], note: Callable[[str], None]) -> list[Any]:
-    """Those whose columns there are (SQLite takes names of columns without regard to case)."""
+    """Those constraints whose columns exist, named as the columns are: SQLite ignores the case of names."""
     names = {column.name.lower(): column.name for column in columns}
     exact = {column.name for column in columns}
     kept = []
@@ -209,12 +215,10 @@ def _kept(items: Sequence[Any], columns: Sequence[Column], note: Callable[[str],
         if None in found or len(set(found)) < len(found):
             note(f"{type(item).__name__} over {', '.join(item.columns)}: there are no such columns")
             continue
-        kept.append(item if tuple(found) == item.columns else _over(item, tuple(map(str, found))))
+        kept.append(
+            item if tuple(found) == item.columns else attrs.evolve(item, columns=tuple(map(str, found)))
+        )
     return kept
-
-
-def _over(item: Any, columns: tuple[str, ...]) -> Any:
-    return attrs.evolve(item, columns=columns)
 
 
 def _kept_indexes(

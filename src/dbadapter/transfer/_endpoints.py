@@ -46,7 +46,7 @@ _SETTINGS = (
 
 
 def resolve(endpoint: Any) -> DatabaseConfig:
-    """The configuration of an adapter, a URL or a configuration itself."""
+    """The configuration of an adapter, a URL or a configuration itself. Raises `ConfigError` for anything else."""
     if isinstance(endpoint, DatabaseConfig):
         return endpoint
     if isinstance(endpoint, str):
@@ -106,7 +106,7 @@ def sqlite_readers(config: DatabaseConfig, *, several: bool = True) -> Iterator[
     There are two, or one where a second is not asked for, or where writers keep it from seeing that moment.
     """
     path = _checked_path(config)
-    _look_at(path)
+    _check_header(path)
     side_files = [path + "-wal", path + "-shm"]
     left_alone = any(map(os.path.exists, side_files))
     with reporting(f"cannot read {path}"):
@@ -114,7 +114,7 @@ def sqlite_readers(config: DatabaseConfig, *, several: bool = True) -> Iterator[
             with ExitStack() as stack:
                 first, options = _connect_read_only(path)
                 stack.enter_context(closing(first))
-                second = _beside(first, path, options) if several else None
+                second = _second_reader(first, path, options) if several else None
                 if second is not None:
                     stack.enter_context(closing(second))
                 yield [first] if second is None else [first, second]
@@ -123,7 +123,7 @@ def sqlite_readers(config: DatabaseConfig, *, several: bool = True) -> Iterator[
                 _remove_side_files(path)
 
 
-def _beside(first: sqlite3.Connection, path: str, options: str) -> sqlite3.Connection | None:
+def _second_reader(first: sqlite3.Connection, path: str, options: str) -> sqlite3.Connection | None:
     """Another connection that sees the same moment as `first`, which begins anew for it; None if it cannot be had."""
     second = _open_read_only(path, options)
     try:
@@ -154,7 +154,8 @@ def _begin_together(first: sqlite3.Connection, second: sqlite3.Connection) -> bo
     return bool(second.execute("PRAGMA data_version").fetchone() == before)
 
 
-def _look_at(path: str) -> None:
+def _check_header(path: str) -> None:
+    """Raise `DatabaseUnavailable` saying why, unless there is a readable file that is empty or an SQLite database."""
     try:
         with open(path, "rb") as file:
             head = file.read(16)
@@ -202,6 +203,7 @@ def _open_read_only(path: str, options: str) -> sqlite3.Connection:
 
 
 def _begin(raw: sqlite3.Connection) -> None:
+    """Begin a read transaction: it sees the moment of its first query."""
     raw.execute("BEGIN")
     raw.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
@@ -223,7 +225,7 @@ def open_sqlite(config: DatabaseConfig) -> Iterator[sqlite3.Connection]:
     if os.path.isdir(path):
         raise DatabaseUnavailable(f"{path} is a directory, not an SQLite file")
     if os.path.exists(path):
-        _look_at(path)
+        _check_header(path)
     with reporting(f"cannot write {path}"):
         if directory := os.path.dirname(path):
             os.makedirs(directory, exist_ok=True)

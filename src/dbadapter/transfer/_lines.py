@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from threading import Lock
 
 from attrs import define, field, frozen
@@ -71,14 +72,14 @@ def encoded_batches(
 
 @frozen
 class _Chunk:
-    """Some rows, by their rowids, as the condition finds them.
+    """Some rows that follow each other by rowid, and how many of them conform.
 
     Attributes:
         after, upto: the rowids between which they are.
         rows: how many there are.
         sure: how many of them SQLite can write.
-        backslashes: how many of them it writes into the lines of those.
-        nulls: there is a NULL among their numbers.
+        backslashes: how many backslashes SQLite puts into the lines of those.
+        nulls: whether there is a NULL in a column that is written as a number.
     """
 
     after: int | None
@@ -91,7 +92,18 @@ class _Chunk:
 
 @define
 class _Lines:
-    """Reads one table."""
+    """Reads one table, all of whose columns SQLite can write.
+
+    Attributes:
+        readers: see `encoded_batches`.
+        table: the table's plan.
+        encoder: converts the rows that SQLite does not.
+        columns: how SQLite writes each column.
+        lock: held while the first reader is used.
+        size: how many rows a chunk has.
+        last: the rowid of the last row that was given.
+        finished: whether all rows were given.
+    """
 
     readers: Sequence[sqlite3.Connection]
     table: TablePlan
@@ -162,13 +174,12 @@ class _Lines:
         """What there is to write, looked at with the last of the readers."""
         raw = self.readers[-1]
         lock: AbstractContextManager[object] = self.lock if len(self.readers) == 1 else nullcontext()
-        columns = list(zip(self.table.copied, self.columns, strict=True))
-        asked = [  # (its place in the answer, what NULL adds, what others add, whether NULL is none of its format)
-            (SQLITE.quote(plan.name), int(plan.nullable), column.backslashes, column.format != "%s")
-            for plan, column in columns
+        counted = [
+            (plan, column)
+            for plan, column in zip(self.table.copied, self.columns, strict=True)
             if plan.nullable or column.backslashes
         ]
-        counts = "".join(f",count({name})" for name, *_ in asked)
+        counts = "".join(f",count({SQLITE.quote(plan.name)})" for plan, _ in counted)
         rowid = self.table.rowid or ""
         name = SQLITE.quote(rowid)
         query = (
@@ -182,16 +193,17 @@ class _Lines:
                     return
                 upto, rows = chunk
                 sure, *filled = raw.execute(query, (BEFORE_ALL if after is None else after, upto)).fetchone()
-            backslashes = sum(
-                (sure - count) * of_null + count * of_others
-                for count, (_, of_null, of_others, _) in zip(filled, asked, strict=True)
-            )
-            nulls = any(count < sure and number for count, (*_, number) in zip(filled, asked, strict=True))
+            backslashes, nulls = 0, False
+            for count, (plan, column) in zip(filled, counted, strict=True):
+                backslashes += count * column.backslashes
+                if plan.nullable:
+                    backslashes += sure - count  # the one of each \N
+                nulls = nulls or (count < sure and column.format != "%s")
             yield _Chunk(after, upto, rows, sure, backslashes, nulls)
             after = upto
 
     def _written(self, chunk: _Chunk, *, escaping: bool) -> bytes | None:
-        """The lines of those rows of a chunk that SQLite writes; None if they are not as COPY must have them."""
+        """The lines of those rows of a chunk that SQLite writes; None if COPY would not read them as they are meant."""
         if not chunk.sure:
             return b""
         rowid = SQLITE.quote(self.table.rowid or "")
@@ -218,9 +230,8 @@ class _Lines:
         return data if understood else None
 
     def _encoded(self, chunk: _Chunk, data: bytes) -> Encoded:
-        def again() -> Encoded:
-            return self.encoder.encode(self._rows(chunk, None))
-
+        """The lines that SQLite wrote, and with them the other rows of the chunk."""
+        again = partial(self._by_row, chunk)
         found = Encoded(data, None, read=chunk.rows, last=chunk.upto, again=again)
         if chunk.sure < chunk.rows:
             # Not "NOT": of a value that makes the condition NULL that is not true either.

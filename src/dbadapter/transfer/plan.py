@@ -236,7 +236,7 @@ class TransferPlan:
             TransferError: it is no plan, or one that cannot be carried out; the message names the place.
         """
         from ._endpoints import resolve
-        from ._plan_checks import check_plan
+        from ._plan_validity import check_plan
         from ._types import settle
 
         try:

@@ -11,7 +11,7 @@ from ..errors import ConfigError
 from ._arguments import Progress
 from ._endpoints import direction, open_postgres, resolve, sqlite_source
 from ._faults import reporting
-from ._plan_checks import check_plan
+from ._plan_validity import check_plan
 from .plan import TransferPlan
 from .report import TransferReport
 
