@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from .._concurrency._aio import beside
-from ..vectors.blocks import Mask
+from ..vectors.blocks import Mask, Seqs
 from ..vectors.caches import Slot
 from ..vectors.catalog import CollectionInfo
-from ..vectors.columns import make_column
-from ..vectors.distance import Vectors, exact_distances, nearest
+from ..vectors.columns import Column, make_column
+from ..vectors.distance import Distances, Vectors, exact_distances, nearest
 from ..vectors.filter_sql import json_list
 from ..vectors.filters import AllOf, AnyOf, Compare, Filter, OneOf, Pattern, leaves
 from ..vectors.local_index import Found, LocalIndex
@@ -90,7 +90,7 @@ class AsyncLocalSearch:
         for start in range(0, len(found.seqs), _AT_ONCE):
             listed = json_list(found.seqs[start : start + _AT_ONCE].tolist())
             rows = await self._executor.fetch_all(sql, [listed], row_type=tuple)
-            near, far = await beside(measured, info, query, k, rows)
+            near, far = await beside(_measured, info, query, k, rows)
             seqs.append(near)
             distances.append(far)
         every, measures = np.concatenate(seqs), np.concatenate(distances)
@@ -135,7 +135,7 @@ class AsyncLocalSearch:
         rows = await self._executor.fetch_all(sql, params, row_type=tuple)
         return index.rows.mask_of(np.fromiter((seq for (seq,) in rows), np.int64, len(rows)))
 
-    async def _load_column(self, info: CollectionInfo, slot: Slot, index: LocalIndex, key: str) -> Any:
+    async def _load_column(self, info: CollectionInfo, slot: Slot, index: LocalIndex, key: str) -> Column:
         seen, seqs = slot.columns.seen, index.rows.sequence_numbers()
         sql = (
             f"SELECT value, seq FROM {LocalTables.of(info).values} WHERE key = ? AND item = 0 ORDER BY value"
@@ -161,7 +161,7 @@ class AsyncLocalSearch:
         _, top, last, nonce, *_ = rows[-1]
         return [_ordered(each, by_seq)[:k] for each in found], (top, last, nonce)
 
-    async def _first_by_id(self, info: CollectionInfo, k: int, found: Found) -> Any:
+    async def _first_by_id(self, info: CollectionInfo, k: int, found: Found) -> Seqs:
         """Of very many ties at the end of the result, those with the first ids."""
         assert found.distances is not None
         ties = found.distances == found.distances.max()
@@ -178,7 +178,9 @@ def _search_each(index: LocalIndex, queries: Vectors, k: int, mask: Mask | None)
     return [index.search(query, k, mask) for query in queries]
 
 
-def measured(info: CollectionInfo, query: Vectors, k: int, rows: list[Any]) -> tuple[Any, Any]:
+def _measured(
+    info: CollectionInfo, query: Vectors, k: int, rows: list[tuple[int, bytes]]
+) -> tuple[Seqs, Distances]:
     """Numbers and exact distances of the nearest of some rows of the table of vectors."""
     assert info.dimension is not None
     seqs, vectors = stacked(rows, info.dimension)

@@ -222,11 +222,8 @@ class AsyncVectorStore:
         found = (await self.get_collection(name)).info
         async with self.writing(found.uid, alone=True) as (engine, info):
             await engine.drop(info)
-            await self._delete_row(engine, info)
+            await engine.executor.execute(f"DELETE FROM {CATALOG} WHERE uid = ?", [info.uid])
         self.engine.forget(found)
-
-    async def _delete_row(self, engine: Any, info: CollectionInfo) -> None:
-        await engine.executor.execute(f"DELETE FROM {CATALOG} WHERE uid = ?", [info.uid])
 
     async def rename(self, uid: str, name: str | None, metadata: Any) -> CollectionInfo:
         """Change a collection's name or metadata; what is None stays."""
@@ -245,7 +242,7 @@ class AsyncVectorStore:
             await self.write_row(engine, changed)
         return changed
 
-    async def write_row(self, engine: Any, info: CollectionInfo) -> None:
+    async def write_row(self, engine: AsyncVectorEngine, info: CollectionInfo) -> None:
         """Store a collection's changed description. In a transaction. Raises `CollectionExists`."""
         uid, *values = info.row()
         columns = [name.strip() for name in COLUMNS.split(",")][1:]

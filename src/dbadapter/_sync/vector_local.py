@@ -11,16 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ForeignKeyViolation, UndefinedColumn, UndefinedTable, VectorError
-from ..vectors.catalog import CollectionInfo, Reference
+from ..errors import ForeignKeyViolation
+from ..vectors.catalog import CollectionInfo
 from ..vectors.filter_sql import Condition, json_list, sqlite_condition, sqlite_value
 from ..vectors.metadata import Metadata, exact_json, merge_metadata, read_json
 from ..vectors.parts import cut, joined
 from ..vectors.records import Records
 from ..vectors.results import Hit
 from ..vectors.selection import Selection, seqs_condition
-from ..vectors.sqlite_tables import CREATE_CATALOG, HAS_CATALOG, LocalTables, Parent
+from ..vectors.sqlite_tables import LocalTables
 from ..vectors.text import words_of
+from .vector_local_ddl import LocalDefinitions
 
 __all__ = ["IDS_IN", "SEQS_IN", "LocalRecords", "local_hits"]
 
@@ -31,62 +32,8 @@ _LOG_KEPT = 100_000
 _LAST = 2**63 - 1
 
 
-class LocalRecords:
+class LocalRecords(LocalDefinitions):
     """The records of local collections, on an adapter or within a transaction."""
-
-    def __init__(self, executor: Any) -> None:
-        self.executor = executor
-
-    # -- tables ----------------------------------------------------------------------------------------
-
-    def has_catalog(self) -> bool:
-        """Whether there is a catalog of collections."""
-        return bool(self.executor.fetch_value(HAS_CATALOG))
-
-    def create_catalog(self) -> None:
-        """Make the catalog. In a transaction."""
-        self.executor.execute(CREATE_CATALOG)
-
-    def lock(self, uid: str, *, alone: bool) -> None:
-        """Nothing to do: who writes to SQLite is alone."""
-
-    def create(self, info: CollectionInfo) -> None:
-        """Make a collection's tables. In a transaction."""
-        parent = None if info.reference is None else self._parent(info.reference)
-        for statement in LocalTables.of(info).create(parent):
-            self.executor.execute(statement)
-
-    def drop(self, info: CollectionInfo) -> None:
-        """Take a collection's tables away. In a transaction."""
-        for statement in LocalTables.of(info).drop(has_text=info.has_text):
-            self.executor.execute(statement)
-
-    def set_dimension(self, info: CollectionInfo) -> None:
-        """Nothing to do: a BLOB has no declared length."""
-
-    def _parent(self, reference: Reference) -> Parent:
-        rows = self.executor.fetch_all(
-            "SELECT name, type, pk FROM pragma_table_info(?)", [reference.table], row_type=tuple
-        )
-        if not rows:
-            raise UndefinedTable(f"references={str(reference)!r}: there is no table {reference.table!r}")
-        found = [row for row in rows if row[0].lower() == reference.column.lower()]
-        if not found:
-            raise UndefinedColumn(f"references={str(reference)!r}: the table has no such column")
-        name, declared, position = found[0]
-        is_key = position == 1 and sum(1 for row in rows if row[2]) == 1
-        if not is_key and not self._is_unique(reference.table, name):
-            raise VectorError(f"references={str(reference)!r}: the column is neither primary key nor unique")
-        quote = self.executor.dialect.quote
-        kind = "".join(each for each in declared if each.isalnum() or each in " (),") or "BLOB"
-        return Parent(quote(reference.table), quote(name), kind, "INT" in declared.upper())
-
-    def _is_unique(self, table: str, column: str) -> bool:
-        sql = (
-            'SELECT count(*) FROM pragma_index_list(?) AS i WHERE i."unique" AND NOT i.partial'
-            " AND (SELECT group_concat(name) FROM pragma_index_info(i.name)) = ?"
-        )
-        return bool(self.executor.fetch_value(sql, [table, column]))
 
     # -- writing ---------------------------------------------------------------------------------------
 
@@ -230,7 +177,7 @@ class LocalRecords:
             self.write_text(info, rows)
             last = rows[-1][0]
 
-    def write_text(self, info: CollectionInfo, documents: Any) -> None:
+    def write_text(self, info: CollectionInfo, documents: Iterable[tuple[int, str | None]]) -> None:
         """Put documents, as pairs of number and text, into the full-text index."""
         tables = LocalTables.of(info)
         words = [(seq, words_of(text)) for seq, text in documents if text is not None]

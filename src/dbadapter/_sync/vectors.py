@@ -221,11 +221,8 @@ class VectorStore:
         found = self.get_collection(name).info
         with self.writing(found.uid, alone=True) as (engine, info):
             engine.drop(info)
-            self._delete_row(engine, info)
+            engine.executor.execute(f"DELETE FROM {CATALOG} WHERE uid = ?", [info.uid])
         self.engine.forget(found)
-
-    def _delete_row(self, engine: Any, info: CollectionInfo) -> None:
-        engine.executor.execute(f"DELETE FROM {CATALOG} WHERE uid = ?", [info.uid])
 
     def rename(self, uid: str, name: str | None, metadata: Any) -> CollectionInfo:
         """Change a collection's name or metadata; what is None stays."""
@@ -244,7 +241,7 @@ class VectorStore:
             self.write_row(engine, changed)
         return changed
 
-    def write_row(self, engine: Any, info: CollectionInfo) -> None:
+    def write_row(self, engine: VectorEngine, info: CollectionInfo) -> None:
         """Store a collection's changed description. In a transaction. Raises `CollectionExists`."""
         uid, *values = info.row()
         columns = [name.strip() for name in COLUMNS.split(",")][1:]

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from .column import Column
-from .constraints import Check, ForeignKey, Index, Unique
+from .constraints import Check, ForeignKey, Index, Part, Unique
 from .expressions import same_expression
 from .table import Table
 
@@ -128,14 +128,14 @@ def _of_column(table: str, expected: Column, found: Column) -> list[Difference]:
 def _of_sets(
     kind: str,
     table: str,
-    expected: Sequence[Any],
-    found: Sequence[Any],
-    same: Callable[[Any, Any], bool],
-    text: Callable[[Any], str],
+    expected: Sequence[Part],
+    found: Sequence[Part],
+    same: Callable[[Part, Part], bool],
+    text: Callable[[Part], str],
 ) -> list[Difference]:
     """Match each expected item with one found, whatever their names."""
-    rest = list(found)
-    missing = []
+    rest: list[Part] = list(found)
+    missing: list[Part] = []
     for item in expected:
         match = next((other for other in rest if same(item, other)), None)
         if match is None:
@@ -148,7 +148,7 @@ def _of_sets(
     ]
 
 
-def _column_of(item: Any) -> str | None:
+def _column_of(item: object) -> str | None:
     return item.columns[0] if isinstance(item, (Unique, ForeignKey)) and len(item.columns) == 1 else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 from attrs import define, field, frozen
@@ -102,8 +102,12 @@ def finish(
     indexes = draft.indexes
     if dialect == "sqlite":
         kinds = {column.name.lower(): column.type for column in columns}
-        columns = [_with_values(column, "generated", kinds) for column in columns]
-        checks = [_with_values(check, "expression", kinds) for check in checks]
+        # Expressions compare with what SQLite stores; the model's compare with the values meant.
+        columns = [
+            attrs.evolve(column, generated=column.generated and with_values(column.generated, kinds))
+            for column in columns
+        ]
+        checks = [attrs.evolve(check, expression=with_values(check.expression, kinds)) for check in checks]
         indexes = [
             Index(
                 name=index.name, unique=index.unique, using=index.using, parts=index.parts,
@@ -126,13 +130,6 @@ def finish(
     except ConfigError as error:
         note(str(error).removeprefix(f"table {draft.name!r}: "))
         return None
-
-
-def _with_values(item: Any, attribute: str, kinds: Mapping[str, t.Type]) -> Any:
-    """A part of a table whose expression compares with values as SQLite stores them, with the values meant."""
-    text = getattr(item, attribute)
-    found = None if text is None else with_values(text, kinds)
-    return item if found == text else attrs.evolve(item, **{attribute: found})
 
 
 def _column(
@@ -205,7 +202,10 @@ def _enumerated(expression: str) -> list[str]:
     return [part[2].text for part in alternatives]
 
 
-def _kept(items: Sequence[Any], columns: Sequence[Column], note: Callable[[str], None]) -> list[Any]:
+Keyed = TypeVar("Keyed", Unique, ForeignKey)
+
+
+def _kept(items: Sequence[Keyed], columns: Sequence[Column], note: Callable[[str], None]) -> list[Keyed]:
     """Those constraints whose columns exist, named as the columns are: SQLite ignores the case of names."""
     names = {column.name.lower(): column.name for column in columns}
     exact = {column.name for column in columns}

@@ -75,17 +75,20 @@ class Moments(Candidate):
             if texts and tally.conversion.accepts(texts, {str}):
                 tally.exact += len(texts)
                 return
-        groups: dict[str | None, list[str]] = {}
+        groups: dict[str, list[str]] = {}
         for text in texts:
-            groups.setdefault(self._format(text), []).append(text)
-        self._others += len(groups.pop(None, ()))
+            format = self._format(text)
+            if format is None:
+                self._others += 1
+            else:
+                groups.setdefault(format, []).append(text)
         for format, group in groups.items():
             if format not in self._found:
                 if len(self._found) >= _MOST_FORMATS:
                     self._others += len(group)
                     continue
-                self._found[format] = Tally(self._conversion(format))  # type: ignore[index, arg-type]
-            self._found[format].add(group, {str})  # type: ignore[index]
+                self._found[format] = Tally(self._conversion(format))
+            self._found[format].add(group, {str})
 
     def expected(self, sample: Sequence[Any]) -> c.Conversion | None:
         """See `Candidate`: where texts are of one format, that."""

@@ -15,6 +15,7 @@ from ..schema.ddl_sqlite import statements as sqlite_statements
 from ..schema.from_catalog import read_catalog
 from ..schema.references import resolved_leniently
 from ..schema.sqlite_types import declared
+from ..schema.table import Table
 from ..schema.type_names import postgresql_type
 from . import conversions as c
 from ._arguments import Progress
@@ -160,8 +161,8 @@ def _statements(raw: psycopg.Connection[Any], chosen: set[str], plan: TransferPl
     return made
 
 
-def _counting_on(table: Any) -> Any:
-    """Identity columns never give a number twice in Postgres; nor shall they in SQLite."""
+def _counting_on(table: Table) -> Table:
+    """The table, whose Identity column gives no number twice in SQLite either."""
     columns = [
         attrs.evolve(column, type=t.Identity(autoincrement=True))
         if isinstance(column.type, t.Identity)

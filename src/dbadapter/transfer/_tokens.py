@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
@@ -120,14 +121,15 @@ class _Moments(Tokens):
             return [f"CASE WHEN {refuses} THEN {self._postgres_general(x)} ELSE {token} END"]
         return [token]
 
-    def _plain(self, x: str) -> str:
+    def _is_short(self, x: str) -> str:
+        """A condition in SQLite: it is a text that can be told from others without its length."""
         return f"typeof({x})='text' AND instr({x},';')=0 AND instr({x},char(0))=0"
 
     def usual(self, x: str) -> tuple[str, str, list[str]]:
-        return f"({x} IS NULL OR {self._plain(x)})", "m%s;", [x]
+        return f"({x} IS NULL OR {self._is_short(x)})", "m%s;", [x]
 
     def exact(self, x: str) -> str:
-        return f"CASE WHEN {self._plain(x)} THEN 'm'||{x}||';' ELSE {super().exact(x)} END"
+        return f"CASE WHEN {self._is_short(x)} THEN 'm'||{x}||';' ELSE {super().exact(x)} END"
 
 
 class _Blobs(Tokens):
@@ -239,7 +241,7 @@ def install(raw: sqlite3.Connection, tokens: list[Tokens]) -> None:
         raw.create_function(each.function, 1, _as_text(each), deterministic=True)
 
 
-def _as_text(tokens: Tokens) -> Any:
+def _as_text(tokens: Tokens) -> Callable[[Any], str]:
     return lambda value: tokens.python(value).decode()
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from . import conversions as c
@@ -74,7 +75,7 @@ def family(declared: str) -> str:
 
 
 # Types of Postgres by the conversion that suits them, whatever the source declared.
-_PG_FAMILIES = {
+_PG_FAMILIES: dict[str, Callable[[list[int]], c.Conversion]] = {
     "smallint": lambda _: c.Integer(bits=16),
     "integer": lambda _: c.Integer(bits=32),
     "bigint": lambda _: c.Integer(),
@@ -124,7 +125,7 @@ def conversion_for(pg_type: str, *, house_decimals: bool = True) -> c.Conversion
         if precision is not None and not 0 <= (scale or 0) <= precision:
             precision = scale = None  # 'numeric(3,-2)' rounds; its values are not bounded by digits
         return (c.Decimal if house_decimals else c.Number)(precision=precision, scale=scale)
-    make: Any = _PG_FAMILIES.get(name)
+    make = _PG_FAMILIES.get(name)
     return make(numbers) if make else c.PostgresText()
 
 

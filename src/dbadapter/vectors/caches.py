@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -43,7 +44,7 @@ class Caches:
         options: the options of an index that somebody else made, as seen in the catalog.
     """
 
-    new_lock: Any
+    new_lock: Callable[[], Any]
     memory: int = DEFAULT_MEMORY
     has_catalog: bool = False
     broad: dict[Any, None] = field(factory=dict)
@@ -76,10 +77,15 @@ class Caches:
         return sum(slot.index.rows.size for slot in list(self._slots.values()) if slot.index)
 
 
-_open: WeakKeyDictionary[Any, Caches] = WeakKeyDictionary()
+_open: WeakKeyDictionary[object, Caches] = WeakKeyDictionary()
 
 
-def caches_of(owner: Any, new_lock: Any) -> Caches:
-    """The caches that live as long as ``owner``: an open pool, or a transaction."""
+def caches_of(owner: object, new_lock: Callable[[], Any]) -> Caches:
+    """The caches that live as long as their owner.
+
+    Args:
+        owner: an open pool, or a transaction.
+        new_lock: makes a lock, of threads or of tasks as the owner's users are.
+    """
     found = _open.get(owner)
     return _open.setdefault(owner, Caches(new_lock)) if found is None else found

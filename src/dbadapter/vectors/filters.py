@@ -10,7 +10,7 @@ What a record lacks never matches a positive leaf and always matches a negated o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NoReturn
 
 from attrs import frozen
@@ -260,7 +260,9 @@ def _single(where: Any, place: str, wanted: str, depth: int) -> tuple[str, Any]:
     return str.__str__(key), value
 
 
-def _logical(operator: str, parts: Any, place: str, parse_part: Any, depth: int) -> Filter:
+def _logical(
+    operator: str, parts: Any, place: str, parse_part: Callable[[Any, str, int], Filter], depth: int
+) -> Filter:
     if not isinstance(parts, list | tuple):
         raise InvalidFilter(f"{place}: takes a list of filters, not {parts!r:.200}")
     if len(parts) < 2:

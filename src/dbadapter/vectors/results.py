@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import define, field, frozen
@@ -120,7 +120,7 @@ def get_result(hits: Sequence[Hit], include: list[str]) -> dict[str, Any]:
 def query_result(found: Sequence[Sequence[Hit]], include: list[str]) -> dict[str, Any]:
     """The result of ``query``: a list for each query."""
 
-    def each(name: str, of: Any) -> list[Any] | None:
+    def each(name: str, of: Callable[[Sequence[Hit]], Any]) -> list[Any] | None:
         return [of(hits) for hits in found] if name in include else None
 
     return {
