@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import attrs
 
-from ..config import DatabaseConfig, DatabaseType
+from ..config import DatabaseConfig, DatabaseType, PoolConfig
 from ..errors import ConfigError, DatabaseUnavailable
 from ._faults import reporting
 
@@ -242,33 +242,41 @@ def open_sqlite(config: DatabaseConfig) -> Iterator[sqlite3.Connection]:
 def open_postgres(config: DatabaseConfig, *, writing: bool = True) -> Iterator[psycopg.Connection[Any]]:
     """A connection in autocommit mode; use `settings` at the start of each transaction.
 
-    Of several servers the one that takes writes is chosen, for reading too: it has everything.
+    Args:
+        config: the database; where it names several servers, the first one that can be used is.
+        writing: a replica will not do.
+
+    Raises `DatabaseUnavailable` if no server answers, or all that do are replicas.
     """
+    raw = _connect_first(
+        attrs.evolve(config.pool, statement_timeout=None, application_name="dbadapter transfer"),
+        writing=writing,
+    )
+    try:
+        raw.execute("SET client_min_messages = warning")
+        yield raw
+    finally:
+        raw.close()
+
+
+def _connect_first(pool: PoolConfig, *, writing: bool) -> psycopg.Connection[Any]:
     from .._drivers.postgres import connect
     from .._drivers.postgres_types import PostgresCatalog
 
-    pool = attrs.evolve(config.pool, statement_timeout=None, application_name="dbadapter transfer")
-    raw, failure = None, None
+    failure = None
     for host, port in pool.primary_nodes:
         try:
             raw = connect(host, port, pool, PostgresCatalog()).raw
         except DatabaseUnavailable as error:
             failure = error
             continue
+        if not writing or len(pool.primary_nodes) == 1:
+            return raw
         row = raw.execute("SELECT pg_is_in_recovery()").fetchone()
         if row and not row[0]:
-            break
-        if not writing or len(pool.primary_nodes) == 1:
-            break
+            return raw
         raw.close()
-        raw = None
-    if raw is None:
-        raise failure or DatabaseUnavailable(f"none of {pool.host} takes writes: they are replicas")
-    try:
-        raw.execute("SET client_min_messages = warning")
-        yield raw
-    finally:
-        raw.close()
+    raise failure or DatabaseUnavailable(f"none of {pool.host} takes writes: they are replicas")
 
 
 def settings(raw: psycopg.Connection[Any]) -> None:
