@@ -78,9 +78,8 @@ def test_profiles_of_one_and_two_readers(tmp_path: Path) -> None:
     with closing(sqlite3.connect(config.sqlite_path)) as raw:
         rows = [(f"text {n}", n / 100, f"2024-01-{n % 28 + 1:02}") for n in range(3000)]
         raw.executemany("INSERT INTO t (v, n, d) VALUES (?, ?, ?)", rows)
-        raw.execute(
-            "UPDATE t SET d = '02/01/2024' WHERE id = 2500"
-        )  # a date of no format, behind many others
+        # A date in no format that is known, behind many others.
+        raw.execute("UPDATE t SET d = '02/01/2024' WHERE id = 2500")
         raw.execute("UPDATE t SET v = CAST(x'ff' AS TEXT) WHERE id = 2600")
         raw.commit()
     with sqlite_readers(config) as readers:

@@ -48,9 +48,8 @@ def test_rowid_alias_counts_on(lite: Maker, postgres_database: DatabaseConfig) -
         for table, following in (("plain", 42), ("auto", 91), ("empty", 1)):
             row = raw.execute(f"INSERT INTO {table} DEFAULT VALUES RETURNING id".encode()).fetchone()
             assert row == (following,)
-            raw.execute(
-                f"INSERT INTO {table} (id) VALUES (1000)".encode()
-            )  # BY DEFAULT: given numbers are taken
+            # BY DEFAULT: given numbers are taken.
+            raw.execute(f"INSERT INTO {table} (id) VALUES (1000)".encode())
     assert asked(postgres_database, "SELECT DISTINCT identity_generation FROM information_schema.columns "
                                     "WHERE is_identity = 'YES'") == ["BY DEFAULT"]  # fmt: skip
 

@@ -127,17 +127,11 @@ def _literal(tokens: list[Token], dialect: str) -> tuple[str, str] | None:
             return "boolean", token.text.lower()
         if token.is_word("NULL"):
             return "null", ""
-        if (
-            dialect == "sqlite" and token.kind == "name"
-        ):  # it takes "text" for text where no column is called so
+        # SQLite takes "text" for text where no column is called so.
+        if dialect == "sqlite" and token.kind == "name":
             return "string", token.text
-    if (
-        tokens
-        and tokens[0].is_word("ARRAY")
-        and len(tokens) > 2
-        and tokens[1].is_op("[")
-        and tokens[-1].is_op("]")
-    ):
+    is_array = len(tokens) > 2 and tokens[0].is_word("ARRAY")
+    if is_array and tokens[1].is_op("[") and tokens[-1].is_op("]"):
         return _array(tokens[2:-1], dialect)
     return None
 

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from .._dialects import SQLITE
 from .._dialects.base import BOOKKEEPING_PREFIX
-from ._sqlite_ddl import TableText, read_create_table
+from ._sqlite_ddl import ColumnText, TableText, read_create_table
 
 __all__ = ["SQLiteColumn", "SQLiteForeignKey", "SQLiteIndex", "SQLiteObject", "SQLiteTable", "read_catalog"]
 
@@ -96,6 +96,9 @@ class Catalog:
     others: list[SQLiteObject] = field(factory=list)
 
 
+# What ``pragma_table_xinfo`` says of generated columns, virtual and stored, in the column "hidden".
+_GENERATED = (2, 3)
+
 # Search indexes over rows of their own: those rows are data.
 _READABLE_MODULES = ("fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly")
 _SHADOWS = {
@@ -163,7 +166,7 @@ def _virtual_table(raw: sqlite3.Connection, name: str, sql: str, found: Catalog)
     if reason:
         found.others.append(SQLiteObject("virtual table", name, name, sql, reason))
         return
-    table = _table(raw, name, sql, hidden=(0,))
+    table = _table(raw, name, sql, shown=(0,))
     table.virtual = module
     if module.startswith("fts") and "rowid" not in {column.name.lower() for column in table.columns}:
         # Other tables refer to a search index's rows by their rowid.
@@ -182,7 +185,9 @@ def _content_elsewhere(sql: str) -> bool:
     return any(token.is_word("CONTENT") and after.is_op("=") for token, after in pairwise(tokens))
 
 
-def _table(raw: sqlite3.Connection, name: str, sql: str, hidden: tuple[int, ...] = (0, 2, 3)) -> SQLiteTable:
+def _table(
+    raw: sqlite3.Connection, name: str, sql: str, shown: tuple[int, ...] = (0, *_GENERATED)
+) -> SQLiteTable:
     text = TableText() if _is_virtual(sql) else read_create_table(sql)
     table = SQLiteTable(name, sql, checks=text.checks)
     keys: dict[int, str] = {}
@@ -190,20 +195,20 @@ def _table(raw: sqlite3.Connection, name: str, sql: str, hidden: tuple[int, ...]
         'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)', (name,)
     )
     for column, declared, not_null, default, pk, hides in rows.fetchall():
-        if hides not in hidden:
+        if hides not in shown:
             continue
-        said = text.columns.get(column.lower())
+        said = text.columns.get(column.lower(), ColumnText())
         table.columns.append(
             SQLiteColumn(
-                column,
-                declared,
-                bool(not_null),
-                None if hides else default,
-                (said.generated if said else None) or None if hides in (2, 3) else None,
-                (said.collation if said else None) or "BINARY",
+                name=column,
+                declared=declared,
+                not_null=bool(not_null),
+                default=None if hides else default,
+                generated=(said.generated or None) if hides in _GENERATED else None,
+                collation=said.collation or "BINARY",
             )
         )
-        table.autoincrement |= bool(said and said.autoincrement)
+        table.autoincrement |= said.autoincrement
         if pk:
             keys[pk] = column
     table.primary_key = [keys[place] for place in sorted(keys)]
@@ -243,14 +248,14 @@ def _indexes(raw: sqlite3.Connection, table: str) -> Iterator[SQLiteIndex]:
             "SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", (name,)
         ).fetchone()
         yield SQLiteIndex(
-            name,
-            bool(unique),
-            origin == "u",
-            [
+            name=name,
+            unique=bool(unique),
+            constraint=origin == "u",
+            parts=[
                 (column, bool(descending), (collation or "BINARY").upper())
                 for column, descending, collation in parts
             ],
-            sql[0] if sql else None,
+            sql=sql[0] if sql else None,
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from ..errors import CollectionExists, CollectionNotFound, VerificationFailed
 from .catalog import CollectionInfo
@@ -149,11 +149,11 @@ def verify_collections(
         there = target.vectors.get_collection(info.name).info
         if _essence(info) != _essence(there):
             raise VerificationFailed(f"collection {info.name!r} is described otherwise in the target")
-        for _, hits, present, differing, gone in _batches(source.vectors, target.vectors, there, batch_size):
-            compared += len(hits)
-            if differing or gone:
-                wrong = differing[0].id if differing else present[gone[0]].id
-                raise VerificationFailed(f"collection {info.name!r}: record {wrong!r} differs")
+        for batch in _batches(source.vectors, target.vectors, there, batch_size):
+            compared += len(batch.hits)
+            wrong = [*batch.differing, *batch.gone]
+            if wrong:
+                raise VerificationFailed(f"collection {info.name!r}: record {wrong[0].id!r} differs")
     return compared
 
 
@@ -215,29 +215,47 @@ def _copy(
     batch_size: int,
     progress: Progress | None,
 ) -> None:
-    for _, hits, _, differing, gone in _batches(source, target.vectors, info, batch_size):
-        entry.records += len(hits)
-        if differing or gone:
+    for batch in _batches(source, target.vectors, info, batch_size):
+        entry.records += len(batch.hits)
+        if batch.differing or batch.gone:
             with target.transaction() as tx:
-                tx.vectors.engine.put(info, differing, gone)
-            entry.written += len(differing)
-            entry.deleted += len(gone)
+                tx.vectors.engine.put(info, batch.differing, [hit.seq for hit in batch.gone])
+            entry.written += len(batch.differing)
+            entry.deleted += len(batch.gone)
         if progress is not None:
             progress({"collection": info.name, "done": entry.records, "records": entry.records})
 
 
+@frozen(eq=False)
+class _Compared:
+    """Records of the source, compared with what the target has in their range of numbers.
+
+    Attributes:
+        hits: the source's records.
+        differing: those that the target has not, or not so.
+        gone: records of the target that the source has not.
+    """
+
+    hits: list[Hit]
+    differing: list[Hit]
+    gone: list[Hit]
+
+
 def _batches(
     source: VectorStore, target: VectorStore, info: CollectionInfo, batch_size: int
-) -> Iterator[tuple[int, list[Hit], dict[int, Hit], list[Hit], list[int]]]:
-    """Batch by batch: where it begins, the source's records, the target's, those that differ, those too many."""
+) -> Iterator[_Compared]:
+    """All records of both ends, batch by batch of the source's."""
     after = -1
     while True:
         hits = source.engine.batch(info, after, batch_size, vectors=True)
         upto = hits[-1].seq if hits else None
         present = {hit.seq: hit for hit in target.engine.between(info, after, upto)}
         wanted = {hit.seq for hit in hits}
-        differing = [hit for hit in hits if not _is_same(hit, present.get(hit.seq))]
-        yield after, hits, present, differing, [seq for seq in present if seq not in wanted]
+        yield _Compared(
+            hits,
+            differing=[hit for hit in hits if not _is_same(hit, present.get(hit.seq))],
+            gone=[hit for seq, hit in present.items() if seq not in wanted],
+        )
         if upto is None:
             return
         after = upto
