@@ -46,7 +46,7 @@ class SQLiteLoader:
         last = rows[-1][self._order_place] if self._order_place is not None else None
         read = len(rows)
         if refused:
-            rows = self._without(rows, refused, rejects)
+            rows = self._without_refused(rows, refused, rejects)
         self.raw.execute("BEGIN")
         try:
             self.raw.execute("SAVEPOINT batch")
@@ -67,7 +67,7 @@ class SQLiteLoader:
             raise
         self.read += read
 
-    def _without(self, rows: Rows, refused: Refusals, rejects: list[SetAside]) -> Rows:
+    def _without_refused(self, rows: Rows, refused: Refusals, rejects: list[SetAside]) -> Rows:
         """The rows with NULL for what SQLite cannot hold; where that cannot be, without the row."""
         columns = self.table.copied
         gone = set()

@@ -1,4 +1,4 @@
-"""Reading and converting in one thread while the other waits for the database."""
+"""Threads of a transfer: several jobs at the same time, and items made ahead of who takes them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable, Generator, Iterable
 from queue import Empty, Full, Queue
 from typing import Any, TypeVar
 
-__all__ = ["at_once", "prefetched"]
+__all__ = ["prefetched", "run_concurrently"]
 
 T = TypeVar("T")
 _END = object()
 
 
-def at_once(*jobs: Callable[[], T]) -> list[T]:
+def run_concurrently(*jobs: Callable[[], T]) -> list[T]:
     """What the jobs return, the first done in this thread and each other in one of its own.
 
     All have ended when this returns or raises what the first of them that failed has raised.

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Mapping
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
-__all__ = ["fits", "hints_of", "made", "words_of"]
+__all__ = ["fits", "hints_of", "structured", "words_of"]
 
 
-def made(kind: type[Any], found: object, where: str = "") -> Any:
+T = TypeVar("T", bound=attrs.AttrsInstance)
+
+
+def structured(kind: type[T], found: object, where: str = "") -> T:
     """An attrs object from a mapping of its attributes, and so the objects in its lists.
 
     Args:
@@ -37,7 +40,7 @@ def made(kind: type[Any], found: object, where: str = "") -> Any:
             raise ValueError(f"{what} has an entry {name!r}, which is none of {', '.join(hints)}")
         part = get_args(hints[name])[0] if get_origin(hints[name]) is list else None
         if part is not None and attrs.has(part) and isinstance(value, list):
-            values[name] = [made(part, item, f"{what}, ") for item in value]
+            values[name] = [structured(part, item, f"{what}, ") for item in value]
         elif fits(value, hints[name]):
             values[name] = value
         else:

@@ -17,7 +17,7 @@ from attrs import define
 from .._dialects import SQLITE
 from . import conversions as c
 from ._lines import COLLATIONS, is_utf8
-from ._pipeline import at_once
+from ._pipeline import run_concurrently
 from ._profile import ColumnProfile, TableProfile
 from ._read import BEFORE_ALL, next_chunk, read_batches, rows_for
 from ._sqlite_catalog import SQLiteColumn, SQLiteTable
@@ -128,7 +128,7 @@ def profile_conforming(
     if surveys:
         surveys[0].progress = progress
         jobs = [partial(survey.carry_out, raw) for survey, raw in zip(surveys, readers, strict=False)]
-        at_once(*jobs)
+        run_concurrently(*jobs)
     for survey in surveys:
         for one in survey.asked.values():
             one.finish(survey.rows)

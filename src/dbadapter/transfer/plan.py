@@ -13,7 +13,7 @@ from attrs import define, field
 
 from ..config import DatabaseConfig
 from ..errors import ConfigError, TransferError
-from ._plan_reading import made
+from ._plan_reading import structured
 
 __all__ = [
     "ColumnPlan",
@@ -272,7 +272,7 @@ def from_dict(found: Mapping[str, Any]) -> TransferPlan:
         raise ValueError(f"its version is {version!r}, not {VERSION}")
     if "tables" not in arguments:
         raise ValueError("it has no entry 'tables'")
-    plan: TransferPlan = made(TransferPlan, arguments)
+    plan = structured(TransferPlan, arguments)
     if plan.direction not in ("sqlite-postgresql", "postgresql-sqlite"):
         raise ConfigError(f"direction must be sqlite-postgresql or postgresql-sqlite, not {plan.direction!r}")
     return plan
@@ -280,8 +280,7 @@ def from_dict(found: Mapping[str, Any]) -> TransferPlan:
 
 def table_from_dict(found: Mapping[str, Any]) -> TablePlan:
     """One table of a plan from plain values."""
-    table: TablePlan = made(TablePlan, found)
-    return table
+    return structured(TablePlan, found)
 
 
 def table_to_dict(table: TablePlan) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from ._endpoints import display, postgres_source, resolve, sqlite_source
 from ._faults import reporting
 from ._overlay import Restored, postgres_overlay, sqlite_overlay
 from ._pairs import TablePair, table_pairs
-from ._pipeline import at_once
+from ._pipeline import run_concurrently
 from ._read import utf16_codec
 from .report import TableCheck, VerifyReport
 
@@ -129,7 +129,7 @@ def compare_table(
         rest: called between portions of Postgres' part, to leave room for the app.
     """
     utf16 = utf16_codec(lite.execute("PRAGMA encoding").fetchone()[0])
-    in_sqlite, in_postgres = at_once(
+    in_sqlite, in_postgres = run_concurrently(
         lambda: sqlite_digest(lite, pair, utf16=utf16), lambda: postgres_digest(post, pair, rest)
     )
     restored_sqlite, rejected_sqlite = _put_back(in_sqlite, sqlite_overlay(lite, pair), pair)

@@ -1,4 +1,4 @@
-"""Sign codes: one bit a dimension, to find the few vectors worth an exact look.
+"""Sign codes (binary quantization): one bit a dimension, to find the few vectors worth an exact look.
 
 A code holds the signs of a vector's coordinates around the collection's mean. Codes are stored by columns of
 64 bits; the number of differing bits between a query and all codes is then six or so passes of xor and

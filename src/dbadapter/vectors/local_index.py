@@ -4,12 +4,13 @@ It never holds the only copy of anything: it is filled from the database, brough
 changes, and thrown away at will.
 
 Two ways to search. Going through every row is exact. Going through the codes, and comparing exactly only the
-rows whose codes are nearest, is some ten times faster and may miss a neighbour. How many rows have to be
-compared is not guessed: the first queries, and some later ones, are answered exactly, and where their true
+rows whose codes are nearest (re-ranking), is some ten times faster and may miss a neighbour. How many rows have to
+be compared is not guessed: the first queries, and some later ones, are answered exactly, and where their true
 neighbours stood among the codes tells. Where codes tell too little, every query is answered exactly.
 
 Readers take no lock. Rows are appended behind what a reader knows of; what changes under a reader's eyes (an
-updated vector, a deleted row) is announced by `version`: who finds it changed looks again, under the lock.
+updated vector, a deleted row) is announced by `version`, a sequence lock: who finds it changed looks again, under
+the lock.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class LocalIndex:
         metric: the collection's.
         rows: what is searched.
         stamp: which state of the database this is; whoever changes the rows sets it.
-        version: odd while rows are being changed in place.
+        version: a sequence lock: odd while rows are being changed in place, and another number afterwards.
         lock: held by whoever changes rows.
     """
 
@@ -120,19 +121,20 @@ class LocalIndex:
     def search(self, query: Vectors, k: int, mask: Mask | None = None) -> Found:
         """The nearest rows; with a mask (true where a row may be found) those are found exactly."""
         if not self.rows.keep_vectors:
-            return self._steadily(lambda: self._similar(query, k, mask))
+            return self._read_consistently(lambda: self._similar(query, k, mask))
         if mask is None and (depth := self._depth_for(k)):
-            return self._steadily(lambda: self._by_codes(query, k, depth))
-        found = self._steadily(lambda: self._by_all(query, k, mask))
+            return self._read_consistently(lambda: self._by_codes(query, k, depth))
+        found = self._read_consistently(lambda: self._by_all(query, k, mask))
         if mask is None and self.rows.mean is not None:
-            self._steadily(lambda: self._learn(query, found))
+            self._read_consistently(lambda: self._learn(query, found))
         return found
 
     def search_exactly(self, query: Vectors, k: int) -> Found:
         """The nearest rows, every row compared; the vectors have to be in memory."""
-        return self._steadily(lambda: self._by_all(query, k, None))
+        return self._read_consistently(lambda: self._by_all(query, k, None))
 
-    def _steadily(self, look: Callable[[], T]) -> T:
+    def _read_consistently(self, look: Callable[[], T]) -> T:
+        """What `look` finds in rows that nobody changes meanwhile: without the lock, or under it if somebody did."""
         before = self.version
         if before % 2 == 0:
             result = look()

@@ -1,4 +1,4 @@
-"""Records as a server found them, measured again: exact distances, exact order."""
+"""Re-ranking: records that a server found are measured again, for exact distances in the exact order."""
 
 from __future__ import annotations
 
