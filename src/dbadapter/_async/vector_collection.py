@@ -127,8 +127,7 @@ class AsyncCollection(AsyncRecordCollection):
                 await engine.create_text(info)
                 info = evolve(info, has_text=True)
                 await self._store.write_row(engine, info)
-        if not self._store.in_transaction:
-            self._info = info
+        self._remember(info)
 
     async def _described(self, scores: dict[str, float], query: Vectors | None) -> list[Match]:
         """The records of ids with their scores, in the order of these."""
@@ -171,8 +170,7 @@ class AsyncCollection(AsyncRecordCollection):
             await engine.drop_index(info)
             info = evolve(info, options=await engine.create_index(info, kind, chosen))
             await self._store.write_row(engine, info)
-        if not self._store.in_transaction:
-            self._info = info
+        self._remember(info)
 
     async def drop_index(self) -> None:
         """Take the index away: searches are exact from then on."""
@@ -180,8 +178,7 @@ class AsyncCollection(AsyncRecordCollection):
             await engine.drop_index(info)
             info = evolve(info, options=None)
             await self._store.write_row(engine, info)
-        if not self._store.in_transaction:
-            self._info = info
+        self._remember(info)
 
     async def explain(
         self, vector_or_text: Any = None, k: int = 10, *, where: Any = None, where_document: Any = None

@@ -235,6 +235,10 @@ class AsyncRecordCollection:
             if passed and replace:
                 again = records.take(passed)
                 await engine.change(info, again, await engine.existing(info, again.ids))
+        self._remember(info)
+
+    def _remember(self, info: CollectionInfo) -> None:
+        """Go by this description from now on; not where a transaction may still be rolled back."""
         if not self._store.in_transaction:
             self._info = info
 

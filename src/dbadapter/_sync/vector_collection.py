@@ -128,8 +128,7 @@ class Collection(RecordCollection):
                 engine.create_text(info)
                 info = evolve(info, has_text=True)
                 self._store.write_row(engine, info)
-        if not self._store.in_transaction:
-            self._info = info
+        self._remember(info)
 
     def _described(self, scores: dict[str, float], query: Vectors | None) -> list[Match]:
         """The records of ids with their scores, in the order of these."""
@@ -170,8 +169,7 @@ class Collection(RecordCollection):
             engine.drop_index(info)
             info = evolve(info, options=engine.create_index(info, kind, chosen))
             self._store.write_row(engine, info)
-        if not self._store.in_transaction:
-            self._info = info
+        self._remember(info)
 
     def drop_index(self) -> None:
         """Take the index away: searches are exact from then on."""
@@ -179,8 +177,7 @@ class Collection(RecordCollection):
             engine.drop_index(info)
             info = evolve(info, options=None)
             self._store.write_row(engine, info)
-        if not self._store.in_transaction:
-            self._info = info
+        self._remember(info)
 
     def explain(
         self, vector_or_text: Any = None, k: int = 10, *, where: Any = None, where_document: Any = None

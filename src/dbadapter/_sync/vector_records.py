@@ -236,6 +236,10 @@ class RecordCollection:
             if passed and replace:
                 again = records.take(passed)
                 engine.change(info, again, engine.existing(info, again.ids))
+        self._remember(info)
+
+    def _remember(self, info: CollectionInfo) -> None:
+        """Go by this description from now on; not where a transaction may still be rolled back."""
         if not self._store.in_transaction:
             self._info = info
 
