@@ -65,6 +65,19 @@ def test_a_transaction_that_has_not_begun(
         assert adapter.fetch_value("SELECT count(*) FROM t") == 1
 
 
+def test_a_reading_transaction_that_has_not_begun(both: DatabaseConfig) -> None:
+    """It does not read what is of the past, though nobody's writes depend on it."""
+    config = attrs.evolve(both, db_type=POSTGRES)
+    with DatabaseAdapter(config) as adapter, DatabaseAdapter(config) as other:
+        adapter.execute("CREATE TABLE t (a BIGINT NOT NULL PRIMARY KEY)")
+        with other.transaction(read_only=True) as tx:
+            adapter.switch_database(SQLITE, carry_data=True)
+            adapter.execute("INSERT INTO t VALUES (1)")
+            other._watch.look_after = other._watch.replicas_after = 0.0  # so much time has passed
+            assert tx.fetch_value("SELECT count(*) FROM t") == 1
+            assert tx.db_type is SQLITE
+
+
 def held_up(
     late: threading.Thread, home: DatabaseType, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[threading.Event, threading.Event]:

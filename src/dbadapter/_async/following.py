@@ -142,17 +142,20 @@ async def look(
     return None
 
 
-async def pass_gate(watch: Watch, backend: AsyncBackend, connection: Any, *, may_ask: bool) -> bool:
-    """Right after BEGIN: make sure that no switch is decided as long as the transaction is open.
+async def pass_gate(
+    watch: Watch, backend: AsyncBackend, lane: AsyncLane, connection: Any, *, read_only: bool, may_ask: bool
+) -> bool:
+    """Right after BEGIN: make sure that the data live here, and that no switch is decided while one may write to them.
 
     False if one may have been: nothing was done yet, so begin anew where the record says. On SQLite the write lock that
     the transaction holds is the gate; on Postgres it is a table that the decision drops. Only what is asked after BEGIN
     counts, since a process may stand still before it, or be far away; unless the body is to ask first (`may_ask`).
     """
-    gate = _GATES.get(backend.dialect.name)
-    is_due = gate is None or (may_ask and perf_counter() > watch.look_after)
+    gate = None if read_only else _GATES.get(backend.dialect.name)
+    holds_lock = gate is None and not read_only
+    looks = holds_lock or (may_ask and perf_counter() > watch.due_after(lane))
     try:
-        if is_due and await look(watch, backend, connection) is not None:
+        if looks and await look(watch, backend, connection, on_replica=may_lag(lane)) is not None:
             return False
         if gate is not None and watch.alert:
             await connection.run(gate)

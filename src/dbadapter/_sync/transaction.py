@@ -110,8 +110,7 @@ class Transaction:
             connection = self._connection
             assert connection is not None
             connection.begin(read_only=self._read_only, isolation=self._isolation, writes=writes)
-            may_ask = not is_setting
-            if self._read_only or not self._is_due() or self._is_home(connection, may_ask=may_ask):
+            if not self._is_due() or self._is_home(connection, may_ask=not is_setting):
                 break
             self._acquire()
         self._has_begun = True
@@ -121,7 +120,7 @@ class Transaction:
         adapter, lane, connection = self._adapter, self._lane, self._connection
         assert lane is not None
         assert connection is not None
-        if self._read_only or perf_counter() <= adapter._watch.look_after:
+        if perf_counter() <= adapter._watch.due_after(lane):
             return True
         self._connection = None  # `_is_home` gives it back, unless the data are there
         if not adapter._is_home(self._backend, lane, connection):
@@ -140,8 +139,11 @@ class Transaction:
 
     def _is_home(self, connection: Connection, *, may_ask: bool) -> bool:
         """Whether the data live, and stay, where the transaction was begun; if not, nothing was done yet."""
-        adapter, backend = self._adapter, self._backend
-        if adapter._backend is backend and pass_gate(adapter._watch, backend, connection, may_ask=may_ask):
+        adapter, backend, lane = self._adapter, self._backend, self._lane
+        assert lane is not None
+        if adapter._backend is backend and pass_gate(
+            adapter._watch, backend, lane, connection, read_only=self._read_only, may_ask=may_ask
+        ):
             return True
         connection.rollback()
         self._give_back()
