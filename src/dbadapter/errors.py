@@ -117,7 +117,7 @@ class SQLSyntaxError(QueryError):
 
 
 class UndefinedTable(QueryError):
-    """The statement names a table that does not exist."""
+    """The statement names a table or view that does not exist."""
 
 
 class UndefinedColumn(QueryError):
@@ -214,7 +214,7 @@ class OutcomeUnknown(DatabaseAdapterError):
 
 
 class SwitchError(DatabaseAdapterError):
-    """Something about switching databases."""
+    """A switch to another database went wrong: the base of the errors about switching."""
 
 
 class SwitchAborted(SwitchError):
@@ -237,7 +237,7 @@ class SwitchInProgress(SwitchError):
 
 
 class TransferError(DatabaseAdapterError):
-    """Something about moving data between databases."""
+    """Moving data between databases went wrong: the base of the errors about transfers."""
 
 
 class RejectedRows(TransferError):
@@ -249,7 +249,7 @@ class VerificationFailed(TransferError):
 
 
 class VectorError(DatabaseAdapterError):
-    """Something about vector collections."""
+    """The base of the errors about vector collections."""
 
 
 class CollectionNotFound(VectorError):

@@ -15,8 +15,8 @@ class Result:
     """What a statement did.
 
     Attributes:
-        rowcount: rows changed; -1 where the database does not tell.
-        last_id: the identity value given to the last inserted row, where there is one.
+        rowcount: rows changed, or returned by a statement that gives rows; -1 for one that does neither.
+        last_id: the integer primary key of the last row that an ``INSERT … VALUES`` made; None where there is none.
     """
 
     rowcount: int

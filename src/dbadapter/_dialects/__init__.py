@@ -1,4 +1,4 @@
-"""What each backend calls things: quoting, and the SQL that asks it about its tables.
+"""How the backends' SQL differs: quoting, and the queries for what tables there are and what they look like.
 
 No driver is imported and nothing is executed here: a `Dialect` holds SQL text and reads the rows it gives.
 """

@@ -1,4 +1,4 @@
-"""The words of a backend, as one value."""
+"""How one backend's SQL differs from the other's, as one value."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ BOOKKEEPING_PREFIX = "_dbadapter_"
 
 @frozen
 class Dialect:
-    """One backend's quoting, introspection, and what sets it apart when tables are made.
+    """One backend's quoting, its queries for introspection, and what sets it apart when tables are made.
 
     Attributes:
         name: ``sqlite`` or ``postgresql``.
         list_tables: a query without parameters; its column ``name`` holds the tables, sorted by code point.
         catalog: queries by part, each with the parameter ``:tbl`` (a table's name, or NULL for all tables).
             Run them all and hand their rows, as mappings, to `table_info` or to the schema reader.
-        others: a query for what stands beside the tables (views, triggers, ...): ``kind`` and ``name``.
-        enums: a query for enumeration types (``name``, ``labels``, the tables that are ``users``), or None
-            where there are none.
-        vectors: a query for whether the type of vectors is there, or None where it is not needed.
-        serialize: a query that waits until no one else makes tables, or None where a transaction does that.
-        ignores_case: whether two names of tables that differ by case are the same.
-        keeps_text: whether an expression is given back as it was written.
-        drops_circles: whether one transaction can drop tables that refer to each other.
+        others: a query for what there is besides tables (views, triggers, ...): ``kind`` and ``name``.
+        enums: a query for enumeration types (``name``, ``labels``, and ``users``, the tables that use it), or None
+            where the backend has no such types.
+        vectors: a query for whether the type of vectors is installed, or None where vectors need no type.
+        serialize: a query that waits until nobody else creates tables, or None where a transaction does that.
+        ignores_case: whether names of tables that differ only by case are the same.
+        keeps_text: whether the catalog gives an expression back as it was written.
+        drops_circles: whether one transaction can drop tables that refer to each other in a circle.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""PostgreSQL's words."""
+"""PostgreSQL: the queries of its catalog, and how their rows are read."""
 
 from __future__ import annotations
 

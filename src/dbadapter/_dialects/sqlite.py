@@ -1,4 +1,4 @@
-"""SQLite's words."""
+"""SQLite: the queries of its catalog, and how their rows are read."""
 
 from __future__ import annotations
 

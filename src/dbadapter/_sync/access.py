@@ -44,7 +44,7 @@ _WRITE_RETRIES = 3
 
 
 class Access:
-    """What of the adapter runs single statements."""
+    """The part of the adapter that runs single statements, each on a connection of its own choice."""
 
     _backend: Backend
     _watch: Watch
@@ -129,14 +129,20 @@ class Access:
     def execute(self, sql: str, params: Parameters = None) -> Result:
         """Run one statement, committed when this returns.
 
+        Args:
+            sql: the statement, with placeholders ``:name`` or ``?``.
+            params: a mapping for ``:name``, a sequence for ``?``; None where there are no placeholders.
+
         Returns:
             ``.rowcount`` rows changed (or returned; -1 for statements that do neither), and ``.last_id``, the integer
             primary key of the last row that an ``INSERT … VALUES`` made, else None.
 
         Raises:
-            QueryError: the database, or the statement's parameters, say no; the subclass tells why.
+            QueryError: the database refused the statement, or the parameters do not fit it; the subclass tells why.
             OutcomeUnknown: the connection was lost before the answer came.
-            DatabaseUnavailable, PoolExhausted, PoolClosed: no connection.
+            DatabaseUnavailable: no connection could be opened.
+            PoolExhausted: no connection became free within ``connection_timeout``.
+            PoolClosed: the adapter is not open.
         """
         statement = parse_work(sql)
         refusals, fenced_at = 0, 0.0
@@ -194,7 +200,14 @@ class Access:
         return OutcomeUnknown(f"the connection was lost while a statement was running: {exc}")
 
     def execute_many(self, sql: str, rows: Iterable[Parameters]) -> int:
-        """Run one statement for each of `rows`, all or nothing; the number of rows affected.
+        """Run one statement for each of `rows`, all or nothing.
+
+        Args:
+            sql: the statement, as for `execute`.
+            rows: its parameters each time, as for `execute`; an iterator is read as it goes.
+
+        Returns:
+            The number of rows affected in all.
 
         Raises as `execute` does.
         """
@@ -204,7 +217,7 @@ class Access:
     def insert_many(
         self, table: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]], *, on_conflict: str | None = None
     ) -> int:
-        """Insert rows in bulk (COPY on Postgres), all or nothing; the number of rows affected.
+        """Insert rows in bulk (COPY on Postgres), all or nothing.
 
         Args:
             table: the table's name, unquoted.
@@ -213,7 +226,11 @@ class Access:
             on_conflict: what happens to a row whose key is there already: None (`UniqueViolation`), "ignore" (it is
                 left out), or "update" (the row there takes its values; of equal keys the last one counts).
 
-        Raises as `execute` does; `ParameterError` names a row with other columns than the first.
+        Returns:
+            The number of rows inserted or updated.
+
+        Raises as `execute` does; `ParameterError` names a row with other columns than the first, `ConfigError` an
+        unknown `on_conflict`.
         """
         with self.transaction() as tx:
             return tx.insert_many(table, rows, on_conflict=on_conflict)
@@ -234,7 +251,10 @@ class Access:
     def _read(
         self, sql: str, params: Parameters, limit: int | None, consistency: str | None, after: str | None
     ) -> RowSet:
-        """Run a statement that is expected to read; where it turns out to write, on the writer."""
+        """Run a statement that is expected to read; where it turns out to write, on the writer.
+
+        `_acquire` is written out here: a call of it would be felt in a read that takes microseconds.
+        """
         statement = parse_work(sql)
         failures, on_primary, fenced_at = 0, False, 0.0
         while True:
@@ -339,7 +359,11 @@ class Access:
                 (asked of the primary) or "eventual" (any replica, however far behind).
             after: a `consistency_token`: the rows are at least as new as that.
 
-        Raises as `execute` does.
+        Returns:
+            The rows in the statement's order; an empty list if there are none.
+
+        Raises as `execute` does; `ConfigError` for an unknown `consistency`, `ParameterError` for an `after` that is no
+        token or a `row_type` whose fields are not the columns.
         """
         columns, rows = self._read(sql, params, None, consistency, after)
         return columns.rows(row_type or dict, rows)
@@ -353,14 +377,14 @@ class Access:
         consistency: str | None = None,
         after: str | None = None,
     ) -> Any:
-        """The first row, or None; arguments and errors as for `fetch_all`."""
+        """The first row, or None if there is none; arguments and errors as for `fetch_all`."""
         columns, rows = self._read(sql, params, 1, consistency, after)
         return columns.row(row_type or dict, rows[0]) if rows else None
 
     def fetch_value(
         self, sql: str, params: Parameters = None, *, consistency: str | None = None, after: str | None = None
     ) -> Any:
-        """The first column of the first row, or None; arguments and errors as for `fetch_all`."""
+        """The first column of the first row, or None if there is none; arguments and errors as for `fetch_all`."""
         _, rows = self._read(sql, params, 1, consistency, after)
         return rows[0][0] if rows else None
 
@@ -376,7 +400,11 @@ class Access:
     ) -> RowStream:
         """An iterator over the rows that holds `batch_size` of them in memory; it keeps a connection until it ends.
 
-        Errors as for `fetch_all`, while iterating.
+        Args:
+            sql, params, row_type, consistency, after: as for `fetch_all`.
+            batch_size: how many rows are asked for at a time, from 1 on.
+
+        Raises `ConfigError` for a wrong `batch_size`; what `fetch_all` raises comes while iterating.
         """
         check_consistency(consistency, after)
         statement = parse_work(sql)
@@ -394,6 +422,7 @@ class Access:
         """What stands for everything written until now, for ``after=`` in another thread, task, process or request.
 
         It is short and made of letters, digits and hyphens, so it fits into a cookie. One round trip to the primary.
+        Raises `DatabaseUnavailable`, `PoolExhausted` or `PoolClosed` where there is no connection to ask on.
         """
         _, lane, connection = self._acquire()
         try:

@@ -118,7 +118,10 @@ class DatabaseAdapter(Access):
 
     @classmethod
     def get_instance(cls) -> DatabaseAdapter:
-        """The process-wide adapter; on first use it is made from the environment and opened."""
+        """The process-wide adapter; on first use it is made from the environment and opened.
+
+        Raises `ConfigError` for a wrong environment, and `DatabaseUnavailable`.
+        """
         if cls._instance is None:
             adapter = cls(DatabaseConfig.from_env())
             adapter.initialize()
@@ -130,7 +133,10 @@ class DatabaseAdapter(Access):
 
     @classmethod
     def set_instance(cls, adapter: DatabaseAdapter | None) -> None:
-        """Set the process-wide adapter; None forgets it (and does not close it)."""
+        """Set the process-wide adapter; None forgets it (and does not close it).
+
+        Raises `ConfigError` for anything else.
+        """
         if adapter is not None and not isinstance(adapter, cls):
             raise ConfigError(
                 f"adapter must be of class {cls.__name__} or None, not {type(adapter).__name__}"
@@ -153,6 +159,10 @@ class DatabaseAdapter(Access):
             read_only: it only reads, and so may run on a replica; a write raises `ReadOnlyViolation`.
             isolation: "read committed" (Postgres' default), "repeatable read" or "serializable" (all that SQLite has).
             consistency, after: of a read-only transaction, as for `fetch_all`.
+
+        Raises `ConfigError` for an unknown `isolation` or `consistency`, `ParameterError` for an `after` that is no
+        token. Entering the block raises what `execute` raises where there is no connection, leaving it
+        `TransactionFailed` after a failed statement, `RetryableError` and `OutcomeUnknown`.
         """
         if isolation is not None and (
             not isinstance(isolation, str) or isolation.lower() not in _ISOLATION_LEVELS
@@ -217,7 +227,8 @@ class DatabaseAdapter(Access):
     def connection(self) -> Iterator[Any]:
         """The driver's own connection (sqlite3 or psycopg, in autocommit mode) for the length of a with block.
 
-        What is left uncommitted at the end is rolled back, and settings we rely on are put back.
+        What is left uncommitted at the end is rolled back, and settings we rely on are put back. Raises
+        `DatabaseUnavailable`, `PoolExhausted` or `PoolClosed` where there is none.
         """
         _, lane, connection = self._acquire(where=caller_place())
         try:
@@ -236,20 +247,27 @@ class DatabaseAdapter(Access):
         return [row["name"] for row in self.fetch_all(self.dialect.list_tables)]
 
     def describe_table(self, name: str) -> TableInfo:
-        """Columns, keys and indexes of a table. Raises `UndefinedTable`."""
+        """Columns, keys and indexes of the table `name`. Raises `UndefinedTable` if there is none of that name."""
         check_name("the table", name)
         self._settle()
         rows = {part: self.fetch_all(sql, {"tbl": name}) for part, sql in self.dialect.catalog.items()}
         return self.dialect.table_info(name, rows)
 
     def create_tables(self, schema: Schema) -> None:
-        """Create the tables of `schema` that are missing, in dependency order and one transaction."""
+        """Create the tables of `schema` that are missing, in dependency order and one transaction.
+
+        Tables that exist stay as they are; `Schema.check` tells what differs. Raises `ConfigError` for what is no
+        `Schema` or does not fit the backend, and `QueryError` where the database refuses.
+        """
         from .schema import create_tables
 
         create_tables(self, schema)
 
     def drop_tables(self, schema: Schema) -> None:
-        """Drop the tables of `schema` that exist, dependents first, in one transaction."""
+        """Drop the tables of `schema` that exist, dependents first, in one transaction.
+
+        Raises `ForeignKeyViolation` or another `QueryError` where something else still depends on one of them.
+        """
         from .schema import drop_tables
 
         drop_tables(self, schema)
@@ -276,6 +294,7 @@ class DatabaseAdapter(Access):
             progress: called with a mapping that has at least ``phase``.
 
         Raises:
+            ConfigError: an argument is wrong; nothing was done.
             SwitchAborted: it did not happen, and the old backend is still the one in use.
             SwitchInProgress: another switch is under way.
         """
