@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from attrs import define, field
@@ -13,10 +12,10 @@ from .._dialects import SQLITE
 from ._bookkeeping import REJECTS, TABLES, SetAside, key_text, set_aside
 from ._read import Rows
 from ._read_postgres import Refusals
-from ._values import Foreign, RawText
+from ._values import Foreign
 from .plan import TablePlan
 
-__all__ = ["SQLiteLoader", "placeholder", "save_rejects"]
+__all__ = ["SQLiteLoader", "save_rejects"]
 
 
 @define
@@ -104,20 +103,3 @@ def save_rejects(raw: sqlite3.Connection, rejects: Sequence[SetAside]) -> None:
         f"INSERT INTO {REJECTS} VALUES (?, ?, ?, ?, ?, ?)",
         [(each.table, each.key, each.column, each.storage, each.raw, each.reason) for each in rejects],
     )
-
-
-def placeholder(value: Any, utf16: str | None) -> tuple[str, list[Any]]:
-    """How a value stands in a statement: its placeholder, and the parameters bound to it.
-
-    Args:
-        value: a value of SQLite.
-        utf16: see `read_batches`.
-    """
-    if not isinstance(value, RawText):
-        return "?", [value]
-    data = value.data
-    if utf16 is not None:
-        with suppress(UnicodeDecodeError):
-            data = data.decode("utf-8", "surrogatepass").encode(utf16, "surrogatepass")
-    # A literal: a bound blob would be taken for UTF-8 whatever the database's encoding is.
-    return f"CAST(x'{data.hex()}' AS TEXT)", []

@@ -17,15 +17,13 @@ from ._bookkeeping import (
     SOURCE,
     TABLES,
     create_statements,
-    key_text,
     recorded_in_sqlite,
     recorded_plan,
 )
 from ._endpoints import open_sqlite, postgres_source
 from ._faults import reporting
-from ._load_sqlite import SQLiteLoader, placeholder
-from ._overlay import has_bookkeeping, postgres_overlay
-from ._pairs import TablePair, pair_of
+from ._load_sqlite import SQLiteLoader
+from ._put_back import put_back
 from ._read import utf16_codec
 from ._read_postgres import postgres_batches
 from ._starting import planned_report, refuse_existing, require_interrupted, take_up
@@ -215,67 +213,12 @@ class _Run:
 
     def restore(self) -> None:
         """Put rejected values and original spellings back, where the rows came from SQLite."""
-        if not has_bookkeeping(self._post):
-            return
         for table in self._plan.tables:
-            pair = pair_of(table, "postgresql-sqlite")
-            self._lite.execute("BEGIN")
-            for restored in postgres_overlay(self._post, pair):
-                if restored.whole is None or restored.whole == restored.now:
-                    continue
-                if restored.now is None:
-                    self._insert(table, pair.sqlite_columns, restored.whole)
-                else:
-                    self._mend(table, pair, restored.now, restored.whole)
-            self._lite.execute("COMMIT")
-            self._report_of(table).rejected = self._count_rejects(table)
-
-    def _report_of(self, table: TablePlan) -> TableReport:
-        return next(report for report in self._report.tables if report.target == table.target)
-
-    def _mend(self, table: TablePlan, pair: TablePair, now: list[Any], whole: list[Any]) -> None:
-        """Give a row the values that it should have, which stand in the rejects no longer then."""
-        changed = [
-            (name, value)
-            for name, value, old in zip(pair.sqlite_columns, whole, now, strict=True)
-            if type(value) is not type(old) or value != old
-        ]
-        key = [(name, now[place]) for name, place in zip(pair.key, pair.key_places, strict=True)]
-        self._update(table, changed, key)
-        text = key_text([value for _, value in key])
-        self._lite.executemany(
-            f"DELETE FROM {REJECTS} WHERE tbl = ? AND key = ? AND col = ?",
-            [(table.target, text, name) for name, _ in changed],
-        )
-
-    def _insert(self, table: TablePlan, names: list[str], values: list[Any]) -> None:
-        found = [placeholder(value, self._utf16) for value in values]
-        places, bindings = [place for place, _ in found], [item for _, items in found for item in items]
-        columns = ", ".join(map(SQLITE.quote, names))
-        self._lite.execute(
-            f"INSERT INTO {SQLITE.quote(table.target)} ({columns}) VALUES ({', '.join(places)})", bindings
-        )
-        self._lite.execute(f"UPDATE {TABLES} SET rows = rows + 1 WHERE tbl = ?", (table.target,))
-        report = self._report_of(table)
-        report.rows += 1
-        report.copied += 1
-
-    def _update(self, table: TablePlan, changed: list[tuple[str, Any]], key: list[tuple[str, Any]]) -> None:
-        bindings: list[Any] = []
-        parts = []
-        for name, value in changed:
-            place, items = placeholder(value, self._utf16)
-            parts.append(f"{SQLITE.quote(name)} = {place}")
-            bindings += items
-        where = []
-        for name, value in key:
-            place, items = placeholder(value, self._utf16)
-            where.append(f"{SQLITE.quote(name)} IS {place}")
-            bindings += items
-        self._lite.execute(
-            f"UPDATE {SQLITE.quote(table.target)} SET {', '.join(parts)} WHERE {' AND '.join(where)}",
-            bindings,
-        )
+            inserted = put_back(self._post, self._lite, table, utf16=self._utf16)
+            report = next(report for report in self._report.tables if report.target == table.target)
+            report.rows += inserted
+            report.copied += inserted
+            report.rejected = self._count_rejects(table)
 
     def finish(self) -> None:
         """Indexes, triggers, views, identities, and the settings of the file."""
