@@ -17,15 +17,8 @@ from ..transfer import conversions as c
 from ..transfer._bookkeeping import ORIGINALS, REJECTS, TABLES, SetAside, create_statements, key_text
 from ..transfer._endpoints import settings
 from ..transfer._load_postgres import copy_set_aside
-from ..transfer._postgres_ddl import (
-    add_foreign_key,
-    add_primary_key,
-    attempt,
-    create_tables,
-    finish_table,
-    foreign_key_name,
-    set_identity,
-)
+from ..transfer._make_postgres import attempt, create_tables, finish_table
+from ..transfer._postgres_ddl import add_foreign_key, add_primary_key, foreign_key_name, set_identity
 from ..transfer.plan import TransferPlan, table_to_dict
 from . import postgres_refill as refill
 from .collections import Captured

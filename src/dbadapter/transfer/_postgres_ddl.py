@@ -1,31 +1,22 @@
-"""Making a plan's tables in Postgres, and their keys, indexes and checks once the rows are in.
-
-What depends on translated SQL is tried inside a savepoint: where it fails it is listed, and the rest goes on.
-"""
+"""A plan's tables in Postgres' SQL, and their keys, indexes and checks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._dialects import POSTGRESQL, constraint_name
-from ..errors import TransferError
-from ._endpoints import settings
-from .plan import ColumnPlan, Dropped, ForeignKeyPlan, IndexPlan, TablePlan, TransferPlan
-
-if TYPE_CHECKING:
-    import psycopg
+from .plan import ColumnPlan, ForeignKeyPlan, IndexPlan, TablePlan, TransferPlan
 
 __all__ = [
+    "add_check",
     "add_foreign_key",
     "add_primary_key",
-    "attempt",
-    "create_tables",
-    "drop_tables",
-    "finish_table",
+    "create_index",
+    "create_table",
     "foreign_key_name",
-    "foreign_keys",
-    "orphans",
+    "preparations",
+    "set_defaults",
     "set_identity",
     "statements",
 ]
@@ -47,18 +38,21 @@ def _column(column: ColumnPlan) -> str:
     return text + ("" if column.nullable else " NOT NULL")
 
 
-def _create_table(table: TablePlan) -> str:
+def create_table(table: TablePlan) -> str:
+    """The statement that makes the table, without keys and defaults."""
     return f"CREATE TABLE {quote(table.target)} (\n    " + ",\n    ".join(map(_column, table.columns)) + "\n)"
 
 
-def _defaults(table: TablePlan) -> Iterator[tuple[ColumnPlan, str]]:
+def set_defaults(table: TablePlan) -> Iterator[tuple[ColumnPlan, str]]:
+    """The columns with a default, each with the statement that sets it."""
     for column in table.columns:
         if column.default is not None and column.generated is None and not column.identity:
             place = f"ALTER TABLE {quote(table.target)} ALTER {quote(column.target)}"
             yield column, f"{place} SET DEFAULT {column.default}"
 
 
-def _index(table: TablePlan, index: IndexPlan) -> str:
+def create_index(table: TablePlan, index: IndexPlan) -> str:
+    """The statement that makes an index or adds a unique constraint."""
     if index.constraint:
         parts = ", ".join(index.parts)
         return f"ALTER TABLE {quote(table.target)} ADD CONSTRAINT {quote(index.name)} UNIQUE ({parts})"
@@ -97,7 +91,8 @@ def add_foreign_key(table: TablePlan, key: ForeignKeyPlan) -> str:
     return text + " NOT VALID"
 
 
-def _check(table: TablePlan, check: dict[str, Any]) -> str:
+def add_check(table: TablePlan, check: dict[str, Any]) -> str:
+    """The statement that adds a check, to be validated later."""
     name = quote(check["name"])
     return f"ALTER TABLE {quote(table.target)} ADD CONSTRAINT {name} CHECK ({check['expression']}) NOT VALID"
 
@@ -113,7 +108,8 @@ def set_identity(table: TablePlan) -> str | None:
     return f"SELECT setval({sequence}, {start}, false)"
 
 
-def _preparations(plan: TransferPlan) -> list[str]:
+def preparations(plan: TransferPlan) -> list[str]:
+    """The statements that make what the tables need: pgvector and enumerations."""
     found = []
     if any(column.type.startswith("vector") for table in plan.tables for column in table.columns):
         found.append("CREATE EXTENSION IF NOT EXISTS vector")
@@ -124,179 +120,16 @@ def _preparations(plan: TransferPlan) -> list[str]:
 
 def statements(plan: TransferPlan) -> list[str]:
     """All that would be executed, for a dry run."""
-    found = _preparations(plan)
+    found = preparations(plan)
     for table in plan.tables:
         if not table.existing:
-            found.append(_create_table(table))
-            found += [text for _, text in _defaults(table)]
+            found.append(create_table(table))
+            found += [text for _, text in set_defaults(table)]
     for table in plan.tables:
         if table.existing:
             continue
         found += [add_primary_key(table)] if table.primary_key else []
-        found += [_index(table, index) for index in table.indexes]
-        found += [_check(table, check) for check in table.checks]
+        found += [create_index(table, index) for index in table.indexes]
+        found += [add_check(table, check) for check in table.checks]
     found += [add_foreign_key(t, key) for t in plan.tables if not t.existing for key in t.foreign_keys]
     return found
-
-
-# -- doing it ------------------------------------------------------------------------------------------------------
-
-
-class Refusal(str):
-    """Why the server refused a statement, in its words, which may be of any language; and the code of that."""
-
-    __slots__ = ("sqlstate",)
-
-    sqlstate: str
-
-
-# A relation, a constraint or type, a primary key: an interrupted run has made it.
-_THERE_ALREADY = ("42P07", "42710", "42P16")
-_NOT_THERE = "42704"
-
-
-def attempt(raw: psycopg.Connection[Any], statement: str) -> Refusal | None:
-    """Execute in a savepoint (or a transaction of its own); why not, if the server refuses."""
-    import psycopg
-
-    try:
-        with raw.transaction():
-            raw.execute(statement.encode())
-    except psycopg.Error as error:
-        if error.sqlstate is None or error.sqlstate[:2] in ("08", "53", "57", "58", "XX"):
-            raise
-        refusal = Refusal(error.diag.message_primary or error)
-        refusal.sqlstate = error.sqlstate
-        return refusal
-    return None
-
-
-def drop_tables(raw: psycopg.Connection[Any], plan: TransferPlan) -> None:
-    """Drop the plan's tables and enumerations; TransferError if something else depends on them."""
-    names = [table.target for table in plan.tables]
-    rows = raw.execute(
-        "SELECT c.relname FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace "
-        "AND c.relname = ANY(%s) AND c.relkind IN ('r', 'p')",
-        (names,),
-    ).fetchall()
-    present = [name for (name,) in rows]
-    for name in present:  # keys between them, in any direction
-        keys = raw.execute(
-            "SELECT conname FROM pg_constraint WHERE contype = 'f' AND conrelid = to_regclass(%s) "
-            "AND confrelid = ANY(SELECT to_regclass(quote_ident(n)) FROM unnest(%s::text[]) n)",
-            (quote(name), present),
-        ).fetchall()
-        for (key,) in keys:
-            raw.execute(f"ALTER TABLE {quote(name)} DROP CONSTRAINT {quote(key)}".encode())
-    for name in present:
-        if problem := attempt(raw, f"DROP TABLE {quote(name)} RESTRICT"):
-            raise TransferError(f"cannot replace the table {name}: {problem}; drop what depends on it first")
-    for name in plan.enums:
-        attempt(raw, f"DROP TYPE IF EXISTS {quote(name)} RESTRICT")
-
-
-def create_tables(raw: psycopg.Connection[Any], plan: TransferPlan) -> list[Dropped]:
-    """Make the tables, without keys; what could not be made as planned. A transaction is open.
-
-    A generated column that Postgres refuses becomes a plain one in the plan, so that its values are copied.
-    """
-    dropped: list[Dropped] = []
-    for statement in _preparations(plan):
-        problem = attempt(raw, statement)
-        if problem and problem.sqlstate not in _THERE_ALREADY:
-            raise TransferError(f"cannot prepare the target: {problem} ({statement.split(' (')[0]})")
-    for table in plan.tables:
-        if table.existing:
-            continue
-        problem = attempt(raw, _create_table(table))
-        computed = [column for column in table.columns if column.generated is not None]
-        if problem and computed:
-            for column in computed:
-                dropped.append(
-                    Dropped(
-                        kind="generated column", name=column.name, table=table.name, sql=column.generated or "",
-                        reason=f"Postgres refuses it ({problem}); its values are copied as they stand",
-                    )
-                )  # fmt: skip
-                column.generated = None
-            problem = attempt(raw, _create_table(table))
-        if problem:
-            raise TransferError(f"cannot make the table {table.target}: {problem}")
-        for column, statement in _defaults(table):
-            if problem := attempt(raw, statement):
-                dropped.append(
-                    Dropped(
-                        kind="default",
-                        name=column.name,
-                        reason=problem,
-                        table=table.name,
-                        sql=column.default or "",
-                    )
-                )
-    return dropped
-
-
-def finish_table(raw: psycopg.Connection[Any], table: TablePlan) -> list[Dropped]:
-    """Identity, primary key, indexes and checks of a loaded table; what could not be made."""
-    if statement := set_identity(table):
-        raw.execute(statement.encode())
-    if table.existing:
-        return []
-    dropped = []
-    wanted = [("primary key", table.target, add_primary_key(table))] if table.primary_key else []
-    for index in table.indexes:
-        kind = "unique constraint" if index.constraint else "index"
-        wanted.append((kind, index.name, _index(table, index)))
-    wanted += [("check", check["name"], _check(table, check)) for check in table.checks]
-    for kind, name, statement in wanted:
-        problem = attempt(raw, statement)
-        if problem and problem.sqlstate not in _THERE_ALREADY:
-            dropped.append(Dropped(kind=kind, name=name, reason=problem, table=table.name, sql=statement))
-    for check in table.checks:
-        validate = f"ALTER TABLE {quote(table.target)} VALIDATE CONSTRAINT {quote(check['name'])}"
-        problem = attempt(raw, validate)
-        if problem and problem.sqlstate != _NOT_THERE:
-            reason = (
-                f"rows violate it in SQLite already ({problem}); it is NOT VALID: it holds for new rows only"
-            )
-            dropped.append(
-                Dropped(
-                    kind="check", name=check["name"], reason=reason, table=table.name, sql=check["source"]
-                )
-            )
-    return dropped
-
-
-def foreign_keys(
-    raw: psycopg.Connection[Any], table: TablePlan
-) -> Iterator[tuple[ForeignKeyPlan, str, str | None, bool]]:
-    """Add a loaded table's foreign keys: (key, its name, why it could not be added or None, whether it holds)."""
-    for key in () if table.existing else table.foreign_keys:
-        name = foreign_key_name(table, key)
-        problem = attempt(raw, add_foreign_key(table, key))
-        if problem and problem.sqlstate not in _THERE_ALREADY:
-            yield key, name, problem, False
-            continue
-        valid = attempt(raw, f"ALTER TABLE {quote(table.target)} VALIDATE CONSTRAINT {quote(name)}") is None
-        yield key, name, None, valid
-
-
-def orphans(
-    raw: psycopg.Connection[Any], table: TablePlan, key: ForeignKeyPlan, limit: int = 10
-) -> tuple[int, list[str]]:
-    """How many rows refer to no row, and the values with which the first of them do."""
-    present = " AND ".join(f"c.{quote(name)} IS NOT NULL" for name in key.columns)
-    same = " AND ".join(
-        f"p.{quote(theirs)} = c.{quote(mine)}"
-        for mine, theirs in zip(key.columns, key.ref_columns, strict=True)
-    )
-    where = (
-        f"FROM {quote(table.target)} c WHERE {present} AND NOT EXISTS "
-        f"(SELECT FROM {quote(key.ref_table)} p WHERE {same})"
-    )
-    with raw.transaction():
-        settings(raw)
-        row = raw.execute(f"SELECT count(*) {where}".encode()).fetchone()
-        values = ", ".join(f"c.{quote(name)}::text" for name in key.columns)
-        found = raw.execute(f"SELECT {values} {where} ORDER BY {values} LIMIT {limit}".encode()).fetchall()
-    return int(row[0]) if row else 0, [", ".join(values) for values in found]

@@ -26,8 +26,9 @@ from ._endpoints import open_postgres, settings, sqlite_readers
 from ._faults import reporting
 from ._lines import encoded_batches
 from ._load_postgres import PostgresLoader
+from ._make_postgres import create_tables, drop_tables, finish_table, foreign_keys, orphans
 from ._pipeline import prefetched
-from ._postgres_ddl import create_tables, drop_tables, finish_table, foreign_keys, orphans, statements
+from ._postgres_ddl import statements
 from ._read import utf16_codec
 from ._starting import planned_report, refuse_existing, require_interrupted, take_up
 from .plan import Dropped, TablePlan, TransferPlan, table_to_dict
