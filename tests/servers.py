@@ -7,6 +7,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import attrs
 import psycopg
@@ -23,9 +24,22 @@ RAM_DISK = "/dev/shm"
 _roomy = os.access(RAM_DISK, os.W_OK) and shutil.disk_usage(RAM_DISK).free > 4 * 2**30
 TEMP_DIR = RAM_DISK if _roomy else None
 
-# A client that hangs while it logs in blocks every CREATE and DROP DATABASE of the server until it is thrown
-# out.
+# A client that hangs while it logs in blocks every CREATE and DROP DATABASE of the server until it is thrown out.
 SETTINGS = {"max_connections": "200", "authentication_timeout": "5s"}
+
+
+def connect(config: DatabaseConfig, **more: Any) -> psycopg.Connection[Any]:
+    """A plain psycopg connection to a config's primary, as its user; `more` goes to psycopg."""
+    pool = config.pool
+    return psycopg.connect(
+        host=pool.host,
+        port=pool.port,
+        dbname=pool.database,
+        user=pool.user,
+        password=pool.current_password(),
+        sslmode=pool.sslmode,
+        **more,
+    )
 
 
 @pytest.fixture(scope="session")

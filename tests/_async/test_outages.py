@@ -24,7 +24,7 @@ from dbadapter.errors import (
 from tests.crowd import AsyncCrowd, AsyncSignal
 from tests.pgbouncer import running_pgbouncer
 from tests.proxy import Link, Proxy, client_sends, server_reports
-from tests.servers import TEMP_DIR
+from tests.servers import TEMP_DIR, connect
 
 from .ledger import AsyncLedger
 
@@ -315,18 +315,10 @@ async def test_a_password_that_changes(postgres_database: DatabaseConfig) -> Non
     """A function is asked anew for every connection, so a rotated password is taken up without a restart."""
     role = f"rotating_{postgres_database.pool.database}"
     quoted = sql.Identifier(role)
-    pool = postgres_database.pool
     current = ["first"]
 
     def admin(text: sql.Composed) -> None:
-        with psycopg.connect(
-            host=pool.host,
-            port=pool.port,
-            dbname=pool.database,
-            user=pool.user,
-            password=pool.current_password(),
-            autocommit=True,
-        ) as connection:
+        with connect(postgres_database, autocommit=True) as connection:
             connection.execute(text)
 
     admin(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'first'").format(quoted))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import attrs
@@ -14,6 +14,7 @@ from psycopg import sql
 
 from dbadapter import DatabaseConfig
 from dbadapter.doctor import Report, diagnose
+from tests.servers import connect
 
 MakeRole = Callable[..., DatabaseConfig]
 
@@ -38,19 +39,9 @@ def judged(config: DatabaseConfig, report: Report) -> tuple[str, ...]:
     return report.codes
 
 
-@contextmanager
-def admin(config: DatabaseConfig) -> Iterator[psycopg.Connection[Any]]:
-    """A connection of the config's own user."""
-    pool = config.pool
-    with psycopg.connect(
-        host=pool.host,
-        port=pool.port,
-        dbname=pool.database,
-        user=pool.user,
-        password=pool.current_password(),
-        autocommit=True,
-    ) as connection:
-        yield connection
+def admin(config: DatabaseConfig) -> psycopg.Connection[Any]:
+    """A connection of the config's own user, in autocommit mode."""
+    return connect(config, autocommit=True)
 
 
 @pytest.fixture

@@ -12,20 +12,7 @@ import pytest
 from dbadapter.config import DatabaseConfig
 from tests.pgbouncer import PgBouncer, running_pgbouncer
 from tests.proxy import Link, Proxy, client_sends, server_reports
-
-
-def connect(config: DatabaseConfig, **more: Any) -> psycopg.Connection[Any]:
-    """A plain psycopg connection."""
-    pool = config.pool
-    return psycopg.connect(
-        host=pool.host,
-        port=pool.port,
-        dbname=pool.database,
-        user=pool.user,
-        password=pool.current_password(),
-        sslmode=pool.sslmode,
-        **more,
-    )
+from tests.servers import connect
 
 
 @pytest.fixture

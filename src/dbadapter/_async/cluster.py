@@ -188,20 +188,20 @@ class AsyncCluster:
 
     async def heard(self, node: AsyncNode, sample: Sample) -> None:
         """A server has answered its watch."""
-        await self._follow(lambda: self.topology.sampled(node.state, sample))
+        await self._apply(lambda: self.topology.sampled(node.state, sample))
 
     async def opened(self, node: AsyncNode, sample: Sample) -> None:
         """A connection for the app has been opened."""
-        await self._follow(lambda: self.topology.opened(node.state, sample, perf_counter()))
+        await self._apply(lambda: self.topology.opened(node.state, sample, perf_counter()))
 
     async def lost(self, node: AsyncNode, exc: BaseException) -> None:
         """A server does not answer its watch, or does not let it in."""
         lasting = isinstance(exc, DatabaseUnavailable) and not exc.transient
-        await self._follow(lambda: self.topology.failed(node.state, str(exc), lasting=lasting))
+        await self._apply(lambda: self.topology.failed(node.state, str(exc), lasting=lasting))
 
     async def fell_silent(self, node: AsyncNode) -> None:
         """A server has not answered its watch for too long."""
-        await self._follow(lambda: self.topology.failed(node.state, f"no answer for {SILENCE:g} s"))
+        await self._apply(lambda: self.topology.failed(node.state, f"no answer for {SILENCE:g} s"))
 
     async def could_not_connect(self, node: AsyncNode, exc: DatabaseUnavailable) -> None:
         """A connection for the app could not be opened; a replica is of no use then, and others are asked."""
@@ -219,15 +219,19 @@ class AsyncCluster:
     async def demoted(self, lane: AsyncLane) -> None:
         """The server of this lane has refused a write because it is a standby now."""
         states = [node.state for node in self.nodes if node.lane is lane]
-        await self._follow(lambda: self.topology.stepped_down(states[0]))
+        await self._apply(lambda: self.topology.stepped_down(states[0]))
         self.nudge()
 
     # -- what follows from it --------------------------------------------------------------------------------------
 
-    async def _follow(self, happen: Callable[[], list[Change]]) -> None:
+    async def _apply(self, event: Callable[[], list[Change]]) -> None:
+        """Report an event to the topology, and carry out the changes that it answers with.
+
+        Where writes go, and which idle connections are of no more use, is settled in one step under the lock.
+        """
         closing: list[AsyncConnection] = []
         with self._lock:
-            changes = happen()
+            changes = event()
             if self.topology.primary is not None:
                 self._direct_writes(self.topology.primary.handle.lane)
             for change in changes:
@@ -237,6 +241,7 @@ class AsyncCluster:
         await close_all(closing)
 
     def _direct_writes(self, lane: AsyncLane) -> None:
+        """Send writes to `lane` from now on; whoever waits in the former writer's queue asks again."""
         former = self.writer
         lane.serves_writes = True
         if lane is not former:
@@ -261,6 +266,7 @@ class AsyncCluster:
         return ()
 
     async def _act(self, change: Change) -> None:
+        """Log a change, and do what needs no lock."""
         node: AsyncNode = change.node.handle
         level = logging.WARNING if change.kind is ChangeKind.LEFT else logging.INFO
         if self.is_open:

@@ -63,9 +63,7 @@ class AsyncTransaction:
         self._backend: AsyncBackend = adapter._backend
         self._lane: AsyncLane | None = None
         self._connection: AsyncConnection | None = None
-        self._failure: BaseException | None = (
-            None  # of an earlier statement, so that all there is to do is roll back
-        )
+        self._failure: BaseException | None = None  # of an earlier statement: only a rollback is left
         self._depth = 0  # of savepoints
 
     # -- life ------------------------------------------------------------------------------------------------------

@@ -21,44 +21,45 @@ _NOTHING = object()
 class WaitingConnection(psycopg.AsyncConnection[Any]):
     """A connection of one event loop."""
 
-    _at: asyncio.AbstractEventLoop | None = None  # where the socket is registered
+    _registered_at: asyncio.AbstractEventLoop | None = None  # the loop that watches the socket
     _socket = -1
-    _answer: asyncio.Future[None] | None = None
+    _answer: asyncio.Future[None] | None = None  # what the query under way waits for
 
     async def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         """Carry out one of psycopg's generators; see `psycopg.AsyncConnection.wait`."""
         has_waited = False
-        said: Any
+        step: Any  # what the generator is to wait for next, or the exception that ended or interrupted it
         try:
-            said = next(gen)
+            step = next(gen)
             if not args and not kwargs:
-                while said == WAIT_R:
+                while step == WAIT_R:
                     await self._readable()
                     has_waited = True
-                    said = gen.send(READY_R)
+                    step = gen.send(READY_R)
         except StopIteration as end:
             if has_waited:
                 return end.value
-            said = end  # psycopg sees to it that what never waits, as a long COPY, lets other tasks run, too
+            step = end  # psycopg sees to it that what never waits, as a long COPY, lets other tasks run, too
         except (asyncio.CancelledError, KeyboardInterrupt) as interruption:
-            said = interruption  # psycopg has the server cancel the query, and takes what it answers
+            step = interruption  # psycopg has the server cancel the query, and takes what it answers
         except BaseException:
-            self._withdraw()  # the socket may be closed by now, and its number another's
+            self._unregister()  # the socket may be closed by now, and its number another's
             raise
-        self._withdraw()
-        rest: Any = _Begun(gen, said)
+        self._unregister()
+        rest: Any = _StartedGenerator(gen, step)
         return await super().wait(rest, *args, **kwargs)
 
     async def _readable(self) -> None:
+        """Wait until the server has sent something."""
         loop = asyncio.get_running_loop()
-        if self._at is not loop:
-            self._withdraw()
+        if self._registered_at is not loop:
+            self._unregister()
             try:
                 self._socket = self.pgconn.socket
                 loop.add_reader(self._socket, self._wake)
             except OSError as exc:
                 raise psycopg.OperationalError("connection socket closed") from exc
-            self._at = loop
+            self._registered_at = loop
         self._answer = answer = loop.create_future()
         try:
             await answer
@@ -67,37 +68,37 @@ class WaitingConnection(psycopg.AsyncConnection[Any]):
 
     def _wake(self) -> None:
         if self._answer is None:
-            self._withdraw()  # it says something though nobody has asked: that can wait for the next query
+            self._unregister()  # the server says something unasked: that can wait for the next query
         elif not self._answer.done():
             self._answer.set_result(None)
 
-    def _withdraw(self) -> None:
+    def _unregister(self) -> None:
         """Leave the event loop, before the socket is closed or somebody else registers it."""
-        loop, self._at = self._at, None
+        loop, self._registered_at = self._registered_at, None
         if loop is not None and not loop.is_closed():
             loop.remove_reader(self._socket)
 
     async def close(self) -> None:
         """Close the connection; a query that is under way in another task fails."""
-        self._withdraw()
+        self._unregister()
         await super().close()
         if self._answer is not None:
             self._wake()
 
 
-class _Begun:
-    """A generator that was begun by somebody else: what it said first, or how it ended, it says once more."""
+class _StartedGenerator:
+    """A generator that somebody else has started: it repeats its latest step, and then goes on."""
 
-    def __init__(self, gen: Any, said: Any) -> None:
-        self._gen, self._said = gen, said
+    def __init__(self, gen: Any, step: Any) -> None:
+        self._gen, self._step = gen, step
 
     def __next__(self) -> Any:
         return self.send(None)
 
     def send(self, ready: Any) -> Any:
-        said, self._said = self._said, _NOTHING
-        if said is _NOTHING:
+        step, self._step = self._step, _NOTHING
+        if step is _NOTHING:
             return self._gen.send(ready)
-        if isinstance(said, BaseException):
-            raise said
-        return said
+        if isinstance(step, BaseException):
+            raise step
+        return step

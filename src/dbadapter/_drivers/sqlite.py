@@ -35,7 +35,6 @@ def connect(
     read_only: bool,
     busy_timeout: float,
     statement_timeout: float | None = None,
-    synchronous: str = "full",
 ) -> SQLiteConnection:
     """Open a connection to the file at `path`, making it and its directory when missing.
 
@@ -50,7 +49,7 @@ def connect(
     except (OSError, *FAILURES) as exc:
         raise DatabaseUnavailable(f"cannot open the SQLite file {path}: {exc}") from exc
     try:
-        has_log = set_up(raw, read_only=read_only, synchronous=synchronous, patience=busy_timeout)
+        has_log = set_up(raw, read_only=read_only, patience=busy_timeout)
     except FAILURES as exc:
         raw.close()
         raise DatabaseUnavailable(f"cannot use the SQLite file {path}: {translate(exc, None, None)}") from exc

@@ -73,7 +73,6 @@ async def connect(
     read_only: bool,
     busy_timeout: float,
     statement_timeout: float | None = None,
-    synchronous: str = "full",
 ) -> AsyncSQLiteConnection:
     """Open a connection as `sqlite.connect` does, on a thread of its own."""
     worker = _Worker()
@@ -85,7 +84,6 @@ async def connect(
             read_only=read_only,
             busy_timeout=busy_timeout,
             statement_timeout=statement_timeout,
-            synchronous=synchronous,
         )
 
     try:

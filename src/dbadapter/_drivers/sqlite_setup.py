@@ -13,15 +13,15 @@ __all__ = ["set_up"]
 _KEPT_LOG = 8 * 2**20
 
 
-def set_up(raw: sqlite3.Connection, *, read_only: bool, synchronous: str, patience: float) -> bool:
-    """Make the settings; whether it is a connection that writes to a write-ahead log.
+def set_up(raw: sqlite3.Connection, *, read_only: bool, patience: float) -> bool:
+    """Make the settings; returns whether it is a connection that writes, and to a write-ahead log.
 
-    Waits for others as long as `patience` says, in seconds.
+    Waits up to `patience` seconds for others that use the file.
     """
     raw.execute("PRAGMA schema_version").fetchone()  # reads the header: is it a database at all?
     raw.execute("PRAGMA foreign_keys = ON")
     raw.execute("PRAGMA temp_store = MEMORY")
-    raw.execute(f"PRAGMA synchronous = {'FULL' if synchronous == 'full' else 'NORMAL'}")
+    raw.execute("PRAGMA synchronous = FULL")  # what is acknowledged survives a loss of power
     if read_only:
         raw.execute("PRAGMA query_only = ON")
         return False

@@ -189,20 +189,20 @@ class Cluster:
 
     def heard(self, node: Node, sample: Sample) -> None:
         """A server has answered its watch."""
-        self._follow(lambda: self.topology.sampled(node.state, sample))
+        self._apply(lambda: self.topology.sampled(node.state, sample))
 
     def opened(self, node: Node, sample: Sample) -> None:
         """A connection for the app has been opened."""
-        self._follow(lambda: self.topology.opened(node.state, sample, perf_counter()))
+        self._apply(lambda: self.topology.opened(node.state, sample, perf_counter()))
 
     def lost(self, node: Node, exc: BaseException) -> None:
         """A server does not answer its watch, or does not let it in."""
         lasting = isinstance(exc, DatabaseUnavailable) and not exc.transient
-        self._follow(lambda: self.topology.failed(node.state, str(exc), lasting=lasting))
+        self._apply(lambda: self.topology.failed(node.state, str(exc), lasting=lasting))
 
     def fell_silent(self, node: Node) -> None:
         """A server has not answered its watch for too long."""
-        self._follow(lambda: self.topology.failed(node.state, f"no answer for {SILENCE:g} s"))
+        self._apply(lambda: self.topology.failed(node.state, f"no answer for {SILENCE:g} s"))
 
     def could_not_connect(self, node: Node, exc: DatabaseUnavailable) -> None:
         """A connection for the app could not be opened; a replica is of no use then, and others are asked."""
@@ -220,15 +220,19 @@ class Cluster:
     def demoted(self, lane: Lane) -> None:
         """The server of this lane has refused a write because it is a standby now."""
         states = [node.state for node in self.nodes if node.lane is lane]
-        self._follow(lambda: self.topology.stepped_down(states[0]))
+        self._apply(lambda: self.topology.stepped_down(states[0]))
         self.nudge()
 
     # -- what follows from it --------------------------------------------------------------------------------------
 
-    def _follow(self, happen: Callable[[], list[Change]]) -> None:
+    def _apply(self, event: Callable[[], list[Change]]) -> None:
+        """Report an event to the topology, and carry out the changes that it answers with.
+
+        Where writes go, and which idle connections are of no more use, is settled in one step under the lock.
+        """
         closing: list[Connection] = []
         with self._lock:
-            changes = happen()
+            changes = event()
             if self.topology.primary is not None:
                 self._direct_writes(self.topology.primary.handle.lane)
             for change in changes:
@@ -238,6 +242,7 @@ class Cluster:
         close_all(closing)
 
     def _direct_writes(self, lane: Lane) -> None:
+        """Send writes to `lane` from now on; whoever waits in the former writer's queue asks again."""
         former = self.writer
         lane.serves_writes = True
         if lane is not former:
@@ -262,6 +267,7 @@ class Cluster:
         return ()
 
     def _act(self, change: Change) -> None:
+        """Log a change, and do what needs no lock."""
         node: Node = change.node.handle
         level = logging.WARNING if change.kind is ChangeKind.LEFT else logging.INFO
         if self.is_open:

@@ -64,9 +64,7 @@ class Transaction:
         self._backend: Backend = adapter._backend
         self._lane: Lane | None = None
         self._connection: Connection | None = None
-        self._failure: BaseException | None = (
-            None  # of an earlier statement, so that all there is to do is roll back
-        )
+        self._failure: BaseException | None = None  # of an earlier statement: only a rollback is left
         self._depth = 0  # of savepoints
 
     # -- life ------------------------------------------------------------------------------------------------------
