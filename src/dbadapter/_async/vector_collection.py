@@ -185,6 +185,10 @@ class AsyncCollection(AsyncRecordCollection):
     ) -> dict[str, Any]:
         """How a search is answered.
 
+        Args:
+            vector_or_text, k, where, where_document: as for `search`; without a vector or text, only what is known of
+                the collection is told.
+
         Returns:
             at least ``engine``, ``index``; with something to search for also ``path`` ("exact", "codes", "hnsw",
             "ivfflat"), ``exact`` (nothing can have been missed), ``compared`` (how many records were compared

@@ -260,7 +260,13 @@ class AsyncVectorStore:
         The collection can be read and written meanwhile; a new one takes its place at the end, with its name,
         metadata and indexes. Every record needs a document.
 
-        Raises `CollectionNotFound`, `InvalidRecord` naming a record without a document.
+        Args:
+            name: the collection.
+            embedding_function: the new model, see `dbadapter.vectors.EmbeddingFunction`.
+            batch_size: how many documents are embedded and written at once.
+
+        Raises `CollectionNotFound`, `InvalidRecord` naming a record without a document; then the collection is as it
+        was.
         """
         from .vector_reembed import reembed
 
@@ -303,7 +309,14 @@ class AsyncVectorStore:
     async def writing(
         self, uid: str, *, alone: bool = False
     ) -> AsyncIterator[tuple[AsyncVectorEngine, CollectionInfo]]:
-        """A transaction (or savepoint) to change a collection in, and its present description."""
+        """A transaction (or savepoint) to change a collection in: the engine within it, and the present description.
+
+        Args:
+            uid: the collection's.
+            alone: nobody else may write to it meanwhile.
+
+        Raises `CollectionNotFound`.
+        """
         async with self._executor.transaction() as tx:
             await tx._settle()
             engine = self._engine_on(tx, in_transaction=True)

@@ -92,6 +92,8 @@ class Schema:
         Args:
             text: the script.
             dialect: whose SQL it is, ``"postgresql"`` or ``"sqlite"``.
+
+        Raises ConfigError only for arguments that are none: what is not understood is skipped.
         """
         from .from_sql import ScriptReader
 
@@ -113,18 +115,26 @@ class Schema:
 
         The library's own tables are left out; what the model cannot hold is listed in ``skipped``. With an
         async adapter, await the result.
+
+        Args:
+            adapter: an open adapter.
+
+        Raises ConfigError for what is no adapter, DatabaseUnavailable if the database cannot be reached.
         """
         return _shell(adapter).read_schema(adapter)
 
     def to_sql(self, dialect: str) -> str:
         """The schema as plain SQL, in an order that works: for psql, for sqlite3, for code generators.
 
-        Raises ConfigError where the backend cannot hold it, naming the table.
+        Args:
+            dialect: ``"postgresql"`` or ``"sqlite"``.
+
+        Raises ConfigError where that backend cannot hold the schema, naming the table.
         """
         return "".join(f"{statement};\n\n" for statement in self.statements(dialect)).rstrip("\n") + "\n"
 
     def statements(self, dialect: str) -> list[str]:
-        """The statements of `to_sql`, without semicolons."""
+        """The statements of `to_sql`, in order and without semicolons; argument and errors as there."""
         from .render import create_statements
 
         return create_statements(self.in_creation_order(), dialect_name(dialect))
@@ -135,6 +145,9 @@ class Schema:
 
         `create_tables` and `to_sql` refuse such a schema; this one they take. What was left out is listed in
         ``skipped``.
+
+        Args:
+            dialect: the backend, ``"postgresql"`` or ``"sqlite"``.
         """
         dialect = dialect_name(dialect)
         tables, skipped = [], list(self.skipped)
@@ -157,8 +170,12 @@ class Schema:
     def check(self, adapter: Any) -> Any:
         """Compare the schema with the live database: what is missing there or differs; empty if nothing does.
 
-        Tables of the database that the schema does not know are none of its business. With an async adapter,
-        await the result.
+        Tables that only the database has are passed over. With an async adapter, await the result.
+
+        Args:
+            adapter: an open adapter.
+
+        Raises ConfigError for what is no adapter, DatabaseUnavailable if the database cannot be reached.
         """
         return _shell(adapter).check_schema(adapter, self)
 

@@ -210,7 +210,10 @@ class TransferPlan:
         return {"version": VERSION} | attrs.asdict(self, filter=attrs.filters.include(*names, *_SAVED))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the plan as JSON; no password is in it. Raises `TransferError` if the file cannot be written."""
+        """Write the plan as JSON to the file at `path`, in the place of what is there; no password is in it.
+
+        Raises `TransferError` if the file cannot be written.
+        """
         text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
         try:
             Path(path).write_text(text, encoding="utf-8")

@@ -142,7 +142,14 @@ def verify_collections(
 ) -> int:
     """Compare collections bit for bit; how many records were compared.
 
-    Raises `VerificationFailed` naming the first record that differs, `CollectionNotFound`.
+    Args:
+        source, target: open adapters, on any backends.
+        names: which collections; default: all of the source.
+        batch_size: how many records are compared at once.
+
+    Raises:
+        VerificationFailed: a record, which is named, or the description of a collection differs.
+        CollectionNotFound: an end has no collection of one of the names.
     """
     compared = 0
     for info in _chosen(source.vectors, names):
