@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .._drivers.postgres_errors import translate
 from .._drivers.values import PackedVector
-from ..errors import ForeignKeyViolation, UniqueViolation
-from ..vectors.binary_copy import HEADER, TRAILER, binary_rows, read_vector
+from ..errors import UniqueViolation
+from ..vectors.binary_copy import read_vector
 from ..vectors.catalog import CollectionInfo
 from ..vectors.filter_sql import Condition, json_list, postgres_condition
 from ..vectors.metadata import Metadata, exact_json, merge_metadata, read_json
@@ -20,6 +19,7 @@ from ..vectors.records import Records
 from ..vectors.results import Hit
 from ..vectors.selection import Selection, seqs_condition
 from ..vectors.text import words_of
+from .vector_postgres_copy import load_records, referenced_keys
 from .vector_postgres_ddl import PostgresDefinitions
 
 __all__ = ["PostgresRecords", "postgres_hit"]
@@ -30,7 +30,6 @@ _COLUMNS = "seq, id, document, uri, CAST(metadata AS text)"
 _AT_ONCE = 5000
 _LAST = 2**63 - 1
 _FEW = 40
-_INTEGERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 
 
 class PostgresRecords(PostgresDefinitions):
@@ -47,7 +46,7 @@ class PostgresRecords(PostgresDefinitions):
         passed: list[int] = []
         for start in range(0, len(records), _AT_ONCE):
             chunk = records.part(start, start + _AT_ONCE)
-            keys = _keys(info, key_type, chunk.ids)
+            keys = referenced_keys(info, key_type, chunk.ids)
             there = self._insert(info, chunk, keys, key_type)
             if info.has_text and chunk.documents is not None:
                 new = [at for at in range(len(chunk)) if at not in there]
@@ -61,7 +60,7 @@ class PostgresRecords(PostgresDefinitions):
             return self._insert_few(info, records, keys)
         try:
             with self.executor.transaction() as attempt:
-                self._copy(attempt, PostgresTables(info).records, info, records, keys, key_type)
+                load_records(attempt, PostgresTables(info).records, info, records, keys, key_type)
                 return set()
         except UniqueViolation:
             return self._insert_staged(info, records, keys, key_type)
@@ -96,7 +95,7 @@ class PostgresRecords(PostgresDefinitions):
             f"CREATE TEMP TABLE {staging} (n bigint, {key} {key_type}, embedding {tables.vector_type},"
             " document text, uri text, metadata jsonb) ON COMMIT DROP"
         )
-        self._copy(
+        load_records(
             self.executor,
             f"pg_temp.{staging}",
             info,
@@ -113,36 +112,6 @@ class PostgresRecords(PostgresDefinitions):
         new = {name for (name,) in self.executor.fetch_all(sql, row_type=tuple)}
         self.executor.execute(f"DROP TABLE pg_temp.{staging}")
         return {at for at, name in enumerate(records.ids) if name not in new}
-
-    def _copy(
-        self,
-        executor: Any,
-        table: str,
-        info: CollectionInfo,
-        records: Records,
-        keys: Sequence[Any],
-        key_type: str,
-        numbered: tuple[str, Sequence[int]] | None = None,
-    ) -> None:
-        """Load rows in COPY's binary format; ``numbered`` names a further column and gives its numbers."""
-        import psycopg
-
-        key = "id" if info.reference is None else "ref"
-        number, numbers = ("", None) if numbered is None else (f"{numbered[0]}, ", numbered[1])
-        sql = (
-            f"COPY {table} ({number}{key}, embedding, document, uri, metadata)"
-            " FROM STDIN WITH (FORMAT binary)"
-        )
-        try:
-            with executor.connection() as raw:
-                with raw.cursor() as cursor:
-                    with cursor.copy(sql) as copy:
-                        copy.write(HEADER)
-                        for portion in binary_rows(records, keys, key_type, numbers):
-                            copy.write(portion)
-                        copy.write(TRAILER)
-        except psycopg.Error as error:
-            raise translate(error, None) from error
 
     def _key_type(self, info: CollectionInfo) -> str:
         sql = (
@@ -303,8 +272,8 @@ class PostgresRecords(PostgresDefinitions):
             [hit.document for hit in hits],
             [hit.uri for hit in hits],
         )
-        keys = _keys(info, key_type, ids)
-        self._copy(self.executor, table, info, records, keys, key_type, numbered=("seq", seqs))
+        keys = referenced_keys(info, key_type, ids)
+        load_records(self.executor, table, info, records, keys, key_type, numbered=("seq", seqs))
         last = f"SELECT setval(pg_get_serial_sequence(?, 'seq'), greatest(max(seq), 1)) FROM {table}"
         self.executor.fetch_value(last, [table])
         if info.has_text:
@@ -331,29 +300,3 @@ def _tsvector(words: list[str]) -> str:
     for position, word in enumerate(words, 1):
         places.setdefault(word, []).append(position)
     return " ".join(f"'{word}':{','.join(map(str, at))}" for word, at in places.items())
-
-
-def _keys(info: CollectionInfo, key_type: str, ids: list[str]) -> Sequence[Any]:
-    """The keys that ids stand for, as their type's encoder takes them."""
-    if info.reference is None or key_type not in (*_INTEGERS, "uuid"):
-        return ids
-    return [_key(each, key_type, info) for each in ids]
-
-
-def _key(name: str, key_type: str, info: CollectionInfo) -> Any:
-    """The key whose text an id is; other ids are no keys of the table."""
-    from uuid import UUID
-
-    try:
-        key: Any = UUID(name) if key_type == "uuid" else int(name)
-    except ValueError:
-        key = None
-    limit = _INTEGERS.get(key_type)
-    if key is None or str(key) != name or (limit is not None and not -limit <= key < limit):
-        raise ForeignKeyViolation(
-            f"id {name!r} is no key of {info.reference}, whose keys are of type {key_type}",
-            sqlstate="23503",
-            table=info.table,
-            columns=("id",),
-        )
-    return name if key_type == "uuid" else key
