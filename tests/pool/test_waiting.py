@@ -69,7 +69,7 @@ async def test_what_an_idle_server_says_does_not_keep_the_loop_busy(
         descriptor = raw.fileno()
         await other.execute("SELECT pg_terminate_backend(%s)", [raw.info.backend_pid])
         async with asyncio.timeout(PATIENCE):
-            while raw._at is not None:  # type: ignore[attr-defined]
+            while raw._registered_at is not None:  # type: ignore[attr-defined]
                 await value(other, "SELECT 1")
         assert not asyncio.get_running_loop().remove_reader(descriptor)
         with pytest.raises(psycopg.OperationalError):

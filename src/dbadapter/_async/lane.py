@@ -153,6 +153,7 @@ class AsyncLane:
         """Stand in line until `deadline`; what is handed over, or what to do instead. Raises `PoolExhausted`."""
         waiter = Waiter()
         state = self.state
+        await self._take_back()
         with self._lock:
             # What the answer was based on may have changed since the lock was released: ask again, then queue.
             state.requests -= 1
