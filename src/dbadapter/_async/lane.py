@@ -153,7 +153,7 @@ class AsyncLane:
         """Stand in line until `deadline`; what is handed over, or what to do instead. Raises `PoolExhausted`."""
         waiter = Waiter()
         state = self.state
-        await self._take_back()
+        await self.take_back()
         with self._lock:
             # What the answer was based on may have changed since the lock was released: ask again, then queue.
             state.requests -= 1
@@ -325,7 +325,7 @@ class AsyncLane:
             logger.debug("%s: connection closed: %s", self.name, reason)
             await connection.close()
 
-    async def _take_back(self) -> None:
+    async def take_back(self) -> None:
         """Close what is in use but has been forgotten by whoever had it, see `PoolState.forgotten`."""
         with self._lock:
             closing = self.state.forgotten()
@@ -367,7 +367,7 @@ class AsyncLane:
         with self._lock:
             closing = self.state.expired(perf_counter())
         await close_all(closing)
-        await self._take_back()
+        await self.take_back()
         self.holders.report_leaks()
         if not fill:
             return

@@ -295,6 +295,8 @@ class AsyncPool:
         Afterwards, call `resume` or `hand_over`.
         """
         drained = Waiter()
+        for lane in self._lanes:
+            await lane.take_back()
         with self._lock:
             for lane in self._lanes:
                 lane.state.pause(self._is_holder)

@@ -136,7 +136,7 @@ class PoolState(Generic[C]):
     Attributes:
         minimum, maximum: limits on the number of connections.
         idle: unused connections, the most recently used last (it is taken first, so that the others can expire).
-        active: connections in use.
+        active: connections in use, and those that were until their users were interrupted.
         waiters: callers in the order they came; held_back: those that came while paused.
         turn: for so many seconds the one that has the connection may take it again ahead of those that wait: waking
             another thread for each use costs more than many uses do. Only where there is no more than one connection.
@@ -409,6 +409,16 @@ class PoolState(Generic[C]):
         return closing
 
     # -- figures ---------------------------------------------------------------------------------------------------
+
+    def in_use(self) -> list[C]:
+        """Those of the active connections that somebody has, see `forgotten`.
+
+        A copy, made in one step: callers go on taking connections meanwhile, and giving them back.
+        """
+        active = list(self.active)
+        return [
+            connection for connection in active if getrefcount(connection) > _REFERENCES + 1
+        ]  # the list's own
 
     @property
     def size(self) -> int:

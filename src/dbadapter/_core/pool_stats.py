@@ -36,7 +36,7 @@ class LaneFigures:
     def of(cls, state: PoolState[Any]) -> LaneFigures:
         """The figures of a state; to be taken under its lock."""
         return cls(
-            active=len(state.active),
+            active=len(state.in_use()),
             idle=len(state.idle),
             maximum=state.maximum,
             minimum=state.minimum,
@@ -99,7 +99,7 @@ class NodeFigures:
             host=node.host,
             port=node.port,
             healthy=node.healthy,
-            active=len(node.pool.active),
+            active=len(node.pool.in_use()),
             idle=len(node.pool.idle),
             waiting=len(node.pool.waiters),
             requests=node.pool.requests,

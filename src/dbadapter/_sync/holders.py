@@ -40,9 +40,8 @@ class Holders:
         return [_describe(connection, holder, now) for connection, holder in held]
 
     def _held(self) -> list[tuple[Connection, Holder]]:
-        # A copy, made in one step: callers go on taking connections meanwhile, and giving them back.
-        active = list(self._state.active)
-        return [(connection, holder) for connection in active if (holder := connection.holder) is not None]
+        held = self._state.in_use()
+        return [(connection, holder) for connection in held if (holder := connection.holder) is not None]
 
     def report_leaks(self) -> None:
         """Log each connection that is held for longer than the threshold, once."""

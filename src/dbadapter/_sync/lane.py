@@ -152,7 +152,7 @@ class Lane:
         """Stand in line until `deadline`; what is handed over, or what to do instead. Raises `PoolExhausted`."""
         waiter = Waiter()
         state = self.state
-        self._take_back()
+        self.take_back()
         with self._lock:
             # What the answer was based on may have changed since the lock was released: ask again, then queue.
             state.requests -= 1
@@ -324,7 +324,7 @@ class Lane:
             logger.debug("%s: connection closed: %s", self.name, reason)
             connection.close()
 
-    def _take_back(self) -> None:
+    def take_back(self) -> None:
         """Close what is in use but has been forgotten by whoever had it, see `PoolState.forgotten`."""
         with self._lock:
             closing = self.state.forgotten()
@@ -366,7 +366,7 @@ class Lane:
         with self._lock:
             closing = self.state.expired(perf_counter())
         close_all(closing)
-        self._take_back()
+        self.take_back()
         self.holders.report_leaks()
         if not fill:
             return

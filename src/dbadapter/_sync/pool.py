@@ -296,6 +296,8 @@ class Pool:
         Afterwards, call `resume` or `hand_over`.
         """
         drained = Waiter()
+        for lane in self._lanes:
+            lane.take_back()
         with self._lock:
             for lane in self._lanes:
                 lane.state.pause(self._is_holder)
