@@ -58,6 +58,15 @@ def test_wrong_usage(run: Run, words: list[str], expected: str) -> None:
     assert shown.err.count("\n") == 1
 
 
+def test_what_is_no_file(run: Run, tmp_path: Path) -> None:
+    """A path where nothing is, or a directory, is called that, and nothing is made there."""
+    for path, said in (("none.db", "there is no SQLite file none.db"), (".", ". is a directory")):
+        shown = run("tables", "--url", f"sqlite:///{path}")
+        assert (shown.code, shown.out) == (1, "")
+        assert shown.err.startswith(f"dbadapter: {said}: name the database with --url")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_wrong_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong variable is wrong usage, and is named."""
     monkeypatch.setenv("DB_TYPE", "oracle")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from dbadapter.errors import ConfigError, TransferError
 from dbadapter.transfer import TransferPlan, plan_transfer, run_transfer
 
 from .conftest import Maker
-from .moving import asked
+from .moving import asked, connect, move
 
 
 def test_a_plan_is_read_back_as_it_was(
@@ -110,6 +112,7 @@ def test_what_is_no_plan(text: str, said: str, tmp_path: Path) -> None:
         ("table", "columns", ["x"], "table 't', column must be an object, not 'x'"),
         ("table", "target", "_dbadapter_rejects", "the adapter's own"),
         ("table", "target", "n" * 64, "longer than Postgres' 63 bytes"),
+        ("table", "checks", [{"name": "c"}], "table 't', check 'c' has no entry 'expression'"),
         ("column", "tpye", "text", "column 'x' has an entry 'tpye'"),
         ("column", "nullable", "no", "column 'x': nullable must be true or false, not 'no'"),
         ("column", "type", 5, "column 'x': type must be text, not 5"),
@@ -164,6 +167,30 @@ def test_a_mistake_in_python(lite: Maker, postgres_database: DatabaseConfig, tmp
     with pytest.raises(ConfigError, match="is no type"):
         run_transfer(plan)
     assert asked(postgres_database, "SELECT relname FROM pg_class WHERE relname = 't'") == []
+
+
+def test_a_plan_that_the_source_does_not_fit_any_more(
+    lite: Maker, postgres_database: DatabaseConfig, tmp_path: Path
+) -> None:
+    """A column that is gone since is named before anything is replaced; SQLite would give its name for every row."""
+    script = "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT, y TEXT); INSERT INTO t VALUES (1, 'a', 'b')"
+    source, back = lite(script), DatabaseConfig(sqlite_path=str(tmp_path / "back.db"))
+    there, _ = move(source, postgres_database)
+    and_back = plan_transfer(postgres_database, back)
+    with closing(sqlite3.connect(source.sqlite_path)) as raw, connect(postgres_database) as post:
+        raw.execute("ALTER TABLE t DROP COLUMN y")
+        post.execute("ALTER TABLE t DROP COLUMN y")
+    for plan in (there, and_back):
+        with pytest.raises(ConfigError, match="the source, which has no column 'y' in its table 't'"):
+            run_transfer(plan, recreate=True, verify=False)
+    with pytest.raises(TransferError, match="no interrupted transfer"):
+        run_transfer(and_back, resume=True)
+    assert asked(postgres_database, "SELECT * FROM t") == [(1, "a")]
+    with connect(postgres_database) as post:
+        post.execute("DROP TABLE t")
+    with pytest.raises(ConfigError, match="the source, which has no table 't'"):
+        run_transfer(and_back, verify=False)
+    assert not Path(back.sqlite_path).exists()
 
 
 def test_a_conversion_that_there_is_not(

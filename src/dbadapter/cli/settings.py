@@ -101,9 +101,8 @@ def existing_config(config: DatabaseConfig) -> DatabaseConfig:
     """`config`, unless its SQLite file does not exist: looking at a database must not make one."""
     path = config.sqlite_path
     if config.db_type is DatabaseType.SQLITE and path != ":memory:" and not Path(path).is_file():
-        raise DatabaseUnavailable(
-            f"there is no SQLite file {path}: name the database with --url sqlite:///FILE, or DATABASE_URL"
-        )
+        what = f"{path} is a directory" if Path(path).is_dir() else f"there is no SQLite file {path}"
+        raise DatabaseUnavailable(f"{what}: name the database with --url sqlite:///FILE, or DATABASE_URL")
     return config
 
 

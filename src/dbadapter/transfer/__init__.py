@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .plan import ColumnPlan, Dropped, ForeignKeyPlan, IndexPlan, TablePlan, TransferPlan
+from .plan import CheckPlan, ColumnPlan, Dropped, ForeignKeyPlan, IndexPlan, TablePlan, TransferPlan
 from .planning import plan_transfer
 from .report import (
     CollectionCheck,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .verifying import verify_transfer
 
 __all__ = [
+    "CheckPlan",
     "CollectionCheck",
     "ColumnPlan",
     "Difference",

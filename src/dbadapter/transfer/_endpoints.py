@@ -60,7 +60,8 @@ def resolve(endpoint: Any) -> DatabaseConfig:
 def direction(source: DatabaseConfig, target: DatabaseConfig) -> str:
     """Which way a transfer goes. Raises `ConfigError` where both ends are of the same kind."""
     if source.db_type is target.db_type:
-        raise ConfigError(f"both ends are {source.db_type.value}; a transfer goes from one kind to the other")
+        both = f"{source.db_type.value} ({display(source)} and {display(target)})"
+        raise ConfigError(f"both ends are {both}; a transfer goes from one kind to the other")
     return f"{source.db_type.value}-{target.db_type.value}"
 
 

@@ -135,19 +135,19 @@ def finish_table(raw: psycopg.Connection[Any], table: TablePlan) -> list[Dropped
     for index in table.indexes:
         kind = "unique constraint" if index.constraint else "index"
         wanted.append((kind, index.name, create_index(table, index)))
-    wanted += [("check", check["name"], add_check(table, check)) for check in table.checks]
+    wanted += [("check", check.name, add_check(table, check)) for check in table.checks]
     for kind, name, statement in wanted:
         problem = attempt(raw, statement)
         if problem and problem.sqlstate not in _THERE_ALREADY:
             dropped.append(_dropped(kind, name, problem, table, statement))
     for check in table.checks:
-        validate = f"ALTER TABLE {quote(table.target)} VALIDATE CONSTRAINT {quote(check['name'])}"
+        validate = f"ALTER TABLE {quote(table.target)} VALIDATE CONSTRAINT {quote(check.name)}"
         problem = attempt(raw, validate)
         if problem and problem.sqlstate != _NOT_THERE:
             reason = (
                 f"rows violate it in SQLite already ({problem}); it is NOT VALID: it holds for new rows only"
             )
-            dropped.append(_dropped("check", check["name"], reason, table, check["source"]))
+            dropped.append(_dropped("check", check.name, reason, table, check.source))
     return dropped
 
 

@@ -14,7 +14,7 @@ from ._plan_context import PlanContext
 from ._profile import TableProfile
 from ._sqlite_catalog import SQLiteIndex, SQLiteTable
 from ._types import canonical
-from .plan import ColumnPlan, IndexPlan, TablePlan
+from .plan import CheckPlan, ColumnPlan, IndexPlan, TablePlan
 
 __all__ = ["plan_indexes_and_checks", "plan_primary_key"]
 
@@ -148,7 +148,7 @@ def _checks(
             mentioned = [c.target for c in columns.values() if _mentions(expression, c.name)]
             name = constraint_name(planned.target, mentioned if len(mentioned) == 1 else (), "check", taken)
         taken.add(name)
-        planned.checks.append({"name": name, "expression": text, "source": expression})
+        planned.checks.append(CheckPlan(name=name, expression=text, source=expression))
 
 
 def _mentions(expression: str, column: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Callable, Iterable
 
 from .._dialects import MAX_NAME_BYTES
 from .._dialects.base import BOOKKEEPING_PREFIX
@@ -11,7 +12,7 @@ from ..errors import ConfigError
 from . import conversions
 from .plan import TransferPlan
 
-__all__ = ["check_plan"]
+__all__ = ["check_plan", "refuse_missing"]
 
 # A type as Postgres writes it: words, quoted names, numbers in parentheses, brackets.
 _TYPE = re.compile(r'(?:"(?:[^"\0]|"")+"|[\w.$ ]|\[\d*\]|\([\w ]+(?:, *-?\w+)*\))+')
@@ -37,6 +38,25 @@ def check_plan(plan: TransferPlan) -> None:
                 raise ConfigError(f"{where}: {error}") from None
             if to_postgres and not _TYPE.fullmatch(column.type):
                 raise ConfigError(f"{where}: {column.type!r} is no type")
+
+
+def refuse_missing(plan: TransferPlan, columns_of: Callable[[str], Iterable[str]]) -> None:
+    """Raise `ConfigError` for tables and columns of the plan that the source has not, or not any more.
+
+    SQLite takes a name in quotes that it does not know for a text, and would give that for every row.
+
+    Args:
+        plan: what is to be carried out.
+        columns_of: the names of a source table's columns; none if there is no such table.
+    """
+    for table in plan.tables:
+        present = {name.translate(_LOWER) for name in columns_of(table.name)}
+        missing = [column.name for column in table.copied if column.name.translate(_LOWER) not in present]
+        if missing or not present:
+            what = (
+                f"column {missing[0]!r} in its table {table.name!r}" if present else f"table {table.name!r}"
+            )
+            raise ConfigError(f"the plan does not fit the source, which has no {what}: make a new plan")
 
 
 def _names(names: list[str], what: str, to_postgres: bool) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "PostgresColumn",
     "PostgresTable",
     "catalog_rows",
+    "column_names",
     "empty_tables",
     "has_vectors",
     "index_names",
@@ -96,6 +97,15 @@ def read_tables(raw: psycopg.Connection[Any]) -> dict[str, PostgresTable]:
     for row in parts["indexes"]:
         tables[row["tbl"]].indexes.append(row)
     return tables
+
+
+def column_names(raw: psycopg.Connection[Any], table: str) -> set[str]:
+    """The names of a table's columns; none if there is no such table."""
+    query = (
+        "SELECT attname::text FROM pg_attribute "
+        "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
+    )
+    return {name for (name,) in raw.execute(query.encode(), (POSTGRESQL.quote(table),)).fetchall()}
 
 
 def empty_tables(raw: psycopg.Connection[Any], names: list[str]) -> set[str]:

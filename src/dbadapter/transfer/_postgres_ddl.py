@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from .._dialects import POSTGRESQL, constraint_name
-from .plan import ColumnPlan, ForeignKeyPlan, IndexPlan, TablePlan, TransferPlan
+from .plan import CheckPlan, ColumnPlan, ForeignKeyPlan, IndexPlan, TablePlan, TransferPlan
 
 __all__ = [
     "add_check",
@@ -91,10 +90,10 @@ def add_foreign_key(table: TablePlan, key: ForeignKeyPlan) -> str:
     return text + " NOT VALID"
 
 
-def add_check(table: TablePlan, check: dict[str, Any]) -> str:
+def add_check(table: TablePlan, check: CheckPlan) -> str:
     """The statement that adds a check, to be validated later."""
-    name = quote(check["name"])
-    return f"ALTER TABLE {quote(table.target)} ADD CONSTRAINT {name} CHECK ({check['expression']}) NOT VALID"
+    place = f"ALTER TABLE {quote(table.target)} ADD CONSTRAINT {quote(check.name)}"
+    return f"{place} CHECK ({check.expression}) NOT VALID"
 
 
 def set_identity(table: TablePlan) -> str | None:

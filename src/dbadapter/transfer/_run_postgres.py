@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,10 @@ from ._lines import encoded_batches
 from ._load_postgres import PostgresLoader
 from ._make_postgres import create_tables, drop_tables, finish_table, foreign_keys, orphans
 from ._pipeline import prefetched
+from ._plan_validity import refuse_missing
 from ._postgres_ddl import statements
 from ._read import utf16_codec
+from ._sqlite_catalog import column_names
 from ._starting import planned_report, refuse_existing, require_interrupted, take_up
 from .plan import Dropped, TablePlan, TransferPlan, table_to_dict
 from .report import Orphans, TableReport, TransferReport
@@ -59,6 +62,7 @@ def to_postgres(
                 _resume(post, plan)
             elif not recreate:
                 _refuse_existing(post, plan)
+            refuse_missing(plan, partial(column_names, lite[0]))
             report.dropped = list(plan.dropped)
             if dry_run:
                 report.statements = statements(plan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from ._bookkeeping import (
 from ._endpoints import open_sqlite, postgres_source
 from ._faults import reporting
 from ._load_sqlite import SQLiteLoader
+from ._plan_validity import refuse_missing
+from ._postgres_catalog import column_names
 from ._put_back import put_back
 from ._read import utf16_codec
 from ._read_postgres import postgres_batches
@@ -53,8 +56,14 @@ def to_sqlite(
     if dry_run:
         _dry_run(plan, report, recreate=recreate)
         return report
-    with postgres_source(plan.source_config) as post, open_sqlite(plan.target_config) as lite:
-        with reporting(f"cannot write {plan.target_config.sqlite_path}"):
+    path = plan.target_config.sqlite_path
+    if resume and not os.path.exists(path):
+        require_interrupted({})
+    with postgres_source(plan.source_config) as post:
+        with reporting("cannot read the source"):
+            if not resume:
+                refuse_missing(plan, partial(column_names, post))  # before there is a file
+        with open_sqlite(plan.target_config) as lite, reporting(f"cannot write {path}"):
             if resume:
                 _resume(lite, plan)
             elif not recreate:

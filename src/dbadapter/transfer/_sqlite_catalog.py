@@ -12,7 +12,15 @@ from .._dialects import SQLITE
 from .._dialects.base import BOOKKEEPING_PREFIX
 from ._sqlite_ddl import ColumnText, TableText, read_create_table
 
-__all__ = ["SQLiteColumn", "SQLiteForeignKey", "SQLiteIndex", "SQLiteObject", "SQLiteTable", "read_catalog"]
+__all__ = [
+    "SQLiteColumn",
+    "SQLiteForeignKey",
+    "SQLiteIndex",
+    "SQLiteObject",
+    "SQLiteTable",
+    "column_names",
+    "read_catalog",
+]
 
 
 @define
@@ -127,6 +135,12 @@ def read_catalog(raw: sqlite3.Connection) -> Catalog:
                 SQLiteObject(kind, name, table, sql or "", f"{reason}; rewrite it for the target")
             )
     return found
+
+
+def column_names(raw: sqlite3.Connection, table: str) -> set[str]:
+    """The names of a table's columns, and of the rowid; none if there is no such table."""
+    found = {name for (name,) in raw.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))}
+    return found | {"rowid"} if found else found
 
 
 def _is_virtual(sql: str | None) -> bool:

@@ -96,6 +96,15 @@ class IndexPlan:
 
 
 @define(kw_only=True)
+class CheckPlan:
+    """A condition that every row meets; `expression` is SQL of the target, `source` what the source says."""
+
+    name: str
+    expression: str
+    source: str = ""
+
+
+@define(kw_only=True)
 class Dropped:
     """Something of the source that the target will not have: a view, a trigger, a default, an index …"""
 
@@ -130,7 +139,7 @@ class TablePlan:
     key: list[str] = field(factory=list)
     primary_key: list[str] = field(factory=list)
     indexes: list[IndexPlan] = field(factory=list)
-    checks: list[dict[str, Any]] = field(factory=list)
+    checks: list[CheckPlan] = field(factory=list)
     foreign_keys: list[ForeignKeyPlan] = field(factory=list)
     rows: int = -1
     row_bytes: int = -1
@@ -260,7 +269,7 @@ class TransferPlan:
 
 _SAVED = tuple(
     item
-    for kind in (TablePlan, ColumnPlan, ForeignKeyPlan, IndexPlan, Dropped)
+    for kind in (TablePlan, ColumnPlan, ForeignKeyPlan, IndexPlan, CheckPlan, Dropped)
     for item in attrs.fields(kind)
 )
 
