@@ -22,39 +22,58 @@ __all__ = ["choose_types", "plan_column", "plan_defaults_and_generated", "plan_e
 
 
 def choose_types(
-    context: PlanContext, table: SQLiteTable, found: TableProfile, referring: set[tuple[str, str]]
+    context: PlanContext, table: SQLiteTable, profile: TableProfile, referring: set[tuple[str, str]]
 ) -> dict[str, Choice]:
-    """The type and conversion of each column, by its name."""
+    """The type and conversion of each column, by its name.
+
+    Args:
+        context: what the steps of planning share.
+        table: the table.
+        profile: what the table holds.
+        referring: see `referring_columns`.
+    """
+    around = _circumstances(context, table, profile, referring)
+    tried = {
+        column.name: proposals(column, profile.columns[column.name], around[column.name])
+        for column in table.columns
+    }
+    guesses = {
+        name: guessed
+        for name, tallies in tried.items()
+        if (guessed := [each for each in tallies if each.guess])
+    }
+    if guesses and profile.rows > 0:
+        try_on_all(context.raw, table, guesses, utf16=context.utf16)
+    return {
+        column.name: choose(column, profile.columns[column.name], tried[column.name], around[column.name])
+        for column in table.columns
+    }
+
+
+def _circumstances(
+    context: PlanContext, table: SQLiteTable, profile: TableProfile, referring: set[tuple[str, str]]
+) -> dict[str, Circumstances]:
     linked = set(table.primary_key)
     for index in table.indexes:
         linked |= {name for name, _, _ in index.parts if index.unique and name is not None}
     for key in table.foreign_keys:
         linked |= set(key.columns)
-    existing = context.target.tables.get(context.names[table.name])
-    forced = {column.name: column.type for column in existing.columns} if existing else {}
-    around = {
+    has_key = bool(table.primary_key) and not any(
+        profile.columns[name].classes["null"] for name in table.primary_key
+    )
+    target = context.names[table.name]
+    forced: dict[str, str] = {}
+    if target in context.target.empty and target in context.target.tables:
+        forced = {column.name: column.type for column in context.target.tables[target].columns}
+    return {
         column.name: Circumstances(
             linked=column.name in linked,
-            keyless=table.rowid_alias is None
-            and (not table.primary_key or any(found.columns[n].classes["null"] for n in table.primary_key)),
+            keyless=table.rowid_alias is None and not has_key,
             refers_to_integer=(table.name, column.name) in referring,
             vectors=context.target.vectors,
-            forced=forced.get(column.name) if context.names[table.name] in context.target.empty else None,
+            forced=forced.get(column.name),
             before=_before(context, table.name, column.name),
         )
-        for column in table.columns
-    }
-    tried = {
-        column.name: proposals(column, found.columns[column.name], around[column.name])
-        for column in table.columns
-    }
-    if found.rows > 0:
-        guesses = {name: [tally for tally in tallies if tally.guess] for name, tallies in tried.items()}
-        guesses = {name: tallies for name, tallies in guesses.items() if tallies}
-        if guesses:
-            try_on_all(context.raw, table, guesses, utf16=context.utf16)
-    return {
-        column.name: choose(column, found.columns[column.name], tried[column.name], around[column.name])
         for column in table.columns
     }
 

@@ -59,19 +59,7 @@ def _foreign_key(
     if not _is_unique(parent, referred):
         raise ConfigError(f"{parent.name} ({', '.join(referred)}) is not unique, so it cannot be referred to")
     mine = _columns(planned, key.columns)
-    parent_plan = next((item for item in context.plan.tables if item.name == parent.name), None)
-    if parent_plan is None:
-        if context.names[parent.name] not in context.target.tables:
-            raise ConfigError(f"{parent.name} is neither in this transfer nor in the target")
-        ref_columns = referred
-    else:
-        theirs = _columns(parent_plan, referred)
-        for column, other in zip(mine, theirs, strict=True):
-            if _comparison(column) != _comparison(other):
-                raise ConfigError(
-                    f"{column.name} is {column.type} and {other.name} is {other.type} in the target"
-                )
-        ref_columns = [column.target for column in theirs]
+    ref_columns = _target_columns(context, parent, referred, mine)
     orphans = _orphans(context, table, parent, key, referred) if profile else 0
     return ForeignKeyPlan(
         columns=[column.target for column in mine],
@@ -83,6 +71,24 @@ def _foreign_key(
         orphans=orphans,
         valid=orphans == 0,
     )
+
+
+def _target_columns(
+    context: PlanContext, parent: SQLiteTable, referred: Sequence[str], mine: Sequence[ColumnPlan]
+) -> list[str]:
+    """The names in the target of the columns that are referred to. Raises ConfigError if they cannot be by `mine`."""
+    parent_plan = next((item for item in context.plan.tables if item.name == parent.name), None)
+    if parent_plan is None:
+        if context.names[parent.name] not in context.target.tables:
+            raise ConfigError(f"{parent.name} is neither in this transfer nor in the target")
+        return list(referred)
+    theirs = _columns(parent_plan, referred)
+    for column, other in zip(mine, theirs, strict=True):
+        if _comparison(column) != _comparison(other):
+            raise ConfigError(
+                f"{column.name} is {column.type} and {other.name} is {other.type} in the target"
+            )
+    return [column.target for column in theirs]
 
 
 def _find(catalog: Catalog, name: str) -> SQLiteTable | None:
