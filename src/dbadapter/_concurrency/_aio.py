@@ -40,18 +40,19 @@ T = TypeVar("T")
 logger = logging.getLogger("dbadapter.pool")
 
 TURN = 0.0
-"""For how long (s) a task may use the only connection again before the next one: handing it over costs nothing."""
+"""For how long (s) a task may take the only connection again ahead of those that wait: not at all, since handing it to
+another task costs next to nothing. Compare `_threads.TURN`."""
 
 Lock = asyncio.Lock
 Holder = asyncio.Task[Any] | None
 sleep = asyncio.sleep
 current_holder = asyncio.current_task
 
-beside = asyncio.to_thread  # for what would hold up the loop
+beside = asyncio.to_thread  # what would block the event loop runs in a thread beside it
 
 
 class Waiter:
-    """One caller waiting for one thing; whoever delivers and the waiter agree under the pool's lock."""
+    """One caller that waits for one thing; delivering it, and giving up, are done under the pool's lock."""
 
     __slots__ = ("_future", "_loop", "delivered", "holder", "value")
 
@@ -191,9 +192,9 @@ class Poller:
 async def to_the_end(
     function: Callable[[], Awaitable[T]], *, hurry: Callable[[], object] = lambda: None
 ) -> T:
-    """Await what must not be left half done: where the task is cancelled meanwhile, it is so afterwards.
+    """Await what must not be left half done: if the task is cancelled meanwhile, that takes effect afterwards.
 
-    `hurry` is called then, to make the end come soon.
+    `hurry` is called in that case, to bring the end about soon.
     """
     task = asyncio.ensure_future(function())
     try:
@@ -249,17 +250,24 @@ def live_place(holder: Holder) -> str | None:
 
 
 class _Session:
-    """When one task wrote last.
+    """When one task wrote last, so that its reads do not miss that.
 
-    A task begins with what the task that created it had written; that one learns of what its tasks write. So a write
-    through ``asyncio.gather`` or ``wait_for`` is seen afterwards, while tasks side by side do not wait for each other.
+    A task begins with what the task that created it had written, and that one learns of what the new one writes. So a
+    write through ``asyncio.gather`` or ``wait_for`` is seen by whoever awaited it, while tasks side by side do not wait
+    for each other's writes.
+
+    Attributes:
+        own: when the task itself wrote last.
+        wrote_at: when it wrote last, or one of the tasks that it created.
+        parent: the session of the task that created it, or of the nearest one before that still runs.
+        children: how many sessions have this one as their parent.
     """
 
-    __slots__ = ("__weakref__", "_of", "children", "own", "parent", "wrote_at")
+    __slots__ = ("__weakref__", "_task", "children", "own", "parent", "wrote_at")
     parent: _Session | None
 
     def __init__(self, inherited: _Session | None) -> None:
-        self._of = weakref.ref(task) if (task := asyncio.current_task()) is not None else None
+        self._task = weakref.ref(task) if (task := asyncio.current_task()) is not None else None
         self.own = self.wrote_at = NEVER
         self.children = 0
         if inherited is not None:
@@ -276,17 +284,18 @@ class _Session:
             self.parent.children -= 1
 
     def is_of(self, task: object) -> bool:
-        return self._of is not None and self._of() is task
+        return self._task is not None and self._task() is task
 
     def is_live(self) -> bool:
-        task = self._of() if self._of is not None else None
+        task = self._task() if self._task is not None else None
         return task is not None and not task.done()
 
 
+# A task is given a copy of the context of the one that creates it, and with it that one's session.
 _session: ContextVar[_Session | None] = ContextVar("dbadapter_session", default=None)
 
 
-def _mine() -> _Session:
+def _current_session() -> _Session:
     session = _session.get()
     if session is None or not session.is_of(asyncio.current_task()):
         session = _Session(session)
@@ -296,12 +305,12 @@ def _mine() -> _Session:
 
 def last_write() -> float:
     """When this task wrote last, as far as its reads are concerned; `NEVER` if it has not."""
-    return _mine().wrote_at
+    return _current_session().wrote_at
 
 
 def note_write() -> None:
     """This task has written something that is acknowledged by now."""
-    session: _Session | None = _mine()
+    session: _Session | None = _current_session()
     assert session is not None
     session.own = now = perf_counter()
     while session is not None:

@@ -22,7 +22,7 @@ class _Forkable(Protocol):
     def disown(self) -> None: ...
 
 
-_pools: weakref.WeakSet[Any] = weakref.WeakSet()
+_pools: weakref.WeakSet[_Forkable] = weakref.WeakSet()
 _held: list[threading.Lock] = []
 _abandoned: list[Any] = []
 _hooks: list[bool] = []  # whether the hooks are in place

@@ -40,7 +40,7 @@ logger = logging.getLogger("dbadapter.pool")
 _STOP_PATIENCE = 3.0
 
 TURN = 0.002
-"""For how long (s) a thread may use the only connection again before it is handed to the next one: to wake a thread
+"""For how long (s) a thread may take the only connection again before it is handed to the next one: to wake a thread
 costs as much as a short transaction. Locks whose fairness is "eventual" do the same, as those of WebKit, with half the
 time; twice that takes 4 % off what eight writers need, more gains hardly anything."""
 
@@ -56,7 +56,7 @@ def beside(function: Callable[..., T], *args: Any) -> T:
 
 
 class Waiter:
-    """One caller waiting for one thing; whoever delivers and the waiter agree under the pool's lock."""
+    """One caller that waits for one thing; delivering it, and giving up, are done under the pool's lock."""
 
     __slots__ = ("_lock", "_nudged", "delivered", "holder", "value")
 

@@ -21,19 +21,19 @@ __all__ = ["ANY", "CONSISTENCIES", "NEVER", "SQLITE_TOKEN", "History", "Token", 
 CONSISTENCIES = ("session", "strong", "eventual")
 
 NEVER = -1.0
-"""A moment before all others (the clock is never negative): when a session that has not written wrote last, and up to
-when a replica is fresh of which nothing is known."""
+"""A moment before all others, since the clock is never negative. It is the last write of a session that has written
+nothing, and the freshness of a replica of which nothing is known."""
 
 ANY = float("-inf")
-"""What a read asks for that takes any replica."""
+"""The freshness that a read asks for when any replica will do."""
 
 SQLITE_TOKEN = "sqlite"
-"""What a SQLite file gives as a token: whoever reads it sees every committed write."""
+"""The token of every SQLite file: whoever reads the file sees every committed write."""
 
-_KEPT = 512
+_KEPT = 512  # samples of the history
 _TOKEN = re.compile(r"pg1-([0-9a-f]{1,16})-([0-9a-f]{1,8})-([0-9a-f]{1,16})", re.ASCII)
 
-# What stands at the beginning of a page of the log and of one of its files.
+# Bytes: a page of the write-ahead log, its header, and the longer header of the first page of each file of the log.
 _PAGE, _PAGE_HEADER, _FILE_HEADER = 8192, 24, 40
 
 
@@ -46,8 +46,8 @@ def parse_position(text: str) -> int:
 def settled(position: int) -> int:
     """Where the last record before an insert position ends.
 
-    The insert position jumps over the header of a page as soon as the one before is full; a replica reports the end of
-    the last record, so that on an idle primary it would seem to lag by a header for ever.
+    As soon as a page is full, the primary's insert position skips the header of the next one. A replica reports the end
+    of the last record: without this, it would seem to lag by a header for as long as the primary is idle.
     """
     header = position % _PAGE
     return position - header if header in (_PAGE_HEADER, _FILE_HEADER) else position

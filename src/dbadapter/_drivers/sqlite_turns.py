@@ -1,8 +1,8 @@
 """Waiting for SQLite's write lock among the writers of several processes.
 
-SQLite's own waiting sleeps longer and longer, up to 100 ms at a time, so whoever has waited for long asks the least
-often, and a neighbour that is at work gets the lock every time: of four processes at full load some wait for seconds.
-Here it is the other way round: whoever has waited for longer asks more often, and so is the likeliest to come next.
+SQLite's own waiting sleeps longer and longer, up to 100 ms at a time, so that whoever has waited longest asks least
+often, and a busy neighbour gets the lock every time: of four processes at full load some wait for seconds. Here it is
+the other way round: whoever has waited longer asks more often, and so is the likeliest to come next.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from time import perf_counter, sleep
 __all__ = ["is_taken", "turns"]
 
 _PAUSE, _SHORTEST_PAUSE = 0.001, 0.0002
-# From so many seconds of waiting on the pauses become shorter; so long takes it to halve them.
+# After so many seconds of waiting the pauses begin to shrink; after so many more they are half as long.
 _FAIR_AFTER, _HALVED_BY = 0.01, 0.02
-# Whoever holds the lock for so long is in the middle of one long transaction: asking often would not help.
+# A lock that is held for so long (s) is one long transaction's: asking often would not help.
 _LONG, _LONG_PAUSE = 0.5, 0.002
 
 
 def is_taken(error: BaseException, *, in_transaction: bool) -> bool:
-    """Whether `error` says that another connection has what is needed, so that asking again helps."""
+    """Whether `error` says that another connection holds the lock, so that it helps to try again."""
     name = getattr(error, "sqlite_errorname", None)
     if name == "SQLITE_BUSY_SNAPSHOT":
         return not in_transaction  # inside one, its snapshot stays as old as it is
