@@ -187,8 +187,9 @@ with DatabaseAdapter(config) as adapter:
     assert said.strip() == "25 [] 0"
 
 
-def test_ctrl_c_in_a_long_statement(config: DatabaseConfig) -> None:
-    """The statement is stopped, KeyboardInterrupt comes through, and the adapter works on."""
+@pytest.mark.parametrize("limit", [None, 60.0])
+def test_ctrl_c_in_a_long_statement(config: DatabaseConfig, limit: float | None) -> None:
+    """The statement ends, KeyboardInterrupt comes through, also where its time is limited, and the adapter works on."""
     said = run(
         CONFIG
         + f"""
@@ -203,7 +204,7 @@ with DatabaseAdapter(config) as adapter:
         timer.join()
         print(adapter.fetch_value("SELECT 1"), adapter.get_stats()["active"])
         """,
-        given(config),
+        given(attrs.evolve(config, pool=attrs.evolve(config.pool, statement_timeout=limit))),
     )
     assert said.split() == ["interrupted", "1", "0"] * 2
 

@@ -69,7 +69,7 @@ class SQLiteConnection(SQLiteLink):
         """The first `limit` rows (None: all) as tuples, and their columns."""
         text, values = statement.bind_plain(params)
         if self._timeout is not None:
-            self._deadline = perf_counter() + self._timeout
+            self._deadline[0] = perf_counter() + self._timeout
         try:
             cursor = self.raw.execute(text, encode(values, SQLITE_ENCODERS))
             if limit == 1:
@@ -99,7 +99,7 @@ class SQLiteConnection(SQLiteLink):
         """Run a statement for its effect."""
         text, values = statement.bind_plain(params)
         if self._timeout is not None:
-            self._deadline = perf_counter() + self._timeout
+            self._deadline[0] = perf_counter() + self._timeout
         try:
             key = self._catalog.integer_key(self, statement.table) if statement.inserts_values else None
             # What lastrowid tells is the key only if that is the rowid, and if a row was inserted, not updated.
@@ -199,7 +199,7 @@ class SQLiteConnection(SQLiteLink):
         """The rows in batches of `batch_size`, read as they are asked for."""
         text, values = statement.bind_plain(params)
         try:
-            self._deadline = perf_counter() + (self._timeout or 0)
+            self._deadline[0] = perf_counter() + (self._timeout or 0)
             with closing(self._opened(text, encode(values, SQLITE_ENCODERS))) as cursor:
                 rows = cursor.fetchmany(batch_size)
                 if cursor.description is None:
@@ -207,7 +207,7 @@ class SQLiteConnection(SQLiteLink):
                 shape = self._catalog.shape(self, statement, text, cursor.description).of(values)
                 while rows:
                     yield shape.columns, shape.decode(rows) if shape.decoders else rows
-                    self._deadline = perf_counter() + (self._timeout or 0)
+                    self._deadline[0] = perf_counter() + (self._timeout or 0)
                     rows = cursor.fetchmany(batch_size)
         except (ValueRefused, *FAILURES) as exc:
             raise self._error(exc, statement, params) from exc

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, TypeVar
-from weakref import WeakMethod
 
 from .._concurrency._fork import Gone, abandon
 from .._core.consistency import SQLITE_TOKEN
@@ -81,7 +80,7 @@ class SQLiteLink:
         self.where: str | None = None
         self._catalog = catalog
         self._timeout = statement_timeout
-        self._deadline = 0.0
+        self._deadline = [0.0]  # a list, so that it can be compared, and changed, in place
         self._guarded = False
         self._patience = patience
         self._is_waiting = False
@@ -128,7 +127,7 @@ class SQLiteLink:
 
     def run(self, sql: str) -> None:
         """Run a statement of our own without parameters: savepoints and the like."""
-        self._deadline = perf_counter() + (self._timeout or 0)
+        self._deadline[0] = perf_counter() + (self._timeout or 0)
         try:
             self.raw.execute(sql)
         except FAILURES as exc:
@@ -253,16 +252,10 @@ class SQLiteLink:
         self.raw.close()
 
     def _watch_clock(self) -> None:
-        late = WeakMethod(self._late)  # who refers to a connection is using it: see PoolState.forgotten
-
-        def is_late() -> bool:
-            method = late()
-            return method is not None and method()
-
-        self.raw.set_progress_handler(is_late, _STEPS_BETWEEN_CLOCK_CHECKS)
-
-    def _late(self) -> bool:
-        return perf_counter() > self._deadline
+        """Have statements stopped at the deadline."""
+        # Without a function of ours: Ctrl-C would be raised in it, and sqlite3 takes that for a wish to stop, no more.
+        now = map(list, zip(iter(perf_counter, None), strict=True))
+        self.raw.set_progress_handler(map(self._deadline.__lt__, now).__next__, _STEPS_BETWEEN_CLOCK_CHECKS)
 
     # -- errors ----------------------------------------------------------------------------------------------------
 
@@ -278,19 +271,21 @@ class SQLiteLink:
             text, values = statement.bind_plain(params)
             self.raw.execute(text, encode(values, SQLITE_ENCODERS)).fetchall()
 
-        self._deadline = float("inf")  # stopped while it writes, it would take the whole transaction with it
+        self._deadline[0] = float(
+            "inf"
+        )  # stopped while it writes, it would take the whole transaction with it
         trial = Trial(again, self._briefly)
         return translate(exc, statement, self.raw, query_only=self._is_query_only(), trial=trial)
 
     @contextmanager
     def _briefly(self) -> Iterator[None]:
         """Reads inside are stopped when they take long."""
-        self._deadline = perf_counter() + _DIAGNOSIS_SECONDS
+        self._deadline[0] = perf_counter() + _DIAGNOSIS_SECONDS
         self._watch_clock()
         try:
             yield
         finally:
-            self._deadline = float("inf")
+            self._deadline[0] = float("inf")
             if self._timeout is None:
                 self.raw.set_progress_handler(None, 0)
 
