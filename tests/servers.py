@@ -6,7 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import attrs
@@ -87,3 +87,14 @@ def fresh_database(server: EmbeddedPostgres) -> Iterator[DatabaseConfig]:
             yield attrs.evolve(server.config, pool=attrs.evolve(server.config.pool, database=name))
         finally:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def standing_still(cluster: EmbeddedPostgres) -> Iterator[None]:
+    """The replicas show no further commit."""
+    with ExitStack() as stack:
+        for replica in cluster.replicas:
+            connection = stack.enter_context(psycopg.connect(replica.url, autocommit=True))
+            connection.execute("SELECT pg_wal_replay_pause()")
+            stack.callback(connection.execute, "SELECT pg_wal_replay_resume()")
+        yield

@@ -4,18 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import attrs
-import psycopg
 import pytest
 
 from dbadapter import DatabaseAdapter, DatabaseConfig
 from dbadapter.embedded import EmbeddedPostgres
 from dbadapter.errors import ConfigError, ParameterError, ReadOnlyViolation
 from tests.crowd import Crowd
-from tests.servers import fresh_database
+from tests.servers import fresh_database, standing_still
 
 
 @pytest.fixture
@@ -33,17 +31,6 @@ def adapter(replicated: DatabaseConfig) -> Iterator[DatabaseAdapter]:
         adapter.execute("CREATE TABLE counters (id BIGINT PRIMARY KEY, n BIGINT NOT NULL)")
         adapter.insert_many("counters", [{"id": number, "n": 0} for number in range(20)])
         yield adapter
-
-
-@contextmanager
-def standing_still(cluster: EmbeddedPostgres) -> Iterator[None]:
-    """The replicas show no further commit."""
-    with ExitStack() as stack:
-        for replica in cluster.replicas:
-            connection = stack.enter_context(psycopg.connect(replica.url, autocommit=True))
-            connection.execute("SELECT pg_wal_replay_pause()")
-            stack.callback(connection.execute, "SELECT pg_wal_replay_resume()")
-        yield
 
 
 @pytest.fixture

@@ -7,10 +7,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from dbadapter import DatabaseConfig
+from dbadapter.embedded import EmbeddedPostgres
+from dbadapter.errors import DatabaseUnavailable
 from dbadapter.transfer import plan_transfer, run_transfer, verify_transfer
+from tests.servers import fresh_database, standing_still
 
 from .moving import asked, connect, move
 
@@ -210,3 +214,27 @@ def test_hidden_rows_are_an_error(postgres_database: DatabaseConfig, target: Dat
         with connect(postgres_database) as raw:
             raw.execute("DROP OWNED BY transfer_reader; DROP ROLE transfer_reader")
     assert asked(postgres_database, "SELECT a FROM t") == [1]
+
+
+def test_of_several_servers_the_primary_is_read(
+    postgres_cluster: EmbeddedPostgres, target: DatabaseConfig
+) -> None:
+    """Wherever it stands in the list, since a replica may lag; replicas are read where there is nothing else."""
+    with fresh_database(postgres_cluster) as config:
+        first, second = postgres_cluster.replicas
+        ports = {"primary": postgres_cluster.port, "first": first.port, "second": second.port, "nobody": 1}
+
+        def servers(*names: str) -> DatabaseConfig:
+            hosts = ",".join(f"127.0.0.1:{ports[name]}" for name in names)
+            return attrs.evolve(config, pool=attrs.evolve(config.pool, host=hosts))
+
+        with connect(config) as raw:
+            raw.execute("CREATE TABLE t (a int PRIMARY KEY)")
+            postgres_cluster.wait_for_replicas()
+            assert [table.name for table in plan_transfer(servers("first", "second"), target).tables] == ["t"]
+            with standing_still(postgres_cluster):
+                raw.execute("CREATE TABLE u (a int PRIMARY KEY)")
+                found = plan_transfer(servers("first", "nobody", "second", "primary"), target)
+                assert [table.name for table in found.tables] == ["t", "u"]
+        with pytest.raises(DatabaseUnavailable, match=r"127\.0\.0\.1:1"):
+            plan_transfer(servers("first", "nobody"), target)

@@ -244,12 +244,12 @@ def open_postgres(config: DatabaseConfig, *, writing: bool = True) -> Iterator[p
     """A connection in autocommit mode; use `settings` at the start of each transaction.
 
     Args:
-        config: the database; where it names several servers, the first one that can be used is.
-        writing: a replica will not do.
+        config: the database; of several servers the primary is chosen, for reading too: it has everything.
+        writing: a replica will not do, where there are only replicas.
 
-    Raises `DatabaseUnavailable` if no server answers, or all that do are replicas.
+    Raises `DatabaseUnavailable` if no primary answers.
     """
-    raw = _connect_first(
+    raw = _connect_primary(
         attrs.evolve(config.pool, statement_timeout=None, application_name="dbadapter transfer"),
         writing=writing,
     )
@@ -260,24 +260,31 @@ def open_postgres(config: DatabaseConfig, *, writing: bool = True) -> Iterator[p
         raw.close()
 
 
-def _connect_first(pool: PoolConfig, *, writing: bool) -> psycopg.Connection[Any]:
+def _connect_primary(pool: PoolConfig, *, writing: bool) -> psycopg.Connection[Any]:
     from .._drivers.postgres import connect
     from .._drivers.postgres_types import PostgresCatalog
 
-    failure = None
-    for host, port in pool.primary_nodes:
-        try:
-            raw = connect(host, port, pool, PostgresCatalog()).raw
-        except DatabaseUnavailable as error:
-            failure = error
-            continue
-        if not writing or len(pool.primary_nodes) == 1:
-            return raw
-        row = raw.execute("SELECT pg_is_in_recovery()").fetchone()
-        if row and not row[0]:
-            return raw
-        raw.close()
-    raise failure or DatabaseUnavailable(f"none of {pool.host} takes writes: they are replicas")
+    failure: DatabaseUnavailable | None = None
+    replicas: list[psycopg.Connection[Any]] = []
+    try:
+        for host, port in pool.primary_nodes:
+            try:
+                raw = connect(host, port, pool, PostgresCatalog()).raw
+            except DatabaseUnavailable as error:
+                failure = error
+                continue
+            row = raw.execute("SELECT pg_is_in_recovery()").fetchone()
+            if len(pool.primary_nodes) == 1 or (row and not row[0]):
+                return raw
+            replicas.append(raw)
+        if failure is not None:  # perhaps the primary's
+            raise failure
+        if writing:
+            raise DatabaseUnavailable(f"none of {pool.host} takes writes: they are replicas")
+        return replicas.pop()
+    finally:
+        for replica in replicas:
+            replica.close()
 
 
 def settings(raw: psycopg.Connection[Any]) -> None:
