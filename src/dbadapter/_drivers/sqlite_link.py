@@ -25,6 +25,7 @@ T = TypeVar("T")
 FAILURES = (sqlite3.Error, sqlite3.Warning, OverflowError)
 _DIAGNOSIS_SECONDS = 0.5
 _NO_WAITING = "PRAGMA busy_timeout = 0"
+_NEVER = float("inf")
 _STEPS_BETWEEN_CLOCK_CHECKS = 10_000  # virtual machine instructions; about 0.1 ms
 
 
@@ -253,7 +254,8 @@ class SQLiteLink:
 
     def _watch_clock(self) -> None:
         """Have statements stopped at the deadline."""
-        # Without a function of ours: Ctrl-C would be raised in it, and sqlite3 takes that for a wish to stop, no more.
+        # What is called compares [deadline] with [the time]. It is no Python function, in which Ctrl-C would be raised,
+        # since sqlite3 takes any exception there for the wish to stop, and no more.
         now = map(list, zip(iter(perf_counter, None), strict=True))
         self.raw.set_progress_handler(map(self._deadline.__lt__, now).__next__, _STEPS_BETWEEN_CLOCK_CHECKS)
 
@@ -271,9 +273,7 @@ class SQLiteLink:
             text, values = statement.bind_plain(params)
             self.raw.execute(text, encode(values, SQLITE_ENCODERS)).fetchall()
 
-        self._deadline[0] = float(
-            "inf"
-        )  # stopped while it writes, it would take the whole transaction with it
+        self._deadline[0] = _NEVER  # stopped while it writes, it would take the whole transaction with it
         trial = Trial(again, self._briefly)
         return translate(exc, statement, self.raw, query_only=self._is_query_only(), trial=trial)
 
@@ -285,7 +285,7 @@ class SQLiteLink:
         try:
             yield
         finally:
-            self._deadline[0] = float("inf")
+            self._deadline[0] = _NEVER
             if self._timeout is None:
                 self.raw.set_progress_handler(None, 0)
 
