@@ -76,7 +76,7 @@ class SQLiteLink:
         self.raw = raw
         self.read_only = read_only
         self.created_at = self.held_since = self.released_at = perf_counter()
-        self.expires_at = float("inf")
+        self.expires_at = _NEVER
         self.holder: Any = None
         self.where: str | None = None
         self._catalog = catalog
