@@ -13,6 +13,7 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import islice
 from sys import getrefcount
 from typing import Any, Generic, Protocol, TypeVar, final
 
@@ -317,11 +318,12 @@ class PoolState(Generic[C]):
     def forgotten(self) -> list[C]:
         """Connections in use that nobody has any more, to be closed: whoever had them was interrupted.
 
-        With them go places that were reserved, and those in line that nobody waits as. As long as a traceback shows
-        where the interruption struck, it refers to them.
+        With them go places that were reserved, and the first in line if nobody waits as that one: what others further
+        back are handed will be forgotten with them. As long as a traceback shows where the interruption struck, it
+        refers to all of these.
         """
-        for waiter in [*_ours_alone(self.waiters), *_ours_alone(self.held_back)]:
-            self.leave(waiter)
+        while _ours_alone(islice(self.waiters, 1)):
+            self.leave(self.waiters[0])
         for place in _ours_alone(self.opening):
             self.open_failed(place)
         closing = _ours_alone(self.active)

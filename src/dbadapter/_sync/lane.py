@@ -30,6 +30,8 @@ logger = logging.getLogger("dbadapter.pool")
 _FIRST_RETRY, _LONGEST_RETRY = 0.02, 0.25
 # A caller that holds every connection waits this long: for a stream it has dropped, which an event loop closes later.
 _PATIENCE_IN_VAIN = 0.25
+# Whoever has waited for so long (s) looks whether somebody was interrupted who had a connection.
+_LONG_WAIT = 0.02
 # How often a caller that a switch holds back looks whether it was called off (s).
 _PAUSE_POLL = 0.1
 
@@ -152,7 +154,6 @@ class Lane:
         """Stand in line until `deadline`; what is handed over, or what to do instead. Raises `PoolExhausted`."""
         waiter = Waiter()
         state = self.state
-        self.take_back()
         with self._lock:
             # What the answer was based on may have changed since the lock was released: ask again, then queue.
             state.requests -= 1
@@ -171,18 +172,23 @@ class Lane:
         if in_vain:
             deadline = min(deadline, perf_counter() + _PATIENCE_IN_VAIN)
         try:
-            self._stand_in_line(waiter, deadline)
+            self._stand_in_line(waiter, min(deadline, perf_counter() + _LONG_WAIT))
+            if not waiter.delivered:
+                self.take_back()
+                self._stand_in_line(waiter, deadline)
             if patience is None and not waiter.delivered and waiter in state.held_back:
                 self._outwait_pause(waiter)
         except BaseException:
             self._abandon(waiter)
             raise
-        with self._lock:
-            if waiter.delivered:
-                delivered: Connection | Grant | Place = waiter.value
-                return delivered
-            state.leave(waiter)
-            state.timeouts += 1
+        if not waiter.delivered:
+            with self._lock:
+                if not waiter.delivered:
+                    state.leave(waiter)
+                    state.timeouts += 1
+        if waiter.delivered:
+            delivered: Connection | Grant | Place = waiter.value
+            return delivered
         if in_vain:
             raise self.exhausted(
                 "the caller itself holds every connection, so waiting would never end; inside a transaction use the "
@@ -204,6 +210,8 @@ class Lane:
         until = deadline
         while not waiter.delivered:
             waiter.wait(until - perf_counter())
+            if waiter.delivered:  # the usual case, which needs no lock
+                return
             now = perf_counter()
             with self._lock:
                 if waiter.delivered:
