@@ -147,6 +147,19 @@ def test_what_is_left_in_a_turn_is_for_the_next_in_line() -> None:
     assert state.active == {connection}
 
 
+def test_a_pause_that_ends_in_a_turn() -> None:
+    """Who was told to look before it is told again: it may have looked during the pause, when there was nothing."""
+    state, connection, (b, _) = in_turn()
+    assert state.give_back(connection, 0.1, True) is None
+    assert state.take(holder="a") is connection
+    state.pause(lambda holder: False)
+    assert state.take_next(b, 0.2) == float("inf")
+    state.resume()
+    assert state.give_back(connection, 0.3, True) is None
+    assert b.nudges == 2
+    assert state.take_next(b, 0.4) is connection
+
+
 def test_one_that_leaves_wakes_the_next() -> None:
     """The woken caller may have run out of time: the connection that was left for it is the next one's."""
     state, connection, (b, c) = in_turn()

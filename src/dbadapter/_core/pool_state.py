@@ -389,7 +389,7 @@ class PoolState(Generic[C]):
 
     def resume(self) -> None:
         """Go on as before; those held back are served first."""
-        self.paused = False
+        self.paused, self._told = False, None  # whoever was told has not looked since
         self.waiters.extend(self.held_back)
         self.held_back.clear()
         while self.waiters and self.idle:

@@ -32,6 +32,7 @@ _FIRST_RETRY, _LONGEST_RETRY = 0.02, 0.25
 _PATIENCE_IN_VAIN = 0.25
 # Whoever has waited for so long (s) looks whether somebody was interrupted who had a connection.
 _LONG_WAIT = 0.02
+_NEVER = float("inf")
 # How often a caller that a switch holds back looks whether it was called off (s).
 _PAUSE_POLL = 0.1
 
@@ -172,10 +173,7 @@ class Lane:
         if in_vain:
             deadline = min(deadline, perf_counter() + _PATIENCE_IN_VAIN)
         try:
-            self._stand_in_line(waiter, min(deadline, perf_counter() + _LONG_WAIT))
-            if not waiter.delivered:
-                self.take_back()
-                self._stand_in_line(waiter, deadline)
+            self._stand_in_line(waiter, deadline)
             if patience is None and not waiter.delivered and waiter in state.held_back:
                 self._outwait_pause(waiter)
         except BaseException:
@@ -207,7 +205,8 @@ class Lane:
 
     def _stand_in_line(self, waiter: Waiter, deadline: float) -> None:
         """Wait in line until something is delivered, or was left for the next to take, or until `deadline`."""
-        until = deadline
+        look_at = perf_counter() + _LONG_WAIT
+        until = min(look_at, deadline)
         while not waiter.delivered:
             waiter.wait(until - perf_counter())
             if waiter.delivered:  # the usual case, which needs no lock
@@ -223,7 +222,10 @@ class Lane:
                     return
             if now >= deadline:
                 return
-            until = min(found, deadline)
+            if now >= look_at:
+                look_at = _NEVER
+                self.take_back()
+            until = min(found, look_at, deadline)
 
     def _holds_everything(self, holder: Holder) -> bool:
         active = self.state.active
