@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -100,3 +101,4 @@ def test_ctrl_c_anywhere(config: DatabaseConfig, work: Callable[[DatabaseAdapter
         assert moment > 20
         assert adapter.get_stats()["active"] == 0
         assert adapter.get_stats()["waiting"] == 0
+    gc.collect()  # here, where it may warn
